@@ -1,0 +1,1 @@
+"""What speaks: the scripted agent and chat models behind one protocol."""

@@ -1,0 +1,1 @@
+"""The work: gather facts, ask the domain, write, call out."""

@@ -1,0 +1,1 @@
+"""Postgres: the only SQL. Plain async functions that take a connection."""

@@ -1,0 +1,1 @@
+"""Twilio's REST API, TwiML and signatures, and nothing else."""

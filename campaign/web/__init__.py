@@ -1,0 +1,1 @@
+"""The front doors: HTTP API, Twilio's webhooks, the conversation's WebSocket."""
