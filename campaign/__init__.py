@@ -1,4 +1,4 @@
-"""Outbound calling campaigns: list → contact → decision → attempt → call → conversation → outcome → report."""
+"""Outbound calls: list → contact → decision → attempt → call → conversation → outcome → report."""
 
 import zoneinfo
 
