@@ -1,0 +1,614 @@
+"""All tables. Alembic's migrations make them; this file says what they mean.
+
+One dialect: PostgreSQL 15 or newer. Every constraint has a name. Times are `timestamptz` and written from
+the service's clock (`:now`), never by the database. Words are the glossary's (docs/glossary.md).
+
+    contact_lists ─< imports ─< rejected_rows        dnc_lists ─< dnc_entries
+          └────────< contacts
+    campaigns ─< campaign_versions, campaign_lists, campaign_dnc_lists, campaign_log, campaign_spend
+          └────< campaign_contacts ─< decisions
+                        └──────────< attempts ─< call_events, conversation_sessions ─< conversation_turns
+                                         └─────< recoveries, answers, outcomes (exactly one, at the end)
+"""
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+EMPTY_OBJECT = sa.text("'{}'::jsonb")
+EMPTY_TEXTS = sa.text("'{}'::text[]")
+
+
+def _id() -> sa.Column[int]:
+    return sa.Column("id", sa.BigInteger, sa.Identity(always=False), primary_key=True)
+
+
+def _at(name: str, *, null: bool = True) -> sa.Column[object]:
+    return sa.Column(name, sa.DateTime(timezone=True), nullable=null)
+
+
+def _one_of(column: str, *values: str) -> sa.CheckConstraint:
+    listed = ", ".join(f"'{value}'" for value in values)
+    return sa.CheckConstraint(f"{column} IN ({listed})", name=f"{column}_known")
+
+
+def _ref(name: str, target: str, *, null: bool = False, cascade: bool = False) -> sa.Column[int]:
+    return sa.Column(
+        name,
+        sa.BigInteger,
+        sa.ForeignKey(target, ondelete="CASCADE" if cascade else None),
+        nullable=null,
+    )
+
+
+# ── the installation itself ────────────────────────────────────────────────────────────────────────────
+
+installation = sa.Table(
+    "installation",
+    metadata,
+    sa.Column("id", sa.SmallInteger, primary_key=True, autoincrement=False),
+    sa.Column("kind", sa.Text, comment="real or simulated; recorded at first use, never changed"),
+    _at("recorded_at"),
+    _at("dialling_stopped_at"),
+    sa.Column("dialling_stopped_by", sa.Text),
+    sa.Column("dialling_stopped_why", sa.Text),
+    sa.CheckConstraint("id = 1", name="one_row"),
+    _one_of("kind", "real", "simulated"),
+    comment="One row: what kind of database this is, and the switch that stops all dialling",
+)
+
+api_keys = sa.Table(
+    "api_keys",
+    metadata,
+    _id(),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("role", sa.Text, nullable=False),
+    sa.Column("prefix", sa.Text, nullable=False, comment="the first characters, to recognise a key by"),
+    sa.Column("digest", sa.LargeBinary, nullable=False, comment="SHA-256 of the whole key (256 random bits)"),
+    sa.Column("created_by", sa.Text, nullable=False),
+    _at("created_at", null=False),
+    _at("revoked_at"),
+    _at("last_used_at"),
+    sa.UniqueConstraint("digest"),
+    _one_of("role", "admin", "operator", "uploader", "analyst"),
+)
+
+audit_log = sa.Table(
+    "audit_log",
+    metadata,
+    _id(),
+    _at("at", null=False),
+    sa.Column("actor", sa.Text, nullable=False, comment="cli:<os user>, key:<name>, system:<part>"),
+    sa.Column("action", sa.Text, nullable=False),
+    sa.Column("subject", sa.Text, nullable=False, comment="what it was done to, e.g. campaign:12"),
+    sa.Column("detail", JSONB, nullable=False, server_default=EMPTY_OBJECT),
+    sa.Index("ix_audit_log_subject", "subject"),
+)
+
+leases = sa.Table(
+    "leases",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("holder", sa.Text, nullable=False),
+    sa.Column("fencing", sa.BigInteger, nullable=False, comment="grows with every change of holder"),
+    _at("expires_at", null=False),
+)
+
+replicas = sa.Table(
+    "replicas",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("role", sa.Text, nullable=False),
+    sa.Column("host", sa.Text, nullable=False),
+    sa.Column("pid", sa.Integer, nullable=False),
+    _at("started_at", null=False),
+    _at("beat_at", null=False),
+    sa.Column("draining", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("detail", JSONB, nullable=False, server_default=EMPTY_OBJECT),
+)
+
+pace = sa.Table(
+    "pace",
+    metadata,
+    sa.Column("id", sa.SmallInteger, primary_key=True, autoincrement=False),
+    _at("next_slot_at", null=False),
+    _at("held_until"),
+    sa.Column("held_why", sa.Text),
+    sa.Column("failures", sa.Integer, nullable=False, server_default="0"),
+    sa.CheckConstraint("id = 1", name="one_row"),
+    comment="One row: the account's next free slot. Whoever claims contacts locks it first",
+)
+
+# ── lists and contacts ─────────────────────────────────────────────────────────────────────────────────
+
+contact_lists = sa.Table(
+    "contact_lists",
+    metadata,
+    _id(),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("region", sa.Text, comment="ISO country for numbers written without +"),
+    sa.Column("columns", ARRAY(sa.Text), nullable=False, server_default=EMPTY_TEXTS),
+    sa.Column("created_by", sa.Text, nullable=False),
+    _at("created_at", null=False),
+    sa.UniqueConstraint("name"),
+    sa.CheckConstraint("length(name) BETWEEN 1 AND 200", name="name_length"),
+)
+
+imports = sa.Table(
+    "imports",
+    metadata,
+    _id(),
+    sa.Column("kind", sa.Text, nullable=False, comment="contacts or dnc"),
+    _ref("list_id", "contact_lists.id", null=True, cascade=True),
+    _ref("dnc_list_id", "dnc_lists.id", null=True, cascade=True),
+    sa.Column("file_name", sa.Text, nullable=False),
+    sa.Column("stored_path", sa.Text, comment="an uploaded file's place under the data directory"),
+    sa.Column("file_bytes", sa.BigInteger, nullable=False),
+    sa.Column("file_sha256", sa.LargeBinary),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("byte_offset", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("line", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("options", JSONB, nullable=False, server_default=EMPTY_OBJECT),
+    sa.Column("header", ARRAY(sa.Text), nullable=False, server_default=EMPTY_TEXTS),
+    sa.Column("rows_read", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("rows_taken", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("rows_repeated", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("rows_known", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("rows_rejected", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("rows_on_dnc", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("rejected_why", JSONB, nullable=False, server_default=EMPTY_OBJECT),
+    sa.Column("error", sa.Text),
+    sa.Column("actor", sa.Text, nullable=False),
+    _at("started_at", null=False),
+    _at("beat_at", null=False),
+    _at("finished_at"),
+    _one_of("kind", "contacts", "dnc"),
+    _one_of("state", "running", "finished", "interrupted", "discarded", "failed"),
+    sa.Index("ix_imports_list_id", "list_id"),
+    comment="A file being read: its contacts are invisible to campaigns until it is finished",
+)
+
+rejected_rows = sa.Table(
+    "rejected_rows",
+    metadata,
+    _ref("import_id", "imports.id", cascade=True),
+    sa.Column("line", sa.BigInteger, nullable=False),
+    sa.Column("column_name", sa.Text, nullable=False),
+    sa.Column("code", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("cells", ARRAY(sa.Text), nullable=False),
+    sa.PrimaryKeyConstraint("import_id", "line"),
+)
+
+contacts = sa.Table(
+    "contacts",
+    metadata,
+    _id(),
+    _ref("list_id", "contact_lists.id", cascade=True),
+    sa.Column("import_id", sa.BigInteger, comment="null: added singly"),
+    sa.Column("line", sa.BigInteger, comment="line of the imported file, from 1"),
+    sa.Column("external_id", sa.Text),
+    sa.Column("phone", sa.Text, nullable=False, comment="the first number, E.164"),
+    sa.Column("other_phones", ARRAY(sa.Text), nullable=False, server_default=EMPTY_TEXTS),
+    sa.Column(
+        "place",
+        sa.Text,
+        nullable=False,
+        comment="where the person may be: countries|regions|zones, all evidence together",
+    ),
+    sa.Column("said_zone", sa.Text, comment="time zone named by the list or the person"),
+    sa.Column("state", sa.Text, comment="region column of the list, e.g. FL"),
+    sa.Column("postal_code", sa.Text),
+    sa.Column("party", sa.Text, nullable=False, server_default="unknown"),
+    sa.Column("consent", sa.Text, nullable=False, server_default="none"),
+    _at("consent_at"),
+    sa.Column("consent_source", sa.Text),
+    sa.Column("variables", JSONB, nullable=False, server_default=EMPTY_OBJECT),
+    _at("created_at", null=False),
+    _at("updated_at"),
+    sa.UniqueConstraint("list_id", "phone"),
+    sa.CheckConstraint("phone ~ '^\\+[1-9][0-9]{5,14}$'", name="phone_e164"),
+    sa.CheckConstraint("cardinality(other_phones) <= 4", name="numbers_at_most_five"),
+    _one_of("party", "consumer", "business", "unknown"),
+    _one_of("consent", "none", "ebr", "express_oral", "express_written"),
+    sa.Index("ix_contacts_phone", "phone"),
+    sa.Index(
+        "ix_contacts_other_phones",
+        "other_phones",
+        postgresql_using="gin",
+        postgresql_where=sa.text("other_phones <> '{}'::text[]"),
+    ),
+    sa.Index(
+        "ix_contacts_import_id",
+        "import_id",
+        postgresql_where=sa.text("import_id IS NOT NULL"),
+        postgresql_using="brin",
+    ),
+)
+
+# ── do not call ────────────────────────────────────────────────────────────────────────────────────────
+
+dnc_lists = sa.Table(
+    "dnc_lists",
+    metadata,
+    _id(),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False, comment="own: honoured by all campaigns; campaign; registry"),
+    _at("as_of", null=True),
+    _at("created_at", null=False),
+    sa.UniqueConstraint("name"),
+    _one_of("kind", "own", "campaign", "registry"),
+    sa.Index("uq_dnc_lists_one_own", "kind", unique=True, postgresql_where=sa.text("kind = 'own'")),
+)
+
+dnc_entries = sa.Table(
+    "dnc_entries",
+    metadata,
+    _ref("list_id", "dnc_lists.id"),
+    sa.Column("phone", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("source", sa.Text, nullable=False, comment="conversation, keypress, api, import, cli, console"),
+    sa.Column("quote", sa.Text, comment="the person's own words"),
+    sa.Column("actor", sa.Text, nullable=False),
+    _at("added_at", null=False),
+    sa.PrimaryKeyConstraint("phone", "list_id"),
+    sa.CheckConstraint("phone ~ '^\\+[1-9][0-9]{5,14}$'", name="phone_e164"),
+)
+
+# ── campaigns ──────────────────────────────────────────────────────────────────────────────────────────
+
+campaigns = sa.Table(
+    "campaigns",
+    metadata,
+    _id(),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("state_why", sa.Text, comment="why it is in this state, for people"),
+    _at("state_at", null=False),
+    sa.Column("version", sa.Integer, nullable=False, comment="the definition in force"),
+    _at("starts_at"),
+    _at("ends_at"),
+    _at("started_at"),
+    _at("ended_at"),
+    sa.Column("calls_per_second", sa.Numeric, comment="null: the account's"),
+    sa.Column("lines", sa.Integer, nullable=False),
+    sa.Column("share", sa.Integer, nullable=False, server_default="1"),
+    _at("enrolled_at"),
+    sa.Column("created_by", sa.Text, nullable=False),
+    _at("created_at", null=False),
+    sa.UniqueConstraint("name"),
+    _one_of("state", "draft", "scheduled", "running", "paused", "stopping", "stopped", "completed", "failed"),
+    sa.CheckConstraint("lines > 0", name="lines_positive"),
+    sa.CheckConstraint("share > 0", name="share_positive"),
+)
+
+campaign_versions = sa.Table(
+    "campaign_versions",
+    metadata,
+    _ref("campaign_id", "campaigns.id", cascade=True),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("definition", JSONB, nullable=False),
+    sa.Column("created_by", sa.Text, nullable=False),
+    _at("created_at", null=False),
+    sa.PrimaryKeyConstraint("campaign_id", "version"),
+    comment="Definitions never change; an edit is a new version, and every attempt names its own",
+)
+
+campaign_lists = sa.Table(
+    "campaign_lists",
+    metadata,
+    _ref("campaign_id", "campaigns.id", cascade=True),
+    _ref("list_id", "contact_lists.id"),
+    sa.Column("priority", sa.SmallInteger, nullable=False, server_default="0", comment="smaller goes first"),
+    sa.PrimaryKeyConstraint("campaign_id", "list_id"),
+    sa.Index("ix_campaign_lists_list_id", "list_id"),
+)
+
+campaign_enrolments = sa.Table(
+    "campaign_enrolments",
+    metadata,
+    _ref("campaign_id", "campaigns.id", cascade=True),
+    _ref("list_id", "contact_lists.id", cascade=True),
+    sa.Column("import_id", sa.BigInteger, nullable=False, comment="0: contacts that were added singly"),
+    sa.Column("through_contact_id", sa.BigInteger, nullable=False, server_default="0"),
+    _at("finished_at"),
+    sa.PrimaryKeyConstraint("campaign_id", "list_id", "import_id"),
+    comment="How far the contacts of each finished import are enrolled in each campaign",
+)
+
+campaign_dnc_lists = sa.Table(
+    "campaign_dnc_lists",
+    metadata,
+    _ref("campaign_id", "campaigns.id", cascade=True),
+    _ref("dnc_list_id", "dnc_lists.id"),
+    sa.PrimaryKeyConstraint("campaign_id", "dnc_list_id"),
+)
+
+campaign_log = sa.Table(
+    "campaign_log",
+    metadata,
+    _id(),
+    _ref("campaign_id", "campaigns.id", cascade=True),
+    _at("at", null=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("from_state", sa.Text),
+    sa.Column("to_state", sa.Text, nullable=False),
+    sa.Column("why", sa.Text, nullable=False),
+    sa.Index("ix_campaign_log_campaign_id_at", "campaign_id", "at"),
+)
+
+campaign_spend = sa.Table(
+    "campaign_spend",
+    metadata,
+    _ref("campaign_id", "campaigns.id", cascade=True),
+    sa.Column("day", sa.Date, nullable=False, comment="UTC day of the intent"),
+    sa.Column("attempts", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("reserved", sa.Numeric, nullable=False, server_default="0"),
+    sa.Column("spent", sa.Numeric, nullable=False, server_default="0"),
+    sa.PrimaryKeyConstraint("campaign_id", "day"),
+)
+
+caller_id_days = sa.Table(
+    "caller_id_days",
+    metadata,
+    sa.Column("caller_id", sa.Text, nullable=False),
+    sa.Column("day", sa.Date, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    sa.PrimaryKeyConstraint("caller_id", "day"),
+)
+
+campaign_contacts = sa.Table(
+    "campaign_contacts",
+    metadata,
+    _id(),
+    _ref("campaign_id", "campaigns.id", cascade=True),
+    _ref("contact_id", "contacts.id"),
+    sa.Column("phone", sa.Text, nullable=False, comment="the contact's first number"),
+    sa.Column("priority", sa.SmallInteger, nullable=False, server_default="0"),
+    sa.Column("state", sa.Text, nullable=False, server_default="waiting"),
+    _at("next_at"),
+    sa.Column("due_for", sa.Text, nullable=False, server_default="first", comment="first, retry, callback"),
+    sa.Column("attempts", sa.SmallInteger, nullable=False, server_default="0"),
+    sa.Column("number_index", sa.SmallInteger, nullable=False, server_default="0"),
+    sa.Column("disposition", sa.Text, comment="of the last attempt; final when state is done"),
+    sa.Column("waiting_for", sa.Text, comment="the rule that blocks or defers; its words are in decisions"),
+    sa.Column("decision", sa.Text, comment="fingerprint of the last decision kept"),
+    _at("updated_at", null=False),
+    sa.UniqueConstraint("campaign_id", "phone"),
+    _one_of("state", "waiting", "calling", "done", "blocked"),
+    _one_of("due_for", "first", "retry", "callback"),
+    sa.CheckConstraint("(state = 'waiting') = (next_at IS NOT NULL)", name="waiting_has_next_at"),
+    sa.Index(
+        "ix_campaign_contacts_due",
+        "campaign_id",
+        "priority",
+        "next_at",
+        postgresql_where=sa.text("next_at IS NOT NULL"),
+    ),
+    sa.Index("ix_campaign_contacts_contact_id", "contact_id"),
+    sa.Index("ix_campaign_contacts_phone", "phone"),
+    comment="A contact enrolled in a campaign: one budget of attempts, unique by its first number",
+)
+
+decisions = sa.Table(
+    "decisions",
+    metadata,
+    _id(),
+    _ref("campaign_id", "campaigns.id", cascade=True),
+    _ref("campaign_contact_id", "campaign_contacts.id", cascade=True),
+    sa.Column("phone", sa.Text, nullable=False),
+    sa.Column("verdict", sa.Text, nullable=False),
+    _at("until_at"),
+    sa.Column("fingerprint", sa.Text, nullable=False),
+    sa.Column("reasons", JSONB, nullable=False),
+    sa.Column("packs", JSONB, nullable=False),
+    sa.Column("facts", JSONB, nullable=False, server_default=EMPTY_OBJECT),
+    _at("decided_at", null=False),
+    _one_of("verdict", "allow", "defer", "block"),
+    sa.Index("ix_decisions_campaign_contact_id", "campaign_contact_id"),
+    sa.Index("ix_decisions_phone", "phone"),
+    comment="Every decision that differs from the one before, with each rule's verdict",
+)
+
+# ── attempts and what came of them ─────────────────────────────────────────────────────────────────────
+
+attempts = sa.Table(
+    "attempts",
+    metadata,
+    _id(),
+    sa.Column("marker", sa.Text, nullable=False, comment="random; a path segment of every webhook address"),
+    sa.Column("kind", sa.Text, nullable=False, server_default="campaign", comment="campaign or test"),
+    _ref("campaign_id", "campaigns.id", null=True, cascade=True),
+    _ref("campaign_contact_id", "campaign_contacts.id", null=True, cascade=True),
+    _ref("contact_id", "contacts.id", null=True),
+    sa.Column("campaign_version", sa.Integer),
+    sa.Column("definition", JSONB, comment="only of a test call: the script it was placed with"),
+    sa.Column("phone", sa.Text, nullable=False),
+    sa.Column("caller_id", sa.Text, nullable=False),
+    sa.Column("due_for", sa.Text, nullable=False, server_default="first"),
+    sa.Column(
+        "number", sa.SmallInteger, nullable=False, server_default="1", comment="of the contact, from 1"
+    ),
+    sa.Column("state", sa.Text, nullable=False),
+    _at("intent_at", null=False),
+    _at("slot_at", null=False),
+    _at("window_closes_at"),
+    sa.Column("replica", sa.Text, nullable=False),
+    _at("lease_until"),
+    _at("sent_at"),
+    _at("placed_at"),
+    _at("ringing_at"),
+    _at("answered_at"),
+    _at("ended_at"),
+    _at("settled_at"),
+    _at("hold_until"),
+    _at("check_at"),
+    sa.Column("checks", sa.SmallInteger, nullable=False, server_default="0"),
+    _at("cancel_at"),
+    sa.Column("cancel_why", sa.Text),
+    sa.Column("call_sid", sa.Text),
+    sa.Column("call_status", sa.Text, comment="Twilio's own word"),
+    sa.Column("answered_by", sa.Text),
+    sa.Column("machine_detection_ms", sa.Integer),
+    sa.Column("sip_code", sa.Integer),
+    sa.Column("error_code", sa.Integer),
+    sa.Column("error", sa.Text),
+    sa.Column("queue_ms", sa.Integer),
+    sa.Column("duration_s", sa.Integer),
+    sa.Column("price", sa.Numeric),
+    sa.Column("price_unit", sa.Text),
+    sa.Column("reserved", sa.Numeric, nullable=False, server_default="0"),
+    sa.Column("first_word_ms", sa.Integer, comment="answer to the first word of ours, milliseconds"),
+    sa.Column("talk_disposition", sa.Text, comment="what the conversation itself concluded"),
+    _at("callback_at"),
+    sa.Column("turned_away", sa.Text, comment="why the TwiML fetch turned an answered call away"),
+    sa.Column("recording_sid", sa.Text),
+    sa.UniqueConstraint("marker"),
+    sa.UniqueConstraint("call_sid"),
+    _one_of("kind", "campaign", "test"),
+    _one_of("state", "placing", "unknown", "placed", "ringing", "answered", "ended", "not_placed"),
+    sa.CheckConstraint(
+        "(state IN ('ended', 'not_placed')) = (settled_at IS NOT NULL)", name="settled_when_final"
+    ),
+    sa.Index(
+        "uq_attempts_one_unsettled_per_phone",
+        "phone",
+        unique=True,
+        postgresql_where=sa.text("settled_at IS NULL"),
+    ),
+    sa.Index(
+        "ix_attempts_unsettled",
+        "campaign_id",
+        postgresql_where=sa.text("settled_at IS NULL"),
+    ),
+    sa.Index("ix_attempts_phone_intent_at", "phone", "intent_at"),
+    sa.Index("ix_attempts_campaign_contact_id", "campaign_contact_id"),
+    sa.Index("ix_attempts_campaign_id_intent_at", "campaign_id", "intent_at"),
+    sa.Index(
+        "ix_attempts_unpriced",
+        "check_at",
+        postgresql_where=sa.text("settled_at IS NOT NULL AND check_at IS NOT NULL"),
+    ),
+    comment="One try to reach one number; the row is committed before the call is placed",
+)
+
+call_events = sa.Table(
+    "call_events",
+    metadata,
+    _id(),
+    sa.Column("dedupe", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("marker", sa.Text, nullable=False),
+    _ref("attempt_id", "attempts.id", null=True, cascade=True),
+    sa.Column("call_sid", sa.Text),
+    sa.Column("payload", JSONB, nullable=False),
+    _at("received_at", null=False),
+    _at("handled_at"),
+    sa.Column("error", sa.Text),
+    sa.UniqueConstraint("dedupe"),
+    _one_of("kind", "status", "amd", "twiml", "action", "recording", "dial", "found"),
+    sa.Index("ix_call_events_attempt_id", "attempt_id"),
+    sa.Index("ix_call_events_unhandled", "received_at", postgresql_where=sa.text("handled_at IS NULL")),
+    comment="The inbox of Twilio's webhooks: inserted once, then handled",
+)
+
+conversation_sessions = sa.Table(
+    "conversation_sessions",
+    metadata,
+    _id(),
+    _ref("attempt_id", "attempts.id", cascade=True),
+    sa.Column("ordinal", sa.SmallInteger, nullable=False, comment="1, then one more per resumption"),
+    sa.Column("token_digest", sa.LargeBinary, nullable=False, comment="SHA-256 of the single-use token"),
+    sa.Column("session_sid", sa.Text, comment="Twilio's VX…"),
+    sa.Column("replica", sa.Text),
+    sa.Column("agent", sa.Text),
+    _at("created_at", null=False),
+    _at("opened_at"),
+    _at("closed_at"),
+    sa.Column("closed_why", sa.Text),
+    sa.Column("first_word_ms", sa.Integer, comment="setup frame to our first text frame, milliseconds"),
+    sa.Column("disclosed", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.UniqueConstraint("token_digest"),
+    sa.UniqueConstraint("attempt_id", "ordinal"),
+)
+
+conversation_turns = sa.Table(
+    "conversation_turns",
+    metadata,
+    _ref("attempt_id", "attempts.id", cascade=True),
+    sa.Column("seq", sa.Integer, nullable=False, comment="order within the call, over all its sessions"),
+    sa.Column("session_ordinal", sa.SmallInteger, nullable=False),
+    sa.Column("speaker", sa.Text, nullable=False),
+    sa.Column("text", sa.Text, nullable=False, comment="as heard, redacted"),
+    sa.Column("interrupted", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("latency_ms", sa.Integer, comment="prompt in to first text out, milliseconds"),
+    _at("at", null=False),
+    sa.PrimaryKeyConstraint("attempt_id", "seq"),
+    _one_of("speaker", "agent", "person", "key", "note"),
+)
+
+answers = sa.Table(
+    "answers",
+    metadata,
+    _ref("attempt_id", "attempts.id", cascade=True),
+    sa.Column("question", sa.Text, nullable=False),
+    sa.Column("value", JSONB, nullable=False, comment="typed, as gathered; not redacted, under retention"),
+    _at("at", null=False),
+    sa.PrimaryKeyConstraint("attempt_id", "question"),
+)
+
+recoveries = sa.Table(
+    "recoveries",
+    metadata,
+    _id(),
+    _ref("attempt_id", "attempts.id", cascade=True),
+    sa.Column("session_ordinal", sa.SmallInteger, nullable=False),
+    sa.Column("session_status", sa.Text),
+    sa.Column("error_code", sa.Integer),
+    sa.Column("why", sa.Text, nullable=False),
+    sa.Column("answer", sa.Text, nullable=False),
+    sa.Column("became", sa.Text),
+    _at("at", null=False),
+    sa.UniqueConstraint("attempt_id", "session_ordinal"),
+    _one_of("answer", "resume", "transfer", "voicemail", "goodbye", "hang_up"),
+    comment="Each answer to <Connect action>: why it was asked, what was answered, what became of it",
+)
+
+outcomes = sa.Table(
+    "outcomes",
+    metadata,
+    sa.Column(
+        "attempt_id",
+        sa.BigInteger,
+        sa.ForeignKey("attempts.id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    _ref("campaign_id", "campaigns.id", null=True, cascade=True),
+    _ref("campaign_contact_id", "campaign_contacts.id", null=True, cascade=True),
+    sa.Column("disposition", sa.Text, nullable=False),
+    sa.Column("category", sa.Text, nullable=False),
+    sa.Column("answered_by", sa.Text),
+    sa.Column("seconds", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("first_word_ms", sa.Integer),
+    sa.Column("data", JSONB, nullable=False, server_default=EMPTY_OBJECT),
+    sa.Column("summary", sa.Text, nullable=False, server_default=""),
+    sa.Column("cost", sa.Numeric),
+    sa.Column("cost_lines", JSONB, nullable=False, server_default=EMPTY_OBJECT),
+    sa.Column("final", sa.Boolean, nullable=False, comment="false: a retry or callback is planned"),
+    _at("retry_at"),
+    sa.Column("abandoned", sa.Boolean, nullable=False, server_default=sa.false()),
+    _at("recorded_at", null=False),
+    _one_of("category", "success", "neutral", "failure"),
+    sa.Index("ix_outcomes_campaign_id_recorded_at", "campaign_id", "recorded_at"),
+    comment="How each attempt ended: exactly one row",
+)
