@@ -1,0 +1,258 @@
+"""The only reader of the environment: one frozen `Settings`, checked as a whole before anything starts."""
+
+import os
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
+
+from campaign.domain.errors import SettingsError
+
+
+def _blank_is_unset(value: object) -> object:
+    """`NAME=` in an .env file means: not set."""
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+Text = Annotated[str | None, BeforeValidator(_blank_is_unset)]
+Secret = Annotated[SecretStr | None, BeforeValidator(_blank_is_unset)]
+
+
+class ModelProfile(BaseModel):
+    """One language model that campaigns may name (decision: models are profiles in the environment)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    kind: Literal["openai"] = "openai"
+    base_url: str
+    api_key: SecretStr = SecretStr("")
+    model: str
+
+
+class Settings(BaseModel):
+    """Everything that the environment decides. Secrets never show in repr, logs or errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    database_url: Secret = Field(None, alias="DATABASE_URL")
+    data_dir: Path = Field(Path("data"), alias="CAMPAIGN_DATA_DIR")
+    public_url: Text = Field(None, alias="PUBLIC_URL")
+    twilio_account_sid: Text = Field(None, alias="TWILIO_ACCOUNT_SID")
+    twilio_auth_token: Secret = Field(None, alias="TWILIO_AUTH_TOKEN")
+    twilio_auth_token_previous: Secret = Field(None, alias="TWILIO_AUTH_TOKEN_PREVIOUS")
+    twilio_api_key: Text = Field(None, alias="TWILIO_API_KEY")
+    twilio_api_secret: Secret = Field(None, alias="TWILIO_API_SECRET")
+    twilio_api_base_url: Text = Field(None, alias="TWILIO_API_BASE_URL")
+    twilio_calls_per_second: float = Field(1.0, alias="TWILIO_CALLS_PER_SECOND", gt=0, le=10_000)
+    twilio_max_calls: Annotated[int | None, BeforeValidator(_blank_is_unset)] = Field(
+        None, alias="TWILIO_MAX_CALLS", gt=0
+    )
+    llm_base_url: Text = Field(None, alias="LLM_BASE_URL")
+    llm_api_key: Secret = Field(None, alias="LLM_API_KEY")
+    llm_model: Text = Field(None, alias="LLM_MODEL")
+    llm_profiles: tuple[ModelProfile, ...] = Field((), alias="LLM_PROFILES")
+    log_format: Literal["text", "json"] = Field("text", alias="LOG_FORMAT")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", alias="LOG_LEVEL")
+    clock_start: Annotated[AwareDatetime | None, BeforeValidator(_blank_is_unset)] = Field(
+        None, alias="CAMPAIGN_CLOCK"
+    )
+    clock_rate: float = Field(1.0, alias="CAMPAIGN_CLOCK_RATE", gt=0, le=1000)
+    clock_anchor: Annotated[float | None, BeforeValidator(_blank_is_unset)] = Field(
+        None, alias="CAMPAIGN_CLOCK_ANCHOR"
+    )
+    rates_file: Annotated[Path | None, BeforeValidator(_blank_is_unset)] = Field(
+        None, alias="CAMPAIGN_RATES_FILE"
+    )
+    max_upload_mb: int = Field(1024, alias="CAMPAIGN_MAX_UPLOAD_MB", gt=0)
+    drain_seconds: float = Field(60, alias="CAMPAIGN_DRAIN_SECONDS", ge=0)
+
+    @property
+    def twilio_is_loopback(self) -> bool:
+        """True when Twilio is a simulator on this machine; only then may clocks be false and URLs plain."""
+        return self.twilio_api_base_url is not None and is_loopback(self.twilio_api_base_url)
+
+    @property
+    def kind(self) -> Literal["real", "simulated"]:
+        """What a database used with these settings is (decision: the two never mix)."""
+        return "simulated" if self.twilio_is_loopback else "real"
+
+    @property
+    def auth_tokens(self) -> tuple[str, ...]:
+        """The tokens that webhooks may be signed with: the present one and, while they rotate, the last."""
+        both = (self.twilio_auth_token, self.twilio_auth_token_previous)
+        return tuple(token.get_secret_value() for token in both if token is not None)
+
+    @property
+    def profiles(self) -> Mapping[str, ModelProfile]:
+        """Model profiles by name; the plain LLM_* settings are the profile `default`."""
+        named = {profile.name: profile for profile in self.llm_profiles}
+        if self.llm_base_url and self.llm_model:
+            named.setdefault(
+                "default",
+                ModelProfile(
+                    name="default",
+                    base_url=self.llm_base_url,
+                    api_key=self.llm_api_key or SecretStr(""),
+                    model=self.llm_model,
+                ),
+            )
+        return named
+
+    @property
+    def socket_url(self) -> str:
+        """PUBLIC_URL with the scheme of its WebSockets."""
+        assert self.public_url is not None
+        return "ws" + self.public_url.removeprefix("http")
+
+    @model_validator(mode="after")
+    def _hangs_together(self) -> Self:
+        for name, value in (
+            ("PUBLIC_URL", self.public_url),
+            ("TWILIO_API_BASE_URL", self.twilio_api_base_url),
+        ):
+            if value is not None:
+                _check_url(name, value)
+        if self.public_url and self.public_url.startswith("http:") and not self.twilio_is_loopback:
+            raise ValueError(
+                "PUBLIC_URL must start with https://: Twilio opens the conversation only over wss. "
+                "Plain http is for a simulator on this machine (TWILIO_API_BASE_URL=http://127.0.0.1:…)."
+            )
+        if (self.clock_start is not None or self.clock_rate != 1.0) and not self.twilio_is_loopback:
+            raise ValueError(
+                "CAMPAIGN_CLOCK and CAMPAIGN_CLOCK_RATE are refused unless TWILIO_API_BASE_URL is a loopback "
+                "address, so that nobody dials real people on a false clock. Remove them."
+            )
+        if bool(self.twilio_api_key) != bool(self.twilio_api_secret):
+            raise ValueError("TWILIO_API_KEY and TWILIO_API_SECRET go together: set both or neither.")
+        return self
+
+    def require(self, *names: str) -> None:
+        """Refuse to go on without these settings.
+
+        Args:
+            names: names as in the environment, e.g. "TWILIO_ACCOUNT_SID".
+        Raises:
+            SettingsError: naming every one that is missing.
+        """
+        fields = {field.alias: key for key, field in type(self).model_fields.items()}
+        missing = [name for name in names if getattr(self, fields[name]) is None]
+        if missing:
+            raise SettingsError(
+                f"Not set: {', '.join(missing)}.",
+                "Put it into .env (see .env.example) or the environment; `campaign doctor` checks them all.",
+                missing=missing,
+            )
+
+
+def is_loopback(url: str) -> bool:
+    """True when the URL's host is this machine and nothing else."""
+    host = urlsplit(url).hostname or ""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _check_url(name: str, value: str) -> None:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f"{name} must be a URL such as https://calls.example.com, not {value!r}.")
+    if parts.query or parts.fragment or parts.username:
+        raise ValueError(f"{name} must have no user, query or fragment.")
+
+
+def _profiles(values: Mapping[str, str | None]) -> list[dict[str, str]]:
+    """LLM_PROFILES=a,b with LLM_A_BASE_URL, LLM_A_API_KEY, LLM_A_MODEL, LLM_A_KIND."""
+    profiles = []
+    for name in filter(None, (part.strip() for part in (values.get("LLM_PROFILES") or "").split(","))):
+        prefix = "LLM_" + re.sub(r"[^A-Za-z0-9]", "_", name).upper() + "_"
+        fields = {"name": name}
+        for key in ("kind", "base_url", "api_key", "model"):
+            given = values.get(prefix + key.upper())
+            if given:
+                fields[key] = given
+            elif key in ("base_url", "model"):
+                raise SettingsError(
+                    f"LLM_PROFILES names {name!r}, but {prefix}{key.upper()} is not set.",
+                    "Set it, or take the name out of LLM_PROFILES.",
+                )
+        profiles.append(fields)
+    return profiles
+
+
+def read_settings(environ: Mapping[str, str] | None = None, env_file: Path | None = Path(".env")) -> Settings:
+    """Read the settings from the environment and an .env file; the environment wins.
+
+    Args:
+        environ: the environment; None for the process's own.
+        env_file: an .env file, read when it exists; None for no file at all.
+    Raises:
+        SettingsError: with a sentence for every setting that is wrong.
+    """
+    values: dict[str, str | None] = {}
+    if env_file is not None and env_file.is_file():
+        values.update(dotenv_values(env_file, interpolate=False))
+    values.update(os.environ if environ is None else environ)
+    known = {field.alias for field in Settings.model_fields.values() if field.alias}
+    given: dict[str, object] = {k: v for k, v in values.items() if k in known and (v or "").strip()}
+    given["LLM_PROFILES"] = _profiles(values)
+    for url in ("PUBLIC_URL", "TWILIO_API_BASE_URL"):
+        if isinstance(given.get(url), str):
+            given[url] = str(given[url]).strip().rstrip("/")
+    try:
+        return Settings.model_validate(given)
+    except ValidationError as error:
+        raise SettingsError(
+            "The settings are wrong: " + " ".join(_sentence(fault) for fault in error.errors()),
+            "Mend them in .env or the environment; `.env.example` explains every one.",
+        ) from None
+
+
+def _sentence(fault: Mapping[str, object]) -> str:
+    """One fault in words, without the value: it may be a secret."""
+    message = str(fault["msg"]).removeprefix("Value error, ")
+    where = ".".join(str(part) for part in fault["loc"]) if isinstance(fault["loc"], tuple) else ""
+    return f"{where}: {message}." if where else message
+
+
+def process_environment(overrides: Mapping[str, str], *, hermetic: bool) -> dict[str, str]:
+    """The environment for a child process.
+
+    Args:
+        overrides: set on top.
+        hermetic: leave out everything that this service reads, so that the child sees only `overrides`
+            (the demo never touches a real account or database).
+    """
+    ours = {field.alias for field in Settings.model_fields.values()}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not hermetic or not (name in ours or name.startswith(("TWILIO_", "LLM_", "CAMPAIGN_", "PG")))
+    }
+    return kept | dict(overrides)
+
+
+def parse_instant(text: str) -> datetime:
+    """An ISO instant with an offset, as CAMPAIGN_CLOCK takes it."""
+    instant = datetime.fromisoformat(text)
+    if instant.tzinfo is None:
+        raise SettingsError(f"{text!r} has no offset from UTC.", "Write e.g. 2026-11-24T10:00:00-05:00.")
+    return instant
