@@ -86,7 +86,10 @@ _ME = (
     r"that number|the number|it|him|her|them|my (?:wife|husband|mother|father|mom|dad|son|daughter))"
 )
 _CALLS = r"(?:calls?|phone calls?|robocalls?|contact|harassment|spam)"
-_LIST = r"(?:lists?|database|data base|records?|systems?|files?|books?|call sheet|campaign|calls?|dialer|contacts?)"
+_LIST = (
+    r"(?:lists?|database|data base|records?|systems?|files?|books?|call sheet|campaign|calls?|dialer|"
+    r"contacts?)"
+)
 
 _ALWAYS: Final = re.compile(
     "|".join(
@@ -251,6 +254,7 @@ _TIMED = re.compile(
     rf"crazy|stupid|an?\b|the\b|"
     rf"ahora|por la|maintenant|jetzt)"
 )
+_DAY_FIRST = re.compile(rf"(?:but |please |so )*(?:{_DAY}|right now|now|at night|in the \w+)(?: please)?$")
 _LATER = re.compile(
     rf"(?<!dont )(?<!not )(?<!never )(?<!stop )\b(?:call|ring|phone|try|llamen?|llameme|r?appelez|"
     rf"rufen|anrufen)"
@@ -274,5 +278,5 @@ def _only_a_time(said: str, match: re.Match[str]) -> bool:
     if _FOR_EVER.search(match[0] + rest):
         return bool(_LATER.search(rest)) and not _FOR_EVER.search(match[0])
     return bool(
-        _TIMED.match(rest) or _LATER.search(rest) or _TIMED.match(" " + before.rsplit(",", 1)[-1].strip())
+        _TIMED.match(rest) or _LATER.search(rest) or _DAY_FIRST.match(before.rsplit(",", 1)[-1].strip())
     )

@@ -113,7 +113,7 @@ def decode(data: str | bytes) -> Incoming:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         text = data.decode("utf-8", "replace") if isinstance(data, bytes) else data
         return Unknown(why=str(error), text=text[:500])
-    if type(frame) is not _Info:
+    if not isinstance(frame, _Info):
         return frame
     if frame.name == "tokensPlayed" and isinstance(frame.value, str):
         return TokensPlayed(frame.value)
