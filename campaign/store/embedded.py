@@ -6,6 +6,7 @@ lock for itself for two seconds. So one command may start it, a second attach, t
 second goes on; and when all users die, even by SIGKILL, the server is gone within five seconds.
 
     <data>/users.lock          shared lock of each user; exclusive: nobody uses the server
+    <data>/pg18/               as root with <data> in a private home: a link into /var/lib/campaign
     <data>/pg18/keeper.lock    exclusive lock of the one keeper
     <data>/pg18/keeper.json    what the keeper tells: state, process ids, socket's directory, a fault
     <data>/pg18/data/          the cluster; the major version is part of the path
@@ -83,8 +84,13 @@ class Layout:
     major: int
 
     @property
-    def home(self) -> Path:
+    def door(self) -> Path:
         return self.data_dir / f"pg{self.major}"
+
+    @property
+    def home(self) -> Path:
+        """`pg18/` itself, or where that link leads when the data directory is in root's home."""
+        return self.door.resolve()
 
     @property
     def users_lock(self) -> Path:
@@ -222,20 +228,21 @@ class Attachment:
                 with contextlib.suppress(DatabaseUnavailable, OSError):
                     _start_keeper(self._command)
 
-    def close(self, *, stop: bool = False) -> None:
+    def close(self, *, stop: bool = False) -> bool:
         """Let go of the server; twice is harmless.
 
         Args:
             stop: when nobody else uses the server, stop it now and wait for its clean end, rather than
                 leave that to the keeper some two seconds later.
+
+        Returns:
+            Whether the server has been stopped.
         """
-        if self._closing.is_set():
-            return
-        self._closing.set()
-        self._watcher.join()
-        os.close(self._users)
-        if stop:
-            stop_server(self.layout)
+        if not self._closing.is_set():
+            self._closing.set()
+            self._watcher.join()
+            os.close(self._users)
+        return stop and stop_server(self.layout)
 
     def __enter__(self) -> Self:
         return self

@@ -11,6 +11,7 @@ import argparse
 import contextlib
 import ctypes
 import fcntl
+import hashlib
 import os
 import select
 import shutil
@@ -44,6 +45,7 @@ STOP_SECONDS = 60.0
 LOG_BYTES = 10_000_000
 FAILED_STARTS = 12
 PR_SET_PDEATHSIG = 1
+SHARED_PLACE = Path("/var/lib/campaign")
 
 SETTINGS = {
     "listen_addresses": "",
@@ -333,6 +335,21 @@ class Keeper:
             self.tell("stopped")
 
 
+def lay_out(layout: Layout, shared_place: Path) -> None:
+    """Make the home of the cluster.
+
+    Root's server runs as another user, who cannot enter a data directory in a private home. No mode is
+    changed for that: the cluster goes to `shared_place`, and a link in the data directory shows where.
+    """
+    if not layout.door.is_symlink() and not layout.door.exists():
+        user = postgres_binaries.server_user(layout.data_dir.stat().st_uid)
+        if postgres_binaries.first_barrier(layout.data_dir, user) is not None:
+            digest = hashlib.sha256(os.fsencode(layout.data_dir.resolve())).hexdigest()[:12]
+            layout.door.symlink_to(shared_place / f"{layout.data_dir.name}-{digest}" / layout.door.name)
+    layout.home.mkdir(parents=True, exist_ok=True)
+    give_to_owner(layout.data_dir, layout.home)
+
+
 def main() -> None:
     """Become the one keeper of a data directory and go into the background, or find that there is one."""
     parser = argparse.ArgumentParser(prog="campaign.store.keeper")
@@ -343,8 +360,7 @@ def main() -> None:
     binaries = Binaries(wanted.bin_dir, postgres_binaries.read_version(wanted.bin_dir))
     layout = Layout(wanted.data_dir, binaries.major)
     os.umask(0o022)
-    layout.home.mkdir(exist_ok=True)
-    give_to_owner(layout.data_dir, layout.home)
+    lay_out(layout, SHARED_PLACE)
     lock = open_lock(layout.keeper_lock)
     give_to_owner(layout.data_dir, layout.keeper_lock)
     patience = Deadline(0.5)  # somebody may just be looking whether a keeper lives

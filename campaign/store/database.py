@@ -1,0 +1,290 @@
+"""Connections and transactions: SQLAlchemy's async Core over psycopg 3.
+
+No session state is kept in the server (no session locks, no LISTEN, no SET outside a transaction, no
+prepared statements), so everything works through PgBouncer in transaction mode.
+"""
+
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+import psycopg
+import sqlalchemy as sa
+from psycopg import sql
+from psycopg.types.json import Jsonb
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+
+from campaign.domain.errors import Conflict, DatabaseUnavailable, SettingsError
+from campaign.store.models import installation
+
+Kind = Literal["real", "simulated"]
+"""What a database holds: calls to people, or calls to the simulator."""
+
+Tx = AsyncConnection
+"""An open transaction: what every function of the store takes first."""
+
+CONNECT_SECONDS = 5
+POOL_SECONDS = 10
+SECRET_PARAMETERS = ("password", "sslpassword")
+SCHEMES = ("postgres", "postgresql", "postgresql+psycopg")
+
+
+def engine_url(address: str) -> sa.URL:
+    """The address for SQLAlchemy with psycopg as the driver.
+
+    Args:
+        address: `postgres://…`, `postgresql://…` or `postgresql+psycopg://…`.
+
+    Raises:
+        SettingsError: it is no address of a PostgreSQL database. The text of it is not repeated, for it
+            may hold a password.
+    """
+    example = "It looks like postgresql://user:password@host:5432/database."
+    try:
+        url = sa.make_url(address.strip())
+    except (sa.exc.ArgumentError, ValueError) as error:
+        raise SettingsError("DATABASE_URL is not an address of a database.", example) from error
+    if url.drivername not in SCHEMES:
+        raise SettingsError(f"DATABASE_URL names {url.drivername}; only PostgreSQL will do.", example)
+    return url.set(drivername="postgresql+psycopg")
+
+
+def safe_url(url: sa.URL) -> str:
+    """The address for logs and messages, without any password."""
+    shown = url.difference_update_query(SECRET_PARAMETERS).set(password=None)
+    return shown.render_as_string().replace("postgresql+psycopg", "postgresql", 1)
+
+
+class Database:
+    """A pool of connections to one database.
+
+    Args:
+        address: see `engine_url`.
+        pool_size: most connections held and used at once.
+    """
+
+    def __init__(self, address: str, *, pool_size: int = 10) -> None:
+        url = engine_url(address)
+        self.url = safe_url(url)
+        self._address = url
+        self._engine = create_async_engine(
+            url,
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=POOL_SECONDS,
+            isolation_level="READ COMMITTED",
+            connect_args={"prepare_threshold": None, "connect_timeout": CONNECT_SECONDS},
+        )
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Tx]:
+        """A READ COMMITTED transaction: committed at the end of the block, rolled back on any error.
+
+        Raises:
+            DatabaseUnavailable: no connection, or lost on the way; `data["at_commit"]` is True when it was
+                lost while committing, so that nobody knows whether the transaction took effect. Broken
+                connections leave the pool; the next transaction gets a fresh one.
+        """
+        progress = _Progress()
+        with _faults_named(self._address, progress):
+            async with self._engine.begin() as tx:
+                yield tx
+                progress.at_commit = True
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Tx]:
+        """A READ ONLY transaction, for looking things up."""
+        with _faults_named(self._address):
+            async with self._engine.connect() as tx:
+                await tx.execution_options(postgresql_readonly=True)
+                yield tx
+
+    async def now(self) -> datetime:
+        """The server's clock, aware: the one that all replicas take their offset from, and no other use."""
+        with _faults_named(self._address):
+            async with self._engine.connect() as connection:
+                await connection.execution_options(isolation_level="AUTOCOMMIT")
+                told: datetime = (await connection.execute(sa.text("SELECT clock_timestamp()"))).scalar_one()
+        return told
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._engine.dispose()
+
+
+@dataclass(slots=True)
+class _Progress:
+    at_commit: bool = False
+
+
+@contextmanager
+def _faults_named(url: sa.URL, progress: _Progress | None = None) -> Iterator[None]:
+    try:
+        yield
+    except (sa.exc.DBAPIError, sa.exc.TimeoutError, psycopg.OperationalError) as error:
+        fault = unavailable(error, url, at_commit=progress is not None and progress.at_commit)
+        if fault is None:
+            raise
+        raise fault from error
+
+
+def unavailable(error: Exception, url: sa.URL, *, at_commit: bool = False) -> DatabaseUnavailable | None:
+    """The error to show when the database is away; None when the error is about a statement.
+
+    Args:
+        error: what SQLAlchemy or psycopg raised.
+        url: the database's address; its password is not shown.
+        at_commit: the connection was lost while committing.
+    """
+    where = f"Postgres at {_place(url)}"
+    if isinstance(error, sa.exc.TimeoutError):
+        return DatabaseUnavailable(
+            f"All connections to {where} were in use for {POOL_SECONDS} s.",
+            "Some work holds its transaction too long, or the pool is too small.",
+        )
+    driver = error.orig if isinstance(error, sa.exc.DBAPIError) else error
+    if not isinstance(driver, psycopg.Error):
+        return None
+    text = _told(driver)
+    state = driver.sqlstate or ""
+    lost = isinstance(error, sa.exc.DBAPIError) and error.connection_invalidated
+    if lost or state[:2] == "08" or state in ("57P01", "57P02", "57P05"):
+        doubt = " while committing: whether the transaction took effect is not known" if at_commit else ""
+        return DatabaseUnavailable(
+            f"The connection to {where} was lost{doubt} ({text}).",
+            "It is made anew by itself; if this goes on, look at the server's log.",
+            at_commit=at_commit,
+        )
+    if state[:2] == "53":  # no disk, no memory, too many connections
+        return DatabaseUnavailable(f"{where} is out of resources: {text}.", "Give the server more of them.")
+    if isinstance(driver, psycopg.OperationalError) and not state:
+        return DatabaseUnavailable(f"{where} cannot be used: {text}.", _advice(text))
+    return None
+
+
+def _place(url: sa.URL) -> str:
+    named = url.host or url.query.get("host") or "the local socket"
+    host = named if isinstance(named, str) else ",".join(named)
+    return (
+        f"{host}, database {url.database or url.username}"
+        if host.startswith("/")
+        else (f"{host}:{url.port or 5432}, database {url.database or url.username}")
+    )
+
+
+def _told(error: psycopg.Error) -> str:
+    """The first line of what the driver says, without the parts that repeat the address."""
+    lines = str(error).strip().splitlines() or ["no reason given"]
+    return lines[0].rpartition("failed: ")[2].removeprefix("FATAL:").strip().rstrip(".")
+
+
+ADVICE = (
+    (("starting up", "shutting down", "recovery"), "It will be back shortly: try again in some seconds."),
+    (("authentication", "no password", "role ", "pg_hba"), "Check user and password in DATABASE_URL."),
+    (("too many", "connection slots"), "Raise max_connections of the server, or run fewer processes."),
+)
+
+
+def _advice(text: str) -> str:
+    if "database" in text and "does not exist" in text:
+        return "Create the database (createdb), or correct DATABASE_URL."
+    for signs, advice in ADVICE:
+        if any(sign in text for sign in signs):
+            return advice
+    return "Check that the server runs, and host and port in DATABASE_URL."
+
+
+async def copy_in(
+    tx: Tx,
+    table: sa.Table,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]] | AsyncIterable[Sequence[object]],
+) -> int:
+    """Load rows by binary COPY, some ten times faster than INSERT; part of the transaction.
+
+    Args:
+        tx: the transaction.
+        table: the table to load into.
+        columns: names of the columns that a row has, in its order.
+        rows: the rows, streamed; a value for a jsonb column is a plain Python value.
+
+    Returns:
+        The number of rows.
+
+    Raises:
+        sqlalchemy.exc.IntegrityError: a row breaks a constraint; the transaction is spoilt.
+    """
+    chosen = [table.c[name] for name in columns]
+    types = [column.type.compile(dialect=tx.dialect).lower() for column in chosen]
+    json_places = [place for place, column in enumerate(chosen) if isinstance(column.type, sa.JSON)]
+    statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(
+        sql.Identifier(*filter(None, (table.schema, table.name))),
+        sql.SQL(", ").join(sql.Identifier(name) for name in columns),
+    )
+    driver = (await tx.get_raw_connection()).driver_connection
+    assert isinstance(driver, psycopg.AsyncConnection)
+    count = 0
+    try:
+        async with driver.cursor() as cursor, cursor.copy(statement) as copy:
+            copy.set_types(types)
+            async for row in _streamed(rows):
+                await copy.write_row(_with_json(row, json_places) if json_places else row)
+                count += 1
+    except psycopg.IntegrityError as error:
+        raise sa.exc.IntegrityError(statement.as_string(), None, error) from error
+    return count
+
+
+async def _streamed(
+    rows: Iterable[Sequence[object]] | AsyncIterable[Sequence[object]],
+) -> AsyncIterator[Sequence[object]]:
+    if isinstance(rows, AsyncIterable):
+        async for row in rows:
+            yield row
+    else:
+        for row in rows:
+            yield row
+
+
+def _with_json(row: Sequence[object], places: Sequence[int]) -> list[object]:
+    cells = list(row)
+    for place in places:
+        if cells[place] is not None:
+            cells[place] = Jsonb(cells[place])
+    return cells
+
+
+async def claim_kind(tx: Tx, kind: Kind, now: datetime) -> None:
+    """Record at first use what the database holds, or check that it holds that.
+
+    Args:
+        tx: a transaction.
+        kind: what this process would write into it.
+        now: the clock's instant.
+
+    Raises:
+        Conflict: it holds the other kind. Calls of a rehearsal must never mix with calls to people.
+    """
+    claimed = await tx.execute(
+        sa.update(installation)
+        .where(installation.c.id == 1, sa.or_(installation.c.kind.is_(None), installation.c.kind == kind))
+        .values(kind=kind, recorded_at=sa.func.coalesce(installation.c.recorded_at, now))
+    )
+    if claimed.rowcount:
+        return
+    stands = (await tx.execute(sa.select(installation.c.kind))).scalar_one_or_none()
+    if kind == "simulated":
+        raise Conflict(
+            "This database holds real calls, but Twilio is a simulator on this machine: nothing was started.",
+            "Take another database for the rehearsal (DATABASE_URL or CAMPAIGN_DATA_DIR), "
+            "or unset TWILIO_API_BASE_URL.",
+            kind=stands,
+        )
+    raise Conflict(
+        "This database holds calls of a simulator, but Twilio is the real one: nothing was started.",
+        "Take another database for real calls (DATABASE_URL or CAMPAIGN_DATA_DIR), "
+        "or set TWILIO_API_BASE_URL to the simulator.",
+        kind=stands,
+    )

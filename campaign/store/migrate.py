@@ -1,0 +1,119 @@
+"""Bringing the schema to the code's version. Alembic's migrations are the only way tables come to be."""
+
+import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from psycopg.errors import LockNotAvailable
+
+from campaign.domain.errors import Conflict, SchemaMismatch
+from campaign.store.database import Database, engine_url, unavailable
+
+
+def migrations_dir() -> Path:
+    """`campaign/_migrations` in an installed wheel, `migrations` beside the package in a checkout."""
+    package = Path(__file__).parents[1]
+    packed = package / "_migrations"
+    return packed if packed.is_dir() else package.parent / "migrations"
+
+
+def config(address: str | None = None) -> Config:
+    """Alembic's configuration without its file; `address` is the database for `env.py`."""
+    made = Config()
+    made.set_main_option("script_location", str(migrations_dir()).replace("%", "%%"))
+    made.set_main_option("path_separator", "os")
+    if address is not None:
+        made.attributes["address"] = address
+    return made
+
+
+@functools.cache
+def head() -> str:
+    """The revision that the code needs."""
+    revision = ScriptDirectory.from_config(config()).get_current_head()
+    assert revision is not None, "a package without migrations"
+    return revision
+
+
+@functools.cache
+def _known() -> frozenset[str]:
+    return frozenset(script.revision for script in ScriptDirectory.from_config(config()).walk_revisions())
+
+
+def upgrade(address: str, revision: str = "head") -> None:
+    """Bring the schema up to a revision; two at once wait for each other.
+
+    Raises:
+        DatabaseUnavailable: the database is away.
+        Conflict: other work held a table for too long; nothing was changed.
+    """
+    with _faults_named(address):
+        command.upgrade(config(address), revision)
+
+
+def downgrade(address: str, revision: str) -> None:
+    """Bring the schema down to a revision, or to "base"; tables made since go with their rows.
+
+    Raises:
+        DatabaseUnavailable: the database is away.
+        Conflict: other work held a table for too long; nothing was changed.
+    """
+    with _faults_named(address):
+        command.downgrade(config(address), revision)
+
+
+def current(address: str) -> str | None:
+    """The revision that the database is at; None when it has no schema of ours.
+
+    Raises:
+        DatabaseUnavailable: the database is away.
+    """
+    engine = sa.create_engine(engine_url(address), poolclass=sa.NullPool)
+    try:
+        with _faults_named(address), engine.connect() as connection:
+            return MigrationContext.configure(connection).get_current_revision()
+    finally:
+        engine.dispose()
+
+
+async def require_current(db: Database) -> None:
+    """Refuse to work on a schema that is not the code's.
+
+    Raises:
+        SchemaMismatch: it is at another revision; says which command to run.
+    """
+    async with db.connection() as tx:
+        found = await tx.run_sync(lambda sync: MigrationContext.configure(sync).get_current_revision())
+    if found == head():
+        return
+    if found is not None and found not in _known():
+        raise SchemaMismatch(
+            f"The database's schema is at {found}, which is newer than this code ({head()}).",
+            "Run the newer version of the service.",
+        )
+    raise SchemaMismatch(
+        f"The database's schema is at {found or 'no version'}, the code needs {head()}.",
+        "Run: campaign db upgrade",
+    )
+
+
+@contextmanager
+def _faults_named(address: str) -> Iterator[None]:
+    try:
+        yield
+    except sa.exc.DBAPIError as error:
+        if isinstance(error.orig, LockNotAvailable):
+            raise Conflict(
+                "Other work held a table for longer than the migration waits for it; nothing was changed.",
+                "Run it again when the service is quiet, or stop the service first.",
+            ) from error
+        fault = unavailable(error, engine_url(address))
+        if fault is None:
+            raise
+        raise fault from error

@@ -1,0 +1,101 @@
+"""A real Postgres for every test that asks: one server for the whole run, a fresh database for each test.
+
+The server is the embedded one, shared by all workers of pytest-xdist through its keeper and gone when the
+last of them has ended. The schema is migrated once, into a template; a test's database is a copy of it.
+"""
+
+import fcntl
+import itertools
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+
+from campaign.store import migrate
+from campaign.store.database import Database
+from campaign.store.embedded import Attachment, attach
+from tests.support.clock import ManualClock
+
+TEMPLATE = "template_campaign"
+
+
+def admin(server: Attachment) -> "psycopg.Connection[tuple[object, ...]]":
+    """A connection for making and dropping databases."""
+    url = sa.make_url(server.url)
+    return psycopg.connect(
+        host=str(url.query["host"]),
+        port=str(url.query["port"]),
+        user=url.username,
+        dbname="postgres",
+        autocommit=True,
+    )
+
+
+def address_of(server: Attachment, database: str) -> str:
+    return sa.make_url(server.url).set(database=database).render_as_string(hide_password=False)
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Attachment]:
+    """The session's server, with the migrated template in it."""
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID") or f"alone{os.getpid()}"
+    # Not pytest's own temporary directory: the server's user may not enter it when root runs the tests.
+    place = Path(tempfile.gettempdir()) / f"campaign-tests-{run[:16]}"
+    attachment = attach(place, durable=False)
+    try:
+        with (place / "template.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            done = place / "template.done"
+            if not done.exists():
+                with admin(attachment) as connection:
+                    connection.execute(f"DROP DATABASE IF EXISTS {TEMPLATE}")
+                    connection.execute(f"CREATE DATABASE {TEMPLATE}")
+                migrate.upgrade(address_of(attachment, TEMPLATE))
+                done.touch()
+        yield attachment
+    finally:
+        if attachment.close(stop=True):  # the last worker tidies up
+            shutil.rmtree(place, ignore_errors=True)
+
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def empty_url(server: Attachment) -> Iterator[str]:
+    """The address of a fresh database without any table."""
+    yield from _database(server, "template0")
+
+
+@pytest.fixture
+def db_url(server: Attachment) -> Iterator[str]:
+    """The address of a fresh database with the whole schema, dropped after the test."""
+    yield from _database(server, TEMPLATE)
+
+
+def _database(server: Attachment, template: str) -> Iterator[str]:
+    name = f"test_{os.getpid()}_{next(_numbers)}"
+    with admin(server) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield address_of(server, name)
+    with admin(server) as connection:
+        connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+@pytest.fixture
+async def db(db_url: str) -> AsyncIterator[Database]:
+    """The service's way into a fresh database."""
+    database = Database(db_url)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    """A clock at Tuesday, 2026-11-24, 10:00 in New York, which a test moves by `await clock.advance(s)`."""
+    return ManualClock()
