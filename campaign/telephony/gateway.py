@@ -1,0 +1,342 @@
+"""Calls at Twilio: place, look up, cancel, hang up, find.
+
+The Calls API has no idempotency key, and an answer can be lost after the phone rang. So every answer to
+`place` is one of a closed set, and what is not proven is `UnknownResult`: never dialled again before Twilio
+has been asked (`find`). All HTTP goes through transport.py: real time-outs, no retries.
+"""
+
+import re
+from collections.abc import AsyncIterator
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any, assert_never
+
+from twilio.base.exceptions import TwilioException, TwilioRestException, TwilioServiceException
+from twilio.base.version import Version
+from twilio.http.response import Response
+from twilio.rest import Client
+
+from campaign.domain.errors import TwilioError
+from campaign.telephony import codes
+from campaign.telephony.calls import (
+    AccountFacts,
+    BadNumber,
+    CallerId,
+    CallFacts,
+    CallNotFound,
+    CallRequest,
+    ConfigurationFault,
+    NotSent,
+    Placed,
+    PlaceResult,
+    Throttled,
+    TwilioAway,
+    TwilioBusy,
+    TwilioRefused,
+    UnknownResult,
+)
+from campaign.telephony.codes import Bad, Misconfigured, Scope, Wait
+from campaign.telephony.transport import (
+    CONNECT_SECONDS,
+    TOTAL_SECONDS,
+    NotSentFault,
+    ThrottledFault,
+    Transport,
+    TransportFault,
+)
+
+__all__ = [
+    "AccountFacts",
+    "BadNumber",
+    "CallFacts",
+    "CallNotFound",
+    "CallRequest",
+    "CallerId",
+    "ConfigurationFault",
+    "Gateway",
+    "NotSent",
+    "PlaceResult",
+    "Placed",
+    "Scope",
+    "Throttled",
+    "TwilioAway",
+    "TwilioBusy",
+    "TwilioRefused",
+    "UnknownResult",
+]
+
+ALL_EVENTS = ["initiated", "ringing", "answered", "completed"]
+PAGE_SIZE = 100
+MOST_CALLS = 1000
+"""Longest list that `find` reads for one number."""
+_LATER = "It can be asked again later."
+_MACHINE_DETECTION = {"enable": "Enable", "detect_message_end": "DetectMessageEnd"}
+_NO_ENVIRONMENT = {"TWILIO_EDGE": "", "TWILIO_REGION": ""}
+"""Handed to the library in place of the process's environment (an empty dict would mean the real one):
+TWILIO_EDGE or TWILIO_REGION set there would rewrite the host."""
+
+
+class Gateway:
+    """One Twilio account over one set of connections.
+
+    Args:
+        account_sid: AC…
+        username, password: the account's SID and auth token, or an API key (SK…) and its secret.
+        base_url: scheme and host in place of https://api.twilio.com; None for Twilio.
+        connect_seconds, total_seconds: time limits of one request.
+    """
+
+    def __init__(
+        self,
+        account_sid: str,
+        username: str,
+        password: str,
+        base_url: str | None = None,
+        *,
+        connect_seconds: float = CONNECT_SECONDS,
+        total_seconds: float = TOTAL_SECONDS,
+    ) -> None:
+        self.account_sid = account_sid
+        self._transport = Transport(base_url, connect_seconds=connect_seconds, total_seconds=total_seconds)
+        self._client = Client(
+            username, password, account_sid, http_client=self._transport, environment=_NO_ENVIRONMENT
+        )
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._transport.close()
+
+    async def place(self, request: CallRequest) -> PlaceResult:
+        """Ask Twilio for one call, once. Never raises for anything that Twilio or the network does."""
+        try:
+            call = await self._client.calls.create_async(**_create_arguments(request))
+            return _placed(call)
+        except NotSentFault as fault:
+            return NotSent(str(fault))
+        except ThrottledFault as fault:
+            return Throttled(fault.retry_after, fault.code, str(fault))
+        except (TwilioRestException, TwilioServiceException) as refusal:
+            return _classified(refusal)
+        except Exception as fault:
+            # The default is unknown: a cut body raises JSONDecodeError, and whatever else may come, a call
+            # may have been placed.
+            return UnknownResult(_masked(f"The answer of Twilio was lost or unreadable: {fault!r}"))
+
+    async def fetch(self, sid: str) -> CallFacts:
+        """What Twilio says of a call now.
+
+        Raises:
+            CallNotFound, TwilioRefused, TwilioBusy, TwilioAway.
+        """
+        try:
+            return _facts(await self._client.calls(sid).fetch_async())
+        except Exception as fault:  # every fault of library and network becomes one of ours
+            raise _error(fault, f"call {sid}") from fault
+
+    async def cancel(self, sid: str) -> CallFacts | None:
+        """End a call that is queued or ringing; one that a person has answered goes on.
+
+        Returns the call as it is now, or None when it had already ended (Twilio's 21220: a benign race).
+
+        Raises:
+            CallNotFound, TwilioRefused, TwilioBusy, TwilioAway.
+        """
+        return await self._update(sid, "canceled")
+
+    async def hang_up(self, sid: str) -> CallFacts | None:
+        """End a call in whatever state it is; returns and raises like `cancel`."""
+        return await self._update(sid, "completed")
+
+    async def find(self, to: str, since: datetime) -> list[CallFacts]:
+        """Calls that we placed to a number at or after an instant, newest first.
+
+        Twilio's list filters by start time only to the day, and a call that is still queued has no start
+        time; so this lists all calls to the number, and besides those that are queued, and compares the
+        time of creation here.
+
+        Raises:
+            TwilioRefused, TwilioBusy, TwilioAway: also when the list is longer than MOST_CALLS and holds no
+                such call, for then nothing is proven.
+        """
+        found: dict[str, CallFacts] = {}
+        read = 0
+        whole_second = since.replace(microsecond=0)  # Twilio's times have no fractions
+        try:
+            for filters in ({"to": to, "status": "queued"}, {"to": to}):
+                async for call in self._listed(**filters):
+                    read += 1
+                    facts = _facts(call)
+                    recent = facts.created_at is None or facts.created_at >= whole_second
+                    if recent and facts.to == to and facts.direction in ("outbound-api", ""):
+                        found[facts.sid] = facts
+        except Exception as fault:  # every fault of library and network becomes one of ours
+            raise _error(fault, "the list of calls") from fault
+        if not found and read >= MOST_CALLS:
+            raise TwilioAway(
+                f"Twilio lists more than {MOST_CALLS} calls to this number.",
+                "Look it up in Twilio's console.",
+            )
+        return sorted(found.values(), key=lambda call: (call.created_at or since, call.sid), reverse=True)
+
+    async def account(self) -> AccountFacts:
+        """The account behind the credentials.
+
+        Raises:
+            TwilioRefused, TwilioBusy, TwilioAway.
+        """
+        try:
+            account = await self._client.api.v2010.accounts(self.account_sid).fetch_async()
+            return AccountFacts(
+                _text(account.sid), _text(account.friendly_name), _text(account.status), _text(account.type)
+            )
+        except Exception as fault:  # every fault of library and network becomes one of ours
+            raise _error(fault, "the account") from fault
+
+    async def caller_ids(self) -> list[CallerId]:
+        """All numbers that calls may come from.
+
+        Raises:
+            TwilioRefused, TwilioBusy, TwilioAway.
+        """
+        try:
+            owned = await self._client.incoming_phone_numbers.list_async(limit=MOST_CALLS)
+            verified = await self._client.outgoing_caller_ids.list_async(limit=MOST_CALLS)
+        except Exception as fault:  # every fault of library and network becomes one of ours
+            raise _error(fault, "the account's numbers") from fault
+        ids = {_text(n.phone_number): CallerId(_text(n.phone_number), "verified") for n in verified}
+        ids |= {_text(n.phone_number): CallerId(_text(n.phone_number), "owned") for n in owned}
+        return sorted(ids.values(), key=lambda one: one.phone)
+
+    async def _update(self, sid: str, status: str) -> CallFacts | None:
+        try:
+            return _facts(await self._client.calls(sid).update_async(status=status))
+        except Exception as fault:  # every fault of library and network becomes one of ours
+            if getattr(fault, "code", None) == codes.CALL_STATE_FORBIDS:
+                return None
+            raise _error(fault, f"call {sid}") from fault
+
+    async def _listed(self, **filters: str) -> AsyncIterator[Any]:
+        stream = await self._client.calls.stream_async(**filters, page_size=PAGE_SIZE, limit=MOST_CALLS)
+        async for call in stream:
+            yield call
+
+
+def _create_arguments(request: CallRequest) -> dict[str, object]:
+    arguments: dict[str, object] = {
+        "to": request.to,
+        "from_": request.from_,
+        "url": request.url,
+        "status_callback": request.status_callback,
+        "status_callback_event": ALL_EVENTS,
+        "timeout": request.ring_timeout_s,
+        "time_limit": request.time_limit_s,
+    }
+    if request.fallback_url is not None:
+        arguments["fallback_url"] = request.fallback_url
+    if request.machine_detection != "off":
+        arguments |= {
+            "machine_detection": _MACHINE_DETECTION[request.machine_detection],
+            "async_amd": "true",  # a string: the library would render a bool as "True"
+            "async_amd_status_callback": request.amd_callback,
+        }
+    return arguments
+
+
+def _placed(call: Any) -> Placed | UnknownResult:
+    sid = call.sid
+    if not isinstance(sid, str) or not re.fullmatch(r"CA[0-9a-fA-F]{32}", sid):
+        return UnknownResult("Twilio accepted the call but named no SID.")
+    return Placed(sid, call.status if isinstance(call.status, str) else "queued")
+
+
+def _classified(refusal: Any) -> PlaceResult:
+    code = refusal.code if isinstance(refusal.code, int) else refusal.status
+    if refusal.status >= 500 or refusal.status < 400:
+        # Twilio's page on 20500: after a 500 the call may exist all the same.
+        return UnknownResult(f"Twilio answered {refusal.status} (code {code}).", code)
+    match codes.VERDICTS.get(code):
+        case None:
+            said = getattr(refusal, "msg", None) or getattr(refusal, "title", "")
+            return UnknownResult(_masked(f"Twilio answered {refusal.status} with code {code}: {said}"), code)
+        case Bad(sentence, once_more):
+            return BadNumber(code, f"{sentence} ({code})", once_more)
+        case Misconfigured(scope, sentence, do):
+            return ConfigurationFault(code, f"{sentence} ({code})", scope, do)
+        case Wait(sentence):
+            return Throttled(None, code, f"{sentence} ({code})")
+        case verdict:
+            assert_never(verdict)
+
+
+def _error(fault: Exception, what: str) -> TwilioError:
+    if isinstance(fault, ThrottledFault):
+        return TwilioBusy(f"{fault} Asked about {what}.", _LATER, retry_after=fault.retry_after)
+    if isinstance(fault, TransportFault):
+        return TwilioAway(f"{fault} Asked about {what}.", _LATER)
+    if isinstance(fault, TwilioRestException | TwilioServiceException):
+        return _refusal(fault, what)
+    if isinstance(fault, TwilioException) and len(fault.args) > 1 and isinstance(fault.args[1], Response):
+        # A page of a list: the library hands over the bare answer.
+        return _refusal(Version.exception("GET", what, fault.args[1], fault.args[0]), what)
+    kind = "The library failed" if isinstance(fault, TwilioException) else "The answer is unreadable"
+    return TwilioAway(_masked(f"{kind} for {what}: {fault!r}."), _LATER)
+
+
+def _refusal(fault: Any, what: str) -> TwilioError:
+    code = fault.code if isinstance(fault.code, int) else fault.status
+    said = _masked(str(getattr(fault, "msg", None) or getattr(fault, "title", "")))
+    if fault.status >= 500:
+        return TwilioAway(f"Twilio answered {fault.status} for {what}.", _LATER, code=code)
+    if fault.status == 404:
+        return CallNotFound(f"Twilio doesn't know {what} ({code}).", code=code)
+    verdict = codes.VERDICTS.get(code)
+    do = verdict.do if isinstance(verdict, Misconfigured) else ""
+    return TwilioRefused(f"Twilio refused {what}: {said} ({code}).", do, code=code)
+
+
+def _facts(call: Any) -> CallFacts:
+    if not isinstance(call.sid, str) or not isinstance(call.status, str):
+        raise TypeError("a call without sid or status")
+    return CallFacts(
+        sid=call.sid,
+        status=call.status,
+        to=_text(call.to),
+        from_=_text(call._from),
+        direction=_text(call.direction),
+        created_at=_instant(call.date_created),
+        started_at=_instant(call.start_time),
+        ended_at=_instant(call.end_time),
+        duration_s=_whole(call.duration),
+        price=_money(call.price),
+        price_unit=call.price_unit if isinstance(call.price_unit, str) else None,
+        answered_by=call.answered_by if isinstance(call.answered_by, str) else None,
+        queue_ms=_whole(call.queue_time),
+    )
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _instant(value: object) -> datetime | None:
+    return value if isinstance(value, datetime) and value.tzinfo is not None else None
+
+
+def _whole(value: object) -> int | None:
+    try:
+        return int(str(value))
+    except ValueError:
+        return None
+
+
+def _money(value: object) -> Decimal | None:
+    try:
+        amount = Decimal(str(value))
+    except InvalidOperation:
+        return None
+    return amount if amount.is_finite() else None
+
+
+def _masked(sentence: str) -> str:
+    """Phone numbers shortened to their last two digits: sentences end up in logs."""
+    return re.sub(r"\+\d{5,13}(\d\d)", r"+…\1", sentence)

@@ -1,0 +1,188 @@
+"""HTTP for the twilio library: aiohttp, real time-outs, never a retry.
+
+The library's own async client won't do, measured on twilio 9.13.0: it ignores the time-out given to its
+constructor, and its `max_retries` repeats POSTs, which may dial twice. A POST that places a call has no
+idempotency key (Twilio's Calls API has none), so the one thing this file must know is whether the bytes
+may have left: `NotSent` is proven, everything else is `Unknown`.
+
+The library asks two things of a client, `is_async` and `request`; deriving from its abstract class would
+add nothing (and its types are unknown to mypy).
+"""
+
+import base64
+import json
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from urllib.parse import urlsplit
+
+import aiohttp
+from twilio.http.response import Response
+
+CONNECT_SECONDS = 5.0
+TOTAL_SECONDS = 10.0
+KEEP_ALIVE_SECONDS = 15.0
+"""Shorter than any server's own idle limit: a POST on a connection that the server is just closing has an
+unknown result, which holds a contact for minutes."""
+
+
+class TransportFault(Exception):
+    """Base of the three below; str() says what happened."""
+
+
+class NotSentFault(TransportFault):
+    """Proven: no byte of the request reached the other side."""
+
+
+class UnknownFault(TransportFault):
+    """The request may have been carried out; its answer is lost."""
+
+
+class ThrottledFault(TransportFault):
+    """HTTP 429: not processed, safe to repeat (twilio.com/docs/api/errors/20429).
+
+    Args:
+        retry_after: seconds asked for by the Retry-After header; None without one.
+        code: Twilio's code, 20429 unless the body says otherwise.
+    """
+
+    def __init__(self, retry_after: float | None, code: int, said: str) -> None:
+        super().__init__(said)
+        self.retry_after = retry_after
+        self.code = code
+
+
+class Transport:
+    """The twilio library's HTTP client.
+
+    Args:
+        base_url: scheme and host that replace those of every request, paging included; None for Twilio's.
+        connect_seconds: longest wait for a connection, TLS handshake included.
+        total_seconds: longest wait for the whole answer.
+    """
+
+    is_async = True
+
+    def __init__(
+        self,
+        base_url: str | None = None,
+        *,
+        connect_seconds: float = CONNECT_SECONDS,
+        total_seconds: float = TOTAL_SECONDS,
+    ) -> None:
+        self._base_url = base_url.rstrip("/") if base_url else None
+        self._timeout = aiohttp.ClientTimeout(
+            total=total_seconds, connect=connect_seconds, sock_connect=connect_seconds
+        )
+        self._session: aiohttp.ClientSession | None = None
+
+    async def request(
+        self,
+        method: str,
+        uri: str,
+        params: Mapping[str, object] | None = None,
+        data: Mapping[str, object] | None = None,
+        headers: Mapping[str, str] | None = None,
+        auth: tuple[str, str] | None = None,
+        timeout: float | None = None,
+        allow_redirects: bool = False,
+    ) -> Response:
+        """One request, sent at most once. Redirects are answers like any other, never followed.
+
+        Raises:
+            NotSentFault: no connection, so nothing was sent.
+            ThrottledFault: the answer was 429.
+            UnknownFault: anything else that kept us from a complete answer.
+        """
+        sent_headers = dict(headers or {})
+        if auth is not None:
+            sent_headers["Authorization"] = basic_auth(*auth)
+        try:
+            async with self._open().request(
+                method.upper(),
+                self._rebased(uri),
+                params=_pairs(params),
+                data=_pairs(data),
+                headers=sent_headers,
+                allow_redirects=False,
+            ) as answer:
+                text = (await answer.read()).decode("utf-8", "replace")
+                if answer.status == 429:
+                    raise _throttled(text, answer.headers)
+                return Response(answer.status, text, dict(answer.headers))
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL) as fault:
+            # Refused, no such host, TLS refused, no connection in time: all before a request is written.
+            raise NotSentFault(f"No connection to Twilio: {_said(fault)}.") from fault
+        except (aiohttp.ClientError, OSError) as fault:
+            # TimeoutError is an OSError; it may come after the bytes have left.
+            raise UnknownFault(f"No complete answer from Twilio: {_said(fault)}.") from fault
+
+    async def close(self) -> None:
+        """Close all connections; the transport can be used again after."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    def _open(self) -> aiohttp.ClientSession:
+        # Made at first use: aiohttp wants a running loop.
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                timeout=self._timeout,
+                connector=aiohttp.TCPConnector(
+                    limit=0, keepalive_timeout=KEEP_ALIVE_SECONDS, ttl_dns_cache=60
+                ),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trust_env=False,
+            )
+        return self._session
+
+    def _rebased(self, uri: str) -> str:
+        if self._base_url is None:
+            return uri
+        parts = urlsplit(uri)
+        return self._base_url + parts.path + (f"?{parts.query}" if parts.query else "")
+
+
+def basic_auth(username: str, password: str) -> str:
+    """The value of an Authorization header (RFC 7617, UTF-8)."""
+    return "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode("ascii")
+
+
+def _pairs(values: Mapping[str, object] | None) -> list[tuple[str, str]] | None:
+    """Form fields; a list becomes a repeated key, as the Calls API takes its lists."""
+    if values is None:
+        return None
+    pairs: list[tuple[str, str]] = []
+    for key, value in values.items():
+        for one in value if isinstance(value, list | tuple) else (value,):
+            pairs.append((key, str(one)))
+    return pairs
+
+
+def _throttled(text: str, headers: Mapping[str, str]) -> ThrottledFault:
+    code, said = 20429, "Twilio takes no more requests at the moment (429)."
+    try:
+        body = json.loads(text)
+        code = int(body.get("code", code))
+    except (ValueError, TypeError, AttributeError):
+        pass
+    return ThrottledFault(retry_after(headers), code, said)
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds of a Retry-After header (RFC 9110, 10.2.3), a date being measured from the answer's Date."""
+    given = headers.get("Retry-After")
+    if given is None:
+        return None
+    try:
+        seconds = float(given)
+    except ValueError:
+        try:
+            until, sent = parsedate_to_datetime(given), parsedate_to_datetime(headers.get("Date", ""))
+            seconds = (until - sent).total_seconds()
+        except (ValueError, TypeError):
+            return None
+    return min(max(seconds, 0.0), 3600.0) if seconds == seconds else None
+
+
+def _said(fault: BaseException) -> str:
+    return f"{type(fault).__name__} ({fault})" if str(fault) else type(fault).__name__

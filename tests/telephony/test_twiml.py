@@ -1,0 +1,115 @@
+"""Snapshots: the library renders any attribute it is given, so each document stands here in full."""
+
+from xml.etree import ElementTree
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from campaign.domain.script import Script
+from campaign.telephony import twiml
+
+HEAD = '<?xml version="1.0" encoding="UTF-8"?>'
+PLAIN = Script(greeting="Hello.", goal="Ask.")
+
+
+def relay(script: Script, **changes: object) -> str:
+    given = {
+        "url": "wss://example.net/twilio/relay/t0ken",
+        "action": "https://example.net/twilio/action/m1/1#rc=1&rp=5xx",
+        "parameters": {"attempt": "m1", "session": "1"},
+    } | changes
+    return twiml.connect_relay(script, **given)
+
+
+def test_a_plain_script_connects_with_what_a_safe_conversation_needs_and_no_more():
+    assert relay(PLAIN) == (
+        HEAD
+        + '<Response><Connect action="https://example.net/twilio/action/m1/1#rc=1&amp;rp=5xx" method="POST">'
+        '<ConversationRelay dtmfDetection="true" events="speaker-events tokens-played" interruptible="any" '
+        'language="en-US" reportInputDuringAgentSpeech="any" url="wss://example.net/twilio/relay/t0ken">'
+        '<Parameter name="attempt" value="m1" /><Parameter name="session" value="1" />'
+        "</ConversationRelay></Connect></Response>"
+    )
+
+
+def test_a_full_script_carries_its_language_voice_hints_interruptions_and_recording():
+    script = Script(
+        greeting="Hallo.",
+        goal="Fragen.",
+        record=True,
+        language="de-DE",
+        voice="de-DE-Chirp3-HD-Aoede",
+        tts_provider="Google",
+        transcription_provider="Deepgram",
+        speech_model="nova-2-general",
+        hints=("Acme, Inc", "Solar"),
+        interruptible="speech",
+        interrupt_sensitivity="low",
+        ignore_backchannel=True,
+    )
+    assert relay(script, recording_callback="https://example.net/twilio/recording/m1") == (
+        HEAD + '<Response><Start><Recording channels="dual" '
+        'recordingStatusCallback="https://example.net/twilio/recording/m1" '
+        'recordingStatusCallbackEvent="in-progress completed absent" /></Start>'
+        '<Connect action="https://example.net/twilio/action/m1/1#rc=1&amp;rp=5xx" method="POST">'
+        '<ConversationRelay dtmfDetection="true" events="speaker-events tokens-played" '
+        'hints="Acme  Inc,Solar" '
+        'ignoreBackchannel="true" interruptSensitivity="low" interruptible="speech" language="de-DE" '
+        'reportInputDuringAgentSpeech="any" speechModel="nova-2-general" transcriptionProvider="Deepgram" '
+        'ttsProvider="Google" url="wss://example.net/twilio/relay/t0ken" voice="de-DE-Chirp3-HD-Aoede">'
+        '<Parameter name="attempt" value="m1" /><Parameter name="session" value="1" />'
+        "</ConversationRelay></Connect></Response>"
+    )
+
+
+def test_there_is_never_a_welcome_greeting_which_each_new_session_would_repeat():
+    assert "welcomeGreeting" not in relay(PLAIN)
+
+
+def test_hanging_up_is_one_verb():
+    assert twiml.hang_up() == HEAD + "<Response><Hangup /></Response>"
+
+
+def test_nothing_is_an_empty_response():
+    assert twiml.nothing() == HEAD + "<Response />"
+
+
+def test_a_sentence_is_spoken_in_its_language_before_the_line_is_dropped():
+    assert twiml.say_and_hang_up("Sorry & <goodbye>.", "en-GB") == (
+        HEAD + '<Response><Say language="en-GB">Sorry &amp; &lt;goodbye&gt;.</Say><Hangup /></Response>'
+    )
+    assert twiml.say_and_hang_up("Bye.", "multi") == (HEAD + "<Response><Say>Bye.</Say><Hangup /></Response>")
+
+
+def test_a_transfer_rings_a_number_under_our_caller_id():
+    document = twiml.dial(
+        "+12025550177",
+        action="https://example.net/twilio/dial/m1/1",
+        caller_id="+12025550199",
+        say="One moment.",
+        language="en-US",
+        time_limit_s=900,
+    )
+    assert document == (
+        HEAD + '<Response><Say language="en-US">One moment.</Say>'
+        '<Dial action="https://example.net/twilio/dial/m1/1" callerId="+12025550199" method="POST" '
+        'timeLimit="900" timeout="30"><Number>+12025550177</Number></Dial></Response>'
+    )
+
+
+def test_a_transfer_may_go_to_a_sip_address():
+    assert "<Sip>sip:sales@example.net</Sip>" in twiml.dial("sip:sales@example.net", action="https://e/d")
+
+
+@given(st.text())
+def test_any_text_gives_a_document_that_can_be_read(text):
+    for document in (
+        twiml.say_and_hang_up(text),
+        twiml.dial("+12025550177", action="https://e/d", say=text),
+        relay(Script(greeting="x", goal="y", voice=text, hints=(text,)), parameters={"attempt": text}),
+    ):
+        ElementTree.fromstring(document)
+
+
+def test_the_content_type_is_one_that_twilio_takes():
+    assert twiml.CONTENT_TYPE.startswith("text/xml")
