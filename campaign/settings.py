@@ -51,7 +51,9 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     database_url: Secret = Field(None, alias="DATABASE_URL")
-    data_dir: Path = Field(Path("data"), alias="CAMPAIGN_DATA_DIR")
+    data_dir: Annotated[Path | None, BeforeValidator(_blank_is_unset)] = Field(
+        None, alias="CAMPAIGN_DATA_DIR"
+    )
     public_url: Text = Field(None, alias="PUBLIC_URL")
     twilio_account_sid: Text = Field(None, alias="TWILIO_ACCOUNT_SID")
     twilio_auth_token: Secret = Field(None, alias="TWILIO_AUTH_TOKEN")

@@ -1,0 +1,104 @@
+"""Who does what only one may do, and who is alive: lease rows and heartbeats.
+
+No session locks, so that all of it works through PgBouncer in transaction mode.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import text
+
+from campaign.store.database import Tx
+
+_ACQUIRE = text(
+    """
+    INSERT INTO leases AS l (name, holder, fencing, expires_at)
+    VALUES (:name, :holder, 1, :expires_at)
+    ON CONFLICT (name) DO UPDATE
+       SET holder = :holder,
+           fencing = CASE WHEN l.holder = :holder THEN l.fencing ELSE l.fencing + 1 END,
+           expires_at = :expires_at
+     WHERE l.holder = :holder OR l.expires_at <= :now
+    RETURNING fencing
+    """
+)
+
+
+async def acquire(tx: Tx, name: str, holder: str, now: datetime, ttl: timedelta) -> int | None:
+    """Take or renew a lease.
+
+    Args:
+        name: what the lease is for.
+        holder: this replica's id.
+        ttl: how long it holds without renewal.
+    Returns:
+        the fencing number, which grows with every change of holder; None when another replica holds it.
+    """
+    given = {"name": name, "holder": holder, "now": now, "expires_at": now + ttl}
+    fencing: int | None = (await tx.execute(_ACQUIRE, given)).scalar()
+    return fencing
+
+
+async def release(tx: Tx, name: str, holder: str, now: datetime) -> None:
+    """Let go of a lease at once, so that another replica need not wait for its end."""
+    await tx.execute(
+        text("UPDATE leases SET expires_at = :now WHERE name = :name AND holder = :holder"),
+        {"name": name, "holder": holder, "now": now},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """A process of the service, as it tells the others of itself."""
+
+    id: str
+    role: str
+    host: str
+    pid: int
+    started_at: datetime
+
+
+async def beat(tx: Tx, replica: Replica, now: datetime, *, draining: bool = False) -> None:
+    """Say that this replica is alive."""
+    await tx.execute(
+        text(
+            """
+            INSERT INTO replicas (id, role, host, pid, started_at, beat_at, draining)
+            VALUES (:id, :role, :host, :pid, :started_at, :now, :draining)
+            ON CONFLICT (id) DO UPDATE SET beat_at = :now, draining = :draining
+            """
+        ),
+        {
+            "id": replica.id,
+            "role": replica.role,
+            "host": replica.host,
+            "pid": replica.pid,
+            "started_at": replica.started_at,
+            "now": now,
+            "draining": draining,
+        },
+    )
+
+
+async def leave(tx: Tx, replica_id: str) -> None:
+    """Take this replica off the list at a clean end."""
+    await tx.execute(text("DELETE FROM replicas WHERE id = :id"), {"id": replica_id})
+
+
+async def forget_silent(tx: Tx, before: datetime) -> None:
+    """Drop replicas that were last heard of long ago."""
+    await tx.execute(text("DELETE FROM replicas WHERE beat_at < :before"), {"before": before})
+
+
+async def alive(tx: Tx, since: datetime) -> list[tuple[str, str, datetime]]:
+    """Replicas heard of since an instant: (id, role, last heartbeat)."""
+    rows = await tx.execute(
+        text("SELECT id, role, beat_at FROM replicas WHERE beat_at >= :since ORDER BY id"), {"since": since}
+    )
+    return [(row.id, row.role, row.beat_at) for row in rows]
+
+
+async def scheduler(tx: Tx) -> tuple[str, datetime] | None:
+    """Who holds the scheduler's lease, and until when."""
+    row = (await tx.execute(text("SELECT holder, expires_at FROM leases WHERE name = 'scheduler'"))).first()
+    return (row.holder, row.expires_at) if row else None

@@ -1,0 +1,266 @@
+"""The composition root: opens everything that a command or the service needs, and closes all of it.
+
+The real clock and the real dice are made here and nowhere else.
+"""
+
+import asyncio
+import contextlib
+import os
+import secrets
+import socket
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from importlib import resources
+from pathlib import Path
+
+import structlog
+
+from campaign.domain.budget import Rates, parse_rates
+from campaign.domain.errors import SettingsError
+from campaign.domain.rulebook import Rulebook, parse_rulebook
+from campaign.flow.talk import LiveTalks
+from campaign.settings import Settings
+from campaign.store import migrate
+from campaign.store.database import Database, claim_kind
+from campaign.store.embedded import attach, default_data_dir
+from campaign.store.leases import Replica
+from campaign.telephony.gateway import Gateway
+
+log = structlog.get_logger(__name__)
+
+SYNC_S = 30.0
+"""How often a process takes its offset from Postgres anew."""
+
+
+class ServiceClock:
+    """The one clock of all replicas: Postgres' time, advanced by the monotonic clock, moved if told to.
+
+    A jump of this machine's wall clock changes nothing. `now()` never goes back.
+
+    Args:
+        start, rate, anchor: show `start` at the real instant `anchor` (Unix seconds; None for now) and run
+            `rate` times faster from there; start None for real time.
+    """
+
+    def __init__(self, start: datetime | None = None, rate: float = 1.0, anchor: float | None = None) -> None:
+        self.rate = rate
+        self._start = start
+        self._opened = time.monotonic()
+        self._real_at_open = time.time()
+        self._anchor = anchor if anchor is not None else self._real_at_open
+        self._last = 0.0
+
+    def _real(self) -> float:
+        return self._real_at_open + time.monotonic() - self._opened
+
+    def now(self) -> datetime:
+        """The present instant in UTC."""
+        real = self._real()
+        if self._start is not None:
+            real = self._start.timestamp() + (real - self._anchor) * self.rate
+        self._last = max(self._last, real)
+        return datetime.fromtimestamp(self._last, UTC)
+
+    def monotonic(self) -> float:
+        """Clock seconds since this clock was made."""
+        return (time.monotonic() - self._opened) * self.rate
+
+    async def sleep(self, seconds: float) -> None:
+        """Pause for clock seconds."""
+        await asyncio.sleep(max(0.0, seconds) / self.rate)
+
+    async def sync(self, db: Database) -> None:
+        """Take the offset from Postgres, halving the round trip."""
+        before = time.monotonic()
+        told = await db.now()
+        after = time.monotonic()
+        self._real_at_open = told.timestamp() + (after - before) / 2 - (after - self._opened)
+
+    async def keep_synced(self, db: Database) -> None:
+        """Take the offset anew every 30 real seconds, for as long as the task lives."""
+        while True:
+            await asyncio.sleep(SYNC_S)
+            with contextlib.suppress(Exception):  # the database is away: the monotonic clock carries on
+                await self.sync(db)
+
+
+@dataclass
+class Services:
+    """What a command or the service works with; made by `open_services`, closed with it."""
+
+    settings: Settings
+    clock: ServiceClock
+    db: Database
+    rulebook: Rulebook
+    rates: Rates
+    data_dir: Path
+    actor: str
+    replica: Replica
+    talks: LiveTalks = field(default_factory=LiveTalks)
+    _gateway: Gateway | None = None
+
+    @property
+    def gateway(self) -> Gateway:
+        """Twilio's REST API.
+
+        Raises:
+            SettingsError: the account's settings are missing.
+        """
+        if self._gateway is None:
+            self._gateway = open_gateway(self.settings)
+        return self._gateway
+
+    @cached_property
+    def secret(self) -> bytes:
+        """This installation's own secret, made at first use and kept in the data directory."""
+        return _installation_secret(self.data_dir)
+
+    async def close_gateway(self) -> None:
+        """Close the connections to Twilio, if any were opened."""
+        if self._gateway is not None:
+            await self._gateway.close()
+
+
+def open_gateway(settings: Settings) -> Gateway:
+    """The gateway of the settings' account.
+
+    Raises:
+        SettingsError: naming the settings that are missing.
+    """
+    if settings.twilio_api_key and settings.twilio_api_secret:
+        settings.require("TWILIO_ACCOUNT_SID")
+        username, password = settings.twilio_api_key, settings.twilio_api_secret.get_secret_value()
+    else:
+        settings.require("TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN")
+        assert settings.twilio_auth_token is not None
+        username, password = settings.twilio_account_sid or "", settings.twilio_auth_token.get_secret_value()
+    assert settings.twilio_account_sid is not None
+    return Gateway(settings.twilio_account_sid, username, password, settings.twilio_api_base_url)
+
+
+def token() -> str:
+    """256 random bits for an address: an attempt's marker, a session's token, an API key."""
+    return secrets.token_urlsafe(32)
+
+
+def data_dir_of(settings: Settings) -> Path:
+    """The data directory: the setting's, or the default for this user."""
+    return settings.data_dir or default_data_dir(Path.home())
+
+
+def read_rulebook() -> Rulebook:
+    """The jurisdiction packs that come with the package."""
+    folder = resources.files("campaign") / "rulebooks"
+    texts: Mapping[str, str] = {
+        entry.name: entry.read_text(encoding="utf-8")
+        for entry in folder.iterdir()
+        if entry.name.endswith(".toml")
+    }
+    return parse_rulebook(texts)
+
+
+def read_rates(settings: Settings) -> Rates:
+    """The rates file of the settings, or the one that comes with the package.
+
+    Raises:
+        SettingsError: the file cannot be read or used.
+    """
+    if settings.rates_file is None:
+        return parse_rates((resources.files("campaign") / "rates.toml").read_text("utf-8"), "rates.toml")
+    try:
+        return parse_rates(settings.rates_file.read_text("utf-8"), str(settings.rates_file))
+    except OSError as error:
+        raise SettingsError(
+            f"CAMPAIGN_RATES_FILE names {settings.rates_file}, which cannot be read: {error.strerror}.",
+            "Name a readable TOML file, or unset it to use the rates that come with the package.",
+        ) from None
+
+
+def _installation_secret(data_dir: Path) -> bytes:
+    """Read or make <data>/secret; two processes that make it at once agree on one."""
+    path = data_dir / "secret"
+    with contextlib.suppress(FileExistsError):
+        data_dir.mkdir(parents=True, exist_ok=True)
+        fresh = path.with_name(f"secret.{os.getpid()}")
+        fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(fd, "wb") as file:
+            file.write(secrets.token_bytes(32))
+        try:
+            os.link(fresh, path)
+        finally:
+            fresh.unlink()
+    return path.read_bytes()
+
+
+@asynccontextmanager
+async def open_services(
+    settings: Settings,
+    *,
+    actor: str,
+    role: str = "command",
+    migrated: bool = True,
+    pool_size: int = 5,
+) -> AsyncIterator[Services]:
+    """Open the database (starting the embedded one if none is named), the clock and the rest.
+
+    Args:
+        actor: who acts, for the audit trail, e.g. "cli:ana".
+        role: of this process, e.g. "all", "dialer", "command".
+        migrated: refuse a database whose schema is not the code's.
+        pool_size: most database connections at once.
+    Raises:
+        DatabaseUnavailable, SchemaMismatch, SettingsError, Conflict (a simulated service on a real database
+        or the reverse).
+    """
+    async with AsyncExitStack() as stack:
+        data_dir = data_dir_of(settings)
+        url = _database_url(settings, data_dir, stack)
+        db = Database(url, pool_size=pool_size)
+        stack.push_async_callback(db.close)
+        clock = ServiceClock(settings.clock_start, settings.clock_rate, settings.clock_anchor)
+        if settings.database_url is None and migrated and migrate.current(url) is None:
+            # A fresh embedded database is ours alone; one that is behind waits for `campaign db upgrade`.
+            await asyncio.to_thread(migrate.upgrade, url)
+        await clock.sync(db)
+        syncing = asyncio.create_task(clock.keep_synced(db))
+        stack.callback(syncing.cancel)
+        if migrated:
+            await migrate.require_current(db)
+            async with db.transaction() as tx:
+                await claim_kind(tx, settings.kind, clock.now())
+        host = socket.gethostname()
+        services = Services(
+            settings=settings,
+            clock=clock,
+            db=db,
+            rulebook=read_rulebook(),
+            rates=read_rates(settings),
+            data_dir=data_dir,
+            actor=actor,
+            replica=Replica(
+                id=f"{host}:{os.getpid()}:{secrets.token_hex(4)}",
+                role=role,
+                host=host,
+                pid=os.getpid(),
+                started_at=clock.now(),
+            ),
+        )
+        stack.push_async_callback(services.close_gateway)
+        yield services
+
+
+def _database_url(settings: Settings, data_dir: Path, stack: AsyncExitStack) -> str:
+    if settings.database_url is not None:
+        return settings.database_url.get_secret_value()
+    attachment = attach(data_dir)
+    stack.callback(attachment.close)
+    return attachment.url
+
+
+def hold_lease(clock: ServiceClock, seconds: float) -> timedelta:
+    """A lease of so many real seconds, in clock time: leases are about real machines."""
+    return timedelta(seconds=seconds * clock.rate)
