@@ -1,0 +1,182 @@
+"""Everything that a decision looks at, gathered beforehand: `decide` reads nothing else.
+
+A `CampaignPolicy` is shared by all contacts of a campaign; `Facts` holds what is known of one number of one
+contact. Both turn into plain JSON and back, so that a decision that was kept can be made again.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+
+from campaign.domain.calling_window import ALWAYS, WeeklyHours
+from campaign.domain.phone import NumberKind, PhoneNumber
+from campaign.domain.place import Place
+from campaign.domain.rule import CONSENT_LEVELS
+
+EBR_DAYS = 90
+"""How long an existing business relationship counts. The rule gives 18 months after a purchase and 3 after an
+inquiry (47 CFR 64.1200(f)(5)); which of the two it was is not recorded, so the shorter holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """What the person agreed to: a level of CONSENT_LEVELS, since when, and where that is recorded."""
+
+    level: str
+    at: datetime | None = None
+    source: str = ""
+
+    def lifts(self, now: datetime) -> frozenset[str]:
+        """The names under which this consent lifts rules at that instant (rule.LIFTING)."""
+        names: set[str] = set()
+        if self.level in ("express_oral", "express_written"):
+            names.add("express_oral")
+        if self.level == "express_written":
+            names.add("express_written")
+            if "dlt" in self.source.lower():
+                names.add("explicit_consent_dlt")
+        if self.level == "ebr" and self.at is not None and now - self.at <= timedelta(days=EBR_DAYS):
+            names.add("ebr")
+        return frozenset(names)
+
+    @property
+    def rank(self) -> int:
+        """Position in CONSENT_LEVELS; an unknown word ranks as none."""
+        return CONSENT_LEVELS.index(self.level) if self.level in CONSENT_LEVELS else 0
+
+
+@dataclass(frozen=True, slots=True)
+class DncHit:
+    """The number stands on a do-not-call list.
+
+    Args:
+        list_name: the list's name; for a registry its registry name, such as "us-national-dnc".
+        kind: "own" (all campaigns), "campaign", or "registry" (national, state, litigator lists).
+        added_at: since when.
+        reason: why, in the words of whoever added it.
+    """
+
+    list_name: str
+    kind: str
+    added_at: datetime
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Scrub:
+    """That the number was compared with a registry: its copy's date and version."""
+
+    as_of: datetime
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reassigned:
+    """Whether the number has changed hands since consent was given: "yes", "no" or "no_data"; asked when."""
+
+    answer: str
+    asked_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """An operator's or a pack's halt for a country or region over local dates, both included."""
+
+    region: str
+    first: date
+    last: date | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignPolicy:
+    """What a campaign allows, and how it stands at this moment.
+
+    Args:
+        name: for the sentences.
+        purpose: "sales" or "informational".
+        state: the campaign's state; only "running" dials.
+        regions: countries ("US") and regions ("US-FL") that may be called; empty allows none.
+        hours: weekly window on the contact's own clock; restricted: local dates without calls.
+        starts_at, ends_at: the campaign's life; ends_at itself is already outside.
+        minimum_consent: a level of CONSENT_LEVELS.
+        attempts_per_number: most attempts to a number within limit_hours, over all campaigns; 0: no limit.
+        min_gap_minutes: least time between two attempts to a number, over all campaigns.
+        callers: the E.164 numbers that it may call from and that have calls left today.
+        registrations_done: ids of `registration` rules that the owner has marked done.
+        pauses: regions halted by hand.
+        all_stopped: `stop --all` is in force.
+        out_of_money: the budget has no room for another call.
+        live_answered, abandoned: calls of the last 30 days answered by a person; of these, abandoned.
+    """
+
+    name: str
+    purpose: str
+    regions: frozenset[str]
+    state: str = "running"
+    hours: WeeklyHours = ALWAYS
+    restricted: frozenset[date] = frozenset()
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+    minimum_consent: str = "none"
+    attempts_per_number: int = 0
+    limit_hours: int = 24
+    min_gap_minutes: int = 0
+    callers: tuple[str, ...] = ()
+    registrations_done: frozenset[str] = frozenset()
+    pauses: tuple[Pause, ...] = ()
+    all_stopped: bool = False
+    out_of_money: bool = False
+    live_answered: int = 0
+    abandoned: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of one number of one contact, for one campaign, at one moment.
+
+    Args:
+        party: "consumer", "business" or "unknown".
+        dnc: every list that has the number; scrubs: registry name → the last comparison with it.
+        attempts: when this number was tried, by any campaign, as far back as the greatest cap looks
+            (`history_hours`), in any order; attempts that never reached the network don't belong here.
+        attempts_made, attempts_allowed: of this contact in this campaign, over all its numbers.
+        unsettled_since: when an attempt to this number began, by any campaign, that has not ended yet.
+        callback_due: the person asked to be called at about this time; lifts only the campaign's own gap.
+        voice: "artificial", or "live" for a person who dials.
+    """
+
+    number: PhoneNumber
+    place: Place
+    policy: CampaignPolicy
+    party: str = "unknown"
+    consent: Consent | None = None
+    dnc: tuple[DncHit, ...] = ()
+    scrubs: Mapping[str, Scrub] = field(default_factory=dict)
+    reassigned: Reassigned | None = None
+    attempts: tuple[datetime, ...] = ()
+    attempts_made: int = 0
+    attempts_allowed: int = 1
+    unsettled_since: datetime | None = None
+    callback_due: bool = False
+    voice: str = "artificial"
+
+
+_MOBILE, _FIXED = frozenset({"mobile"}), frozenset({"landline"})
+
+
+def lines_of(kind: NumberKind) -> frozenset[str]:
+    """The line types that rules may mean: what is not certain counts as mobile and as landline."""
+    match kind:
+        case NumberKind.MOBILE:
+            return _MOBILE
+        case NumberKind.FIXED:
+            return _FIXED
+        case _:
+            return _MOBILE | _FIXED
+
+
+def utc(at: datetime) -> str:
+    """An instant for people: "2026-11-20 14:00 UTC"; seconds only when there are any."""
+    moment = at.astimezone(UTC)
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC" if moment.second else f"{moment:%Y-%m-%d %H:%M} UTC"

@@ -1,0 +1,460 @@
+"""The law as data: jurisdiction packs, parsed from TOML into values.
+
+A file holds packs (`[[pack]]`), a pack holds rules (`[[pack.rule]]`). A pack is matched by country, or by
+country and region, against everything that is known about where a person may be; the rules of every
+matched pack apply together and the strictest wins.
+
+Dates are read on the called party's calendar. `proposed` rules are shown and never applied; `stayed` ones
+are shown, and applied from their date on.
+"""
+
+import re
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from functools import cached_property
+from typing import Protocol
+
+from campaign.domain.calling_window import WeeklyHours, WindowError, known_zone
+from campaign.domain.errors import BadInput
+from campaign.domain.rule import (
+    CONSENT_LEVELS,
+    LIFTING,
+    SCOPES,
+    STATUSES,
+    Abandonment,
+    AttemptCap,
+    CallerNumber,
+    ClosedDays,
+    ConsentDemand,
+    Disclosure,
+    Hours,
+    InternalDnc,
+    OptOut,
+    Prohibition,
+    Reassigned,
+    RegionPause,
+    Registration,
+    Registry,
+    Retention,
+    RevocationScope,
+    Rule,
+    Scope,
+    Source,
+    Terms,
+    closed_days,
+)
+
+
+class BadRulebook(BadInput):
+    """Rule packs that cannot be used; names every fault by file, pack, rule and key."""
+
+    status = 422
+    slug = "bad-rulebook"
+
+    def __init__(self, faults: Iterable[str]) -> None:
+        self.faults = tuple(faults)
+        lines = "\n".join(f"  {fault}" for fault in self.faults)
+        super().__init__(f"The rule packs cannot be used:\n{lines}", faults=list(self.faults))
+
+
+class Located(Protocol):
+    """What the rulebook needs to know of a place (domain/place.py)."""
+
+    @property
+    def countries(self) -> tuple[str, ...]: ...
+    @property
+    def regions(self) -> tuple[str, ...]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Pack:
+    """The rules of one jurisdiction. `reviewed_by` empty means that no lawyer has signed it."""
+
+    id: str
+    countries: frozenset[str]
+    regions: frozenset[str]
+    """Full codes such as "US-FL"; empty for a pack of the whole country."""
+    version: str
+    reviewed_by: str
+    reviewed_on: date | None
+    rules: tuple[Rule, ...]
+
+    def matches(self, place: Located) -> bool:
+        """Whether any evidence puts the person in this jurisdiction.
+
+        When the country is known and no region of it, the packs of all its regions match: of several
+        possible places the strictest counts.
+        """
+        if not self.regions:
+            return not self.countries.isdisjoint(place.countries)
+        if not self.regions.isdisjoint(place.regions):
+            return True
+        known = {region.split("-")[0] for region in place.regions}
+        return any(country in self.countries and country not in known for country in place.countries)
+
+
+@dataclass(frozen=True, eq=False)
+class Rulebook:
+    """All packs. Compared by identity: two rulebooks are never mistaken for each other in a cache."""
+
+    packs: tuple[Pack, ...] = field(default=())
+
+    def packs_for(self, place: Located) -> tuple[Pack, ...]:
+        """The packs that any evidence matches, in the order of the files."""
+        return tuple(pack for pack in self.packs if pack.matches(place))
+
+    def for_place(self, place: Located, on: date | None = None) -> tuple[Rule, ...]:
+        """The rules of all matched packs; with `on`, those in force on that local date."""
+        return tuple(
+            rule for pack in self.packs_for(place) for rule in pack.rules if on is None or rule.in_force(on)
+        )
+
+    def covers(self, country: str) -> bool:
+        """Whether any pack of the whole country exists; without one nobody there may be called."""
+        return any(country in pack.countries and not pack.regions for pack in self.packs)
+
+    @cached_property
+    def versions(self) -> dict[str, str]:
+        """Pack id → version, of all packs."""
+        return {pack.id: pack.version for pack in self.packs}
+
+    @cached_property
+    def registries(self) -> frozenset[str]:
+        """The names of all registries that any rule speaks of."""
+        return frozenset(
+            r.terms.registry for p in self.packs for r in p.rules if isinstance(r.terms, Registry)
+        )
+
+    @cached_property
+    def longest_cap_hours(self) -> int:
+        """The greatest window of any attempt cap, in hours: how far back attempts must be gathered."""
+        return max(
+            (r.terms.window_hours for p in self.packs for r in p.rules if isinstance(r.terms, AttemptCap)),
+            default=0,
+        )
+
+
+def parse_rulebook(texts: Mapping[str, str]) -> Rulebook:
+    """Read packs from TOML files.
+
+    Args:
+        texts: file name → content; the name only serves the messages.
+
+    Raises:
+        BadRulebook: with every fault found, each naming file, pack, rule and key.
+    """
+    faults: list[str] = []
+    packs: list[Pack] = []
+    for name, text in sorted(texts.items()):
+        try:
+            tables = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            faults.append(f"{name}: not TOML: {error}")
+            continue
+        top = _Table(name, tables, faults)
+        if top.whole("schema", default=1) != 1:
+            top.fault("schema", "this program reads schema 1")
+        packs += [_pack(entry) for entry in top.tables("pack", required=True)]
+        top.finish()
+    for what, ids in (
+        ("pack", [pack.id for pack in packs]),
+        ("rule", [rule.id for pack in packs for rule in pack.rules]),
+    ):
+        faults += [
+            f"{what} {one}: the id is used twice" for one in sorted({i for i in ids if ids.count(i) > 1})
+        ]
+    if faults:
+        raise BadRulebook(faults)
+    return Rulebook(tuple(packs))
+
+
+class _Table:
+    """Reads one TOML table key by key, writing faults with their place; `finish` refuses unread keys."""
+
+    def __init__(self, where: str, table: Mapping[str, object], faults: list[str]) -> None:
+        self.where, self._left, self.faults = where, dict(table), faults
+
+    def fault(self, key: str, why: str) -> None:
+        self.faults.append(f"{self.where}: {key}: {why}" if key else f"{self.where}: {why}")
+
+    def _take(self, key: str, kinds: type | tuple[type, ...], wanted: str, default: object) -> object:
+        value = self._left.pop(key, default)
+        if value is None:
+            self.fault(key, f"is missing; it must be {wanted}")
+        elif value is not default and (
+            not isinstance(value, kinds) or (isinstance(value, bool) and kinds is not bool)
+        ):
+            self.fault(key, f"must be {wanted}, not {value!r}")
+            return None
+        return value
+
+    def text(self, key: str, default: str | None = None) -> str:
+        return str(self._take(key, str, "text", default) or "")
+
+    def choice(self, key: str, allowed: tuple[str, ...], default: str | None = None) -> str:
+        value = self.text(key, default)
+        if value and value not in allowed:
+            self.fault(key, f'"{value}" is not one of {", ".join(allowed)}')
+        return value
+
+    def number(self, key: str, default: float | None = None) -> float:
+        value = self._take(key, (int, float), "a number", default)
+        if isinstance(value, int | float) and value < 0:
+            self.fault(key, "must not be negative")
+        return float(value) if isinstance(value, int | float) else 0.0
+
+    def whole(self, key: str, default: int | None = None, least: int = 0) -> int:
+        value = self._take(key, int, "a whole number", default)
+        if isinstance(value, int) and value < least:
+            self.fault(key, f"must be at least {least}")
+        return value if isinstance(value, int) else 0
+
+    def flag(self, key: str, default: bool) -> bool:
+        return bool(self._take(key, bool, "true or false", default))
+
+    def day(self, key: str) -> date:
+        value = self._take(key, date, "a date such as 2026-11-21", None)
+        return value if isinstance(value, date) else date.min
+
+    def day_or_none(self, key: str) -> date | None:
+        return self.day(key) if key in self._left else None
+
+    def texts(self, key: str, required: bool = False, one: bool = False) -> tuple[str, ...]:
+        """A list of texts (dates become their ISO form); with `one` a single text will do."""
+        value = self._take(key, (list, str) if one else list, "a list of texts", None if required else [])
+        entries = [value] if isinstance(value, str) else value if isinstance(value, list) else []
+        if not all(isinstance(entry, str | date) for entry in entries):
+            self.fault(key, "must be a list of texts")
+            return ()
+        return tuple(str(entry) for entry in entries)
+
+    def table(self, key: str, required: bool = True) -> "_Table":
+        value = self._take(key, dict, "a table", None if required else {})
+        return _Table(f"{self.where}: {key}", value if isinstance(value, dict) else {}, self.faults)
+
+    def tables(self, key: str, required: bool = False) -> list["_Table"]:
+        value = self._take(key, list, f"a list of tables ([[{key}]])", None if required else [])
+        entries = value if isinstance(value, list) else []
+        return [
+            _Table(f"{self.where}: {key} {entry.get('id', f'number {i}')}", entry, self.faults)
+            for i, entry in enumerate(entries, 1)
+            if isinstance(entry, dict)
+        ]
+
+    def rest(self) -> dict[str, object]:
+        rest, self._left = self._left, {}
+        return rest
+
+    def finish(self) -> None:
+        for key in self._left:
+            self.fault(key, "is not a key that is known here")
+
+
+def _pack(table: _Table) -> Pack:
+    match = table.table("match")
+    countries = match.texts("country", required=True, one=True)
+    regions = match.texts("region", one=True)
+    match.finish()
+    if any(not re.fullmatch("[A-Z]{2}", code) for code in countries) or (regions and len(countries) != 1):
+        match.fault("country", 'must be ISO codes such as "US", and exactly one when regions are named')
+    pack = Pack(
+        id=table.text("id"),
+        countries=frozenset(countries),
+        regions=frozenset(f"{countries[0]}-{region}" for region in regions) if countries else frozenset(),
+        version=table.text("version"),
+        reviewed_by=table.text("reviewed_by", ""),
+        reviewed_on=table.day_or_none("reviewed_on"),
+        rules=tuple(_rule(entry) for entry in table.tables("rule")),
+    )
+    table.finish()
+    return pack
+
+
+def _rule(table: _Table) -> Rule:
+    source = table.table("source")
+    cited = Source(
+        source.text("cite"), source.day("read_on"), source.text("url", ""), source.text("quote", "")
+    )
+    source.finish()
+    scope = table.table("scope", required=False)
+    facets = {name: _facet(scope, name, allowed) for name, allowed in SCOPES.items()}
+    scope.finish()
+    kind = table.text("kind")
+    rule = Rule(
+        id=table.text("id"),
+        kind=kind,
+        scope=Scope(**facets),
+        status=table.choice("status", STATUSES),
+        effective_from=table.day("effective_from"),
+        effective_to=table.day_or_none("effective_to"),
+        source=cited,
+        lifted_by=_lifted_by(table, kind),
+        note=table.text("note", ""),
+        terms=_terms(table, kind),
+    )
+    if rule.effective_to is not None and rule.effective_to < rule.effective_from:
+        table.fault("effective_to", "lies before effective_from")
+    table.finish()
+    return rule
+
+
+def _facet(scope: _Table, name: str, allowed: tuple[str, ...]) -> frozenset[str]:
+    values = scope.texts(name, one=True)
+    for value in values:
+        if value not in allowed:
+            scope.fault(name, f'"{value}" is not one of {", ".join(allowed)}')
+    return frozenset(values)
+
+
+def _lifted_by(table: _Table, kind: str) -> tuple[str, ...]:
+    tokens = table.texts("lifted_by")
+    for token in tokens:
+        if token not in LIFTING:
+            table.fault("lifted_by", f'"{token}" is not one of {", ".join(LIFTING)}')
+    if tokens and kind in ("internal_dnc", "consent"):
+        table.fault("lifted_by", f"a rule of kind {kind} is never lifted")
+    return tokens
+
+
+def _terms(table: _Table, kind: str) -> Terms:
+    """The demands of a rule by its kind; a kind that is not known is a fault."""
+    read = _KINDS.get(kind)
+    if read is None:
+        table.fault("kind", f'"{kind}" is not one of {", ".join(_KINDS)}')
+        table.rest()
+        return Prohibition("its kind is not known")
+    return read(table)
+
+
+def _hours(table: _Table) -> Hours:
+    week = table.table("week")
+    hours = WeeklyHours(((),) * 7)
+    try:
+        hours = WeeklyHours.parse(week.rest())
+    except WindowError as error:
+        week.fault("", str(error))
+    clock = table.text("clock", "called_party")
+    if clock != "called_party" and not known_zone(clock):
+        table.fault("clock", f'"{clock}" is neither "called_party" nor a time zone')
+    return Hours(hours, clock)
+
+
+def _closed_days(table: _Table) -> ClosedDays:
+    inner = table.table("holidays")
+    inner.choice("lib", ("holidays",), "holidays")
+    terms = ClosedDays(
+        inner.text("country"), inner.text("subdiv", ""), inner.texts("add"), inner.texts("drop")
+    )
+    inner.finish()
+    for entry in terms.add:
+        if not re.fullmatch(r"(\d{4}-)?(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])", entry):
+            inner.fault("add", f'"{entry}" is neither a date nor "MM-DD"')
+            return ClosedDays(terms.country, terms.subdivision, (), terms.drop)
+    try:
+        closed_days(terms, 2024)
+    except (NotImplementedError, ValueError) as error:
+        inner.fault("", f"the holidays package has no such place: {error}")
+    return terms
+
+
+def _region_pause(table: _Table) -> RegionPause:
+    return RegionPause(table.day("from"), table.day_or_none("to"), table.text("reason"))
+
+
+def _attempt_cap(table: _Table) -> AttemptCap:
+    return AttemptCap(
+        table.whole("count"), table.whole("window_hours", least=1), table.text("key", "called_party")
+    )
+
+
+def _consent(table: _Table) -> ConsentDemand:
+    return ConsentDemand(table.choice("level", CONSENT_LEVELS), table.whole("expires_days", 0))
+
+
+def _registry(table: _Table) -> Registry:
+    return Registry(
+        table.text("registry"), table.whole("max_age_days", least=1), table.flag("same_day", False)
+    )
+
+
+def _internal_dnc(table: _Table) -> InternalDnc:
+    return InternalDnc(table.text("honour_within"), table.whole("keep_days", 0))
+
+
+def _revocation_scope(table: _Table) -> RevocationScope:
+    return RevocationScope(table.choice("value", ("topic", "all_topics")))
+
+
+def _opt_out(table: _Table) -> OptOut:
+    return OptOut(
+        table.number("offer_within_s"),
+        table.flag("after_identification", False),
+        table.flag("end_call", True),
+    )
+
+
+def _disclosure(table: _Table) -> Disclosure:
+    say = table.texts("say", required=True)
+    for what in say:
+        if what not in ("business_name", "phone_number", "purpose", "ai"):
+            table.fault("say", f'"{what}" is not one of business_name, phone_number, purpose, ai')
+    return Disclosure(say, table.number("within_s", 0))
+
+
+def _abandonment(table: _Table) -> Abandonment:
+    return Abandonment(
+        table.number("max_rate"),
+        table.whole("window_days", least=1),
+        table.choice("per", ("campaign",), "campaign"),
+        table.number("connect_within_s", 0),
+        table.number("ring_min_s", 0),
+    )
+
+
+def _caller_number(table: _Table) -> CallerNumber:
+    terms = CallerNumber(table.text("must_match", ""), table.text("must_not_match", ""))
+    for key, pattern in (("must_match", terms.must_match), ("must_not_match", terms.must_not_match)):
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            table.fault(key, f"is not a regular expression: {error}")
+            return CallerNumber("", "")
+    return terms
+
+
+def _prohibition(table: _Table) -> Prohibition:
+    return Prohibition(table.text("reason"))
+
+
+def _registration(table: _Table) -> Registration:
+    return Registration(table.text("what"))
+
+
+def _reassigned(table: _Table) -> Reassigned:
+    return Reassigned(table.whole("max_age_days", least=1))
+
+
+def _retention(table: _Table) -> Retention:
+    return Retention(table.text("what"), table.whole("days"))
+
+
+_KINDS: dict[str, Callable[[_Table], Terms]] = {
+    "hours": _hours,
+    "closed_days": _closed_days,
+    "region_pause": _region_pause,
+    "attempt_cap": _attempt_cap,
+    "consent": _consent,
+    "registry": _registry,
+    "internal_dnc": _internal_dnc,
+    "revocation_scope": _revocation_scope,
+    "opt_out": _opt_out,
+    "disclosure": _disclosure,
+    "abandonment": _abandonment,
+    "caller_number": _caller_number,
+    "prohibition": _prohibition,
+    "registration": _registration,
+    "reassigned": _reassigned,
+    "retention": _retention,
+}
