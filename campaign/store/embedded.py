@@ -45,6 +45,7 @@ PORT = 5432
 SOCKET_NAME = f".s.PGSQL.{PORT}"
 LONGEST_SOCKET_PATH = 103  # sun_path holds 108 bytes on Linux, 104 on macOS, the ending zero included
 WATCH_SECONDS = 0.5
+SHARED_PLACE = Path("/var/lib/campaign")
 
 KeeperState = Literal["starting", "ready", "stopping", "stopped", "failed"]
 
@@ -201,7 +202,7 @@ def default_data_dir(home: Path) -> Path:
     Root gets `/var/lib/campaign`, because the server runs as another user who cannot enter root's home;
     everybody else gets a directory in their own home.
     """
-    return Path("/var/lib/campaign") if os.geteuid() == 0 else home / ".local" / "share" / "campaign"
+    return SHARED_PLACE if os.geteuid() == 0 else home / ".local" / "share" / "campaign"
 
 
 class Attachment:
@@ -253,14 +254,18 @@ class Attachment:
         self.close()
 
 
-def attach(data_dir: Path, *, durable: bool = True, timeout: float = 60.0) -> Attachment:
+def attach(
+    data_dir: Path, *, durable: bool = True, timeout: float = 60.0, shared_place: Path = SHARED_PLACE
+) -> Attachment:
     """Use the embedded server of a data directory, starting it when it doesn't run.
 
     Args:
         data_dir: the service's data directory; made when missing.
-        durable: False gives up crash safety for speed (`fsync=off`); for throw-away data only. It counts
-            for who starts the server.
+        durable: False gives up safety against power cuts for speed (`fsync=off`); for throw-away data
+            only. It counts for who starts the server.
         timeout: seconds to wait for the server, its recovery after a crash included.
+        shared_place: where the cluster goes when root's data directory is in a private home, which the
+            server's user cannot enter; a link in the data directory then leads there.
 
     Returns:
         An open attachment, also a context manager; `.url` is ready to connect to.
@@ -277,7 +282,8 @@ def attach(data_dir: Path, *, durable: bool = True, timeout: float = 60.0) -> At
         while not try_lock(users, fcntl.LOCK_SH):  # held alone only while a keeper stops its server
             _check(deadline, layout)
             time.sleep(0.01)
-        command = [sys.executable, "-P", "-m", "campaign.store.keeper", str(data_dir), str(binaries.bin)]
+        command = [sys.executable, "-P", "-m", "campaign.store.keeper"]
+        command += [str(data_dir), str(binaries.bin), str(shared_place)]
         command += [] if durable else ["--not-durable"]
         report = _wait_until_ready(layout, command, deadline)
     except BaseException:

@@ -1,4 +1,4 @@
-"""The keeper of the embedded server: `python -m campaign.store.keeper <data directory> <programs>`.
+"""The keeper of the embedded server, a process: `python -m campaign.store.keeper`; see `--help`.
 
 It starts `postgres` as its child, from its main thread, with the parent-death signal set to a fast
 shutdown: whoever kills the keeper takes the server down cleanly. (The signal comes when the *thread* that
@@ -45,7 +45,6 @@ STOP_SECONDS = 60.0
 LOG_BYTES = 10_000_000
 FAILED_STARTS = 12
 PR_SET_PDEATHSIG = 1
-SHARED_PLACE = Path("/var/lib/campaign")
 
 SETTINGS = {
     "listen_addresses": "",
@@ -57,7 +56,7 @@ SETTINGS = {
     "log_line_prefix": "%m [%p] ",
     "log_error_verbosity": "terse",  # no DETAIL lines: they quote the values of keys, people's numbers
 }
-THROW_AWAY = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+THROW_AWAY = {"fsync": "off", "full_page_writes": "off"}  # a kill loses nothing, a power cut everything
 
 
 class Keeper:
@@ -92,6 +91,7 @@ class Keeper:
         """Prepare the cluster, run the server until nobody uses it, stop it."""
         self._hear_signals()
         try:
+            self.tell("starting")
             self._prepare()
             self._start_server(attempts=FAILED_STARTS)
             self._watch()
@@ -217,7 +217,8 @@ class Keeper:
 
     def _start_server(self, attempts: int) -> None:
         """Start the server and wait until it is ready; again while the last one's orphans are dying."""
-        self.tell("starting")
+        if self.server is not None:
+            self.tell("starting")
         for attempt in range(attempts):
             self._clear_stale_pid_file()
             self._spawn()
@@ -333,6 +334,9 @@ class Keeper:
                 break
         with contextlib.suppress(FileNotFoundError):
             self.tell("stopped")
+        with contextlib.suppress(OSError):  # the short way, outside of the data directory, is not left behind
+            if self.layout.socket_dir().parent != self.layout.home:
+                self.layout.socket_dir().rmdir()
 
 
 def lay_out(layout: Layout, shared_place: Path) -> None:
@@ -353,14 +357,15 @@ def lay_out(layout: Layout, shared_place: Path) -> None:
 def main() -> None:
     """Become the one keeper of a data directory and go into the background, or find that there is one."""
     parser = argparse.ArgumentParser(prog="campaign.store.keeper")
-    parser.add_argument("data_dir", type=Path)
-    parser.add_argument("bin_dir", type=Path)
+    parser.add_argument("data_dir", type=Path, help="absolute")
+    parser.add_argument("bin_dir", type=Path, help="holds postgres and initdb")
+    parser.add_argument("shared_place", type=Path, help="for clusters of private homes")
     parser.add_argument("--not-durable", action="store_true")
     wanted = parser.parse_args()
     binaries = Binaries(wanted.bin_dir, postgres_binaries.read_version(wanted.bin_dir))
     layout = Layout(wanted.data_dir, binaries.major)
     os.umask(0o022)
-    lay_out(layout, SHARED_PLACE)
+    lay_out(layout, wanted.shared_place)
     lock = open_lock(layout.keeper_lock)
     give_to_owner(layout.data_dir, layout.keeper_lock)
     patience = Deadline(0.5)  # somebody may just be looking whether a keeper lives
@@ -368,7 +373,7 @@ def main() -> None:
         if patience.passed():
             return
         time.sleep(0.005)
-    layout.write_report(Report("starting", os.getpid()))
+    layout.report_file.unlink(missing_ok=True)  # it was the last keeper's
     # The lock passes to the child with the open file, so there is no moment without a keeper.
     if os.fork() > 0:
         os._exit(0)
