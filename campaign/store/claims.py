@@ -13,10 +13,9 @@ from typing import Any
 
 from sqlalchemy import text
 
+from campaign.domain.attempt import SETTLED, AttemptEvent, AttemptState, after
+from campaign.store.attempts import FIRST_LOOK, HOLD, SILENCE
 from campaign.store.database import Tx
-
-URGENT = -1
-"""The priority of retries and callbacks: before every list's first attempts (lists start at 0)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +72,11 @@ class RunningCampaign:
     share: int
     calls_per_second: float | None
     busy: int
-    last_second: int
+    recent: int
+    """Slots taken within its last second (or the longer time that one call takes below 1 a second)."""
 
 
-async def running(tx: Tx, now: datetime, second_ago: datetime) -> tuple[list[RunningCampaign], int]:
+async def running(tx: Tx, now: datetime) -> tuple[list[RunningCampaign], int]:
     """Campaigns that may dial now, and the account's lines in use by anything."""
     rows = await tx.execute(
         text(
@@ -86,16 +86,20 @@ async def running(tx: Tx, now: datetime, second_ago: datetime) -> tuple[list[Run
                      WHERE a.campaign_id = c.id AND a.settled_at IS NULL) AS busy,
                    CASE WHEN c.calls_per_second IS NULL THEN 0 ELSE
                    (SELECT count(*) FROM attempts a
-                     WHERE a.campaign_id = c.id AND a.intent_at > :second_ago AND a.slot_at > :second_ago)
-                   END AS last_second
+                     WHERE a.campaign_id = c.id
+                       AND a.intent_at > :now - 2 * per_call AND a.slot_at > :now - per_call)
+                   END AS recent
               FROM campaigns c
+             CROSS JOIN LATERAL (
+                    SELECT make_interval(secs => CAST(greatest(1, 1 / c.calls_per_second) AS float8)))
+                        AS own (per_call)
              WHERE c.state = 'running'
                AND (c.starts_at IS NULL OR c.starts_at <= :now)
                AND (c.ends_at IS NULL OR c.ends_at > :now)
              ORDER BY c.id
             """
         ),
-        {"now": now, "second_ago": second_ago},
+        {"now": now},
     )
     found = [
         RunningCampaign(
@@ -106,7 +110,7 @@ async def running(tx: Tx, now: datetime, second_ago: datetime) -> tuple[list[Run
             r.share,
             None if r.calls_per_second is None else float(r.calls_per_second),
             r.busy,
-            r.last_second,
+            r.recent,
         )
         for r in rows
     ]
@@ -370,7 +374,9 @@ async def record_placed(tx: Tx, placed: Sequence[tuple[int, str, str, datetime, 
                    sent_at = u.sent_at,
                    placed_at = coalesce(a.placed_at, u.placed_at),
                    hold_until = NULL,
-                   lease_until = NULL
+                   lease_until = NULL,
+                   check_at = CASE WHEN a.settled_at IS NULL THEN greatest(a.check_at, u.placed_at + :silence)
+                                   ELSE a.check_at END
               FROM unnest(CAST(:ids AS bigint[]), CAST(:sids AS text[]), CAST(:statuses AS text[]),
                           CAST(:sent AS timestamptz[]), CAST(:placed AS timestamptz[]))
                    AS u (id, sid, status, sent_at, placed_at)
@@ -383,5 +389,43 @@ async def record_placed(tx: Tx, placed: Sequence[tuple[int, str, str, datetime, 
             "statuses": [p[2] for p in placed],
             "sent": [p[3] for p in placed],
             "placed": [p[4] for p in placed],
+            "silence": SILENCE,
         },
     )
+
+
+async def record_not_placed(
+    tx: Tx, attempt_id: int, event: AttemptEvent, why: str, code: int | None, now: datetime
+) -> bool:
+    """Record an answer without a sid: proven not placed, or (LOST) unknown and held.
+
+    Only an attempt of which nothing has been heard is touched: a call event that was quicker proves more.
+
+    Returns:
+        whether this settled the attempt, so that it must be closed.
+    """
+    state = after(AttemptState.PLACING, event)
+    settled = state in SETTLED
+    done = await tx.execute(
+        text(
+            """
+            UPDATE attempts
+               SET state = :state, error = :why, error_code = :code, lease_until = NULL, checks = 0,
+                   settled_at = CASE WHEN :settled THEN CAST(:now AS timestamptz) END,
+                   hold_until = CASE WHEN :settled THEN NULL ELSE CAST(:hold AS timestamptz) END,
+                   check_at = CASE WHEN :settled THEN NULL ELSE CAST(:check AS timestamptz) END
+             WHERE id = :id AND state = 'placing'
+            """
+        ),
+        {
+            "id": attempt_id,
+            "state": state.value,
+            "settled": settled,
+            "why": why,
+            "code": code,
+            "now": now,
+            "hold": now + HOLD,
+            "check": now + FIRST_LOOK,
+        },
+    )
+    return settled and done.rowcount == 1

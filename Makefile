@@ -1,0 +1,33 @@
+# Two commands on a fresh machine (git, make, Python 3.11 or newer):
+#   make demo    set up, then run a whole campaign on the built-in Twilio simulator
+#   make test    set up, then run every check and every test
+.PHONY: demo test check setup lock benchmarks format
+
+WORKERS ?= 2
+
+demo: setup
+	@.venv/bin/campaign demo
+
+test: setup check
+	.venv/bin/python -m pytest -n $(WORKERS) --dist loadgroup
+
+check: setup
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+setup:
+	@.ci/setup
+
+benchmarks: setup
+	.venv/bin/python -m benchmarks
+
+format: setup
+	.venv/bin/ruff check --fix .
+	.venv/bin/ruff format .
+
+# Versions and hashes only: the lock records no download addresses.
+lock: setup
+	.venv/bin/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate \
+		--python-version 3.11 --group dev pyproject.toml -o requirements.lock

@@ -1,0 +1,274 @@
+"""One claim: which contacts are dialled next, judged by every rule in the transaction that writes the intent.
+
+The claim locks the account's pace first, so claims of all processes follow one another, and everything that
+one of them counts is still true when it commits. It also takes the lock that do-not-call entries are written
+under, shared: an entry committed before is seen, one that comes later finds the intent and cancels it.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import structlog
+
+from campaign.domain.budget import Rates
+from campaign.domain.campaign import CampaignDefinition, stored
+from campaign.domain.pacing import HORIZON_S, Pace, share_out
+from campaign.domain.rulebook import Rulebook
+from campaign.domain.rules import Decision, Facts, Verdict, decide
+from campaign.flow import facts as gathering
+from campaign.store import claims, decisions, dnc
+from campaign.store.claims import DueContact, Intent, RunningCampaign, Waiting
+from campaign.store.database import Tx
+
+log = structlog.get_logger(__name__)
+
+LOOK_AHEAD = 50
+"""Rows looked at beyond the slots, so that people who wait or are blocked don't use up a claim."""
+IDLE_S = 0.5
+"""Wait when nothing is due (real seconds)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimLimits:
+    """What a claim obeys and who makes it.
+
+    Args:
+        pace: the account's allowance.
+        max_calls: most calls in progress over the whole account; None: no limit of ours.
+        lease_s: real seconds after the slot until an intent of a silent process counts as lost.
+        marker: makes a random marker of 256 bits.
+    """
+
+    pace: Pace
+    max_calls: int | None
+    rulebook: Rulebook
+    rates: Rates
+    replica: str
+    marker: Callable[[], str]
+    lease_s: float = 30.0
+
+
+@dataclass(slots=True)
+class Dial:
+    """A committed intent on its way to Twilio."""
+
+    attempt_id: int
+    marker: str
+    campaign_id: int
+    phone: str
+    caller_id: str
+    intent_at: datetime
+    slot_at: datetime
+    definition: CampaignDefinition
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a claim yielded: calls to send at their slots, and how long to wait before the next claim."""
+
+    dials: Sequence[Dial]
+    wait_s: float
+    why_idle: str = ""
+
+
+class Claimer:
+    """Claims for one process; keeps definitions and the fair order between campaigns from claim to claim."""
+
+    def __init__(self, limits: ClaimLimits) -> None:
+        self._limits = limits
+        self._definitions: dict[tuple[int, int], CampaignDefinition] = {}
+        self._served: dict[int, float] = {}
+
+    async def claim(self, tx: Tx, now: datetime) -> Claim:
+        """Write intents for what is due now.
+
+        Args:
+            tx: the transaction; the caller commits it before sending anything.
+            now: the instant of the claim.
+        """
+        limits, pace = self._limits, self._limits.pace
+        idle = IDLE_S * pace.rate
+        row = await claims.lock_pace(tx)
+        if row.stopped_why is not None:
+            return Claim([], idle, row.stopped_why)
+        if row.held_until is not None and row.held_until > now:
+            return Claim([], min(idle, (row.held_until - now).total_seconds()), row.held_why or "held")
+        free = pace.available(row.next_slot_at, now)
+        if free == 0:
+            wait = (row.next_slot_at - now - pace.reach).total_seconds()
+            return Claim([], min(idle, max(wait, pace.spacing.total_seconds() / 10)))
+        campaigns, busy = await claims.running(tx, now)
+        if limits.max_calls is not None:
+            free = min(free, limits.max_calls - busy)
+        if free <= 0 or not campaigns:
+            return Claim([], idle, "no line is free" if campaigns else "no campaign is running")
+        await dnc.lock_shared(tx)
+        intents, wrote = await self._decide(tx, campaigns, free, now)
+        slots, following = pace.slots(row.next_slot_at, now, len(intents))
+        dials = await self._write(tx, intents, slots, now)
+        if not dials:
+            # many were put off, so there may be more: look on at once
+            return Claim([], 0.0 if wrote else idle, "nothing is due")
+        await claims.set_pace(tx, following)
+        lead = timedelta(seconds=HORIZON_S * pace.rate) * 0.5
+        return Claim(dials, max(0.0, (following - lead - now).total_seconds()))
+
+    async def _decide(
+        self, tx: Tx, campaigns: Sequence[RunningCampaign], free: int, now: datetime
+    ) -> tuple[list["_Allowed"], bool]:
+        """Judge due contacts until the slots are full; write who must wait."""
+        by_id = {c.id: c for c in campaigns}
+        room = {c.id: _room(c, free) for c in campaigns}
+        most = {c: r + LOOK_AHEAD for c, r in room.items() if r > 0}
+        if not most:
+            return [], False
+        due = await claims.due(tx, most, now)
+        if not due:
+            return [], False
+        definitions = await self._read_definitions(tx, [by_id[c] for c in {d.campaign_id for d in due}])
+        situation = await gathering.situation(tx, definitions, now, rates=self._limits.rates)
+        given, served = share_out(
+            free,
+            _count(due, room),
+            {c.id: c.share for c in campaigns},
+            self._served,
+        )
+        facts = await gathering.gather(tx, due, situation, now)
+        allowed, put_off = self._judge(due, facts, definitions, room, free, now)
+        chosen = _fair(allowed, given, free)
+        self._served = served
+        if put_off:
+            await claims.put_off(tx, [w for w, _, _ in put_off], now)
+            changed = [(row, decision) for w, row, decision in put_off if w.decision != row.decision]
+            await decisions.keep(tx, changed, now)
+        return chosen, bool(put_off)
+
+    def _judge(
+        self,
+        due: Sequence[DueContact],
+        facts: Sequence[Facts],
+        definitions: Mapping[int, CampaignDefinition],
+        room: Mapping[int, int],
+        free: int,
+        now: datetime,
+    ) -> tuple[list["_Allowed"], list[tuple[Waiting, DueContact, Decision]]]:
+        allowed: list[_Allowed] = []
+        taken: dict[int, int] = {}
+        numbers: set[str] = set()
+        put_off: list[tuple[Waiting, DueContact, Decision]] = []
+        for row, fact in zip(due, facts, strict=True):
+            if taken.get(row.campaign_id, 0) >= min(room[row.campaign_id], free):
+                continue
+            if row.number in numbers:
+                continue  # two campaigns want the same number in this claim: the other waits for the next
+            decision = decide(fact, self._limits.rulebook, now)
+            if decision.verdict is Verdict.ALLOW and decision.callers:
+                allowed.append(_Allowed(row, fact, decision, definitions[row.campaign_id]))
+                taken[row.campaign_id] = taken.get(row.campaign_id, 0) + 1
+                numbers.add(row.number)
+                continue
+            if decision.campaign_wide:
+                continue  # the campaign's own standing: its contacts stay as they are
+            main = decision.main
+            waiting_for = main.rule_id if main else "campaign.callers"
+            look = decision.next_look() or (None if main else now + timedelta(minutes=5))
+            put_off.append((Waiting(row.id, look, waiting_for, decision.fingerprint), row, decision))
+        return allowed, put_off
+
+    async def _write(
+        self, tx: Tx, allowed: Sequence["_Allowed"], slots: Sequence[datetime], now: datetime
+    ) -> list[Dial]:
+        limits = self._limits
+        intents = [
+            Intent(
+                marker=limits.marker(),
+                campaign_id=a.row.campaign_id,
+                campaign_contact_id=a.row.id,
+                contact_id=a.row.contact_id,
+                campaign_version=a.facts.policy.version,
+                phone=a.row.number,
+                caller_id=a.decision.callers[0],
+                due_for=a.row.due_for,
+                number=a.row.attempts + 1,
+                slot_at=slot,
+                window_closes_at=a.decision.closes_at,
+                reserved=a.reserve(limits.rates),
+                decision=a.decision.fingerprint,
+            )
+            for a, slot in zip(allowed, slots, strict=True)
+        ]
+        lease = timedelta(seconds=limits.lease_s * limits.pace.rate)
+        lease_until = max(slots, default=now) + lease
+        ids = await claims.write_intents(
+            tx, intents, replica=limits.replica, lease_until=lease_until, now=now
+        )
+        changed = [(a.row, a.decision) for a in allowed if a.decision.fingerprint != a.row.decision]
+        await decisions.keep(tx, changed, now)
+        return [
+            Dial(ids[i.marker], i.marker, i.campaign_id, i.phone, i.caller_id, now, i.slot_at, a.definition)
+            for i, a in zip(intents, allowed, strict=True)
+        ]
+
+    async def _read_definitions(
+        self, tx: Tx, campaigns: Sequence[RunningCampaign]
+    ) -> dict[int, CampaignDefinition]:
+        missing = [(c.id, c.version) for c in campaigns if (c.id, c.version) not in self._definitions]
+        if missing:
+            for key, value in (await claims.definitions(tx, missing)).items():
+                self._definitions[key] = stored(value)
+        return {c.id: self._definitions[(c.id, c.version)] for c in campaigns}
+
+
+@dataclass(frozen=True, slots=True)
+class _Allowed:
+    row: DueContact
+    facts: Facts
+    decision: Decision
+    definition: CampaignDefinition
+
+    def reserve(self, rates: Rates) -> Decimal:
+        """The cost of the longest call allowed: what is reserved before the dial."""
+        return reserve(self.definition, self.facts.number.region, rates)
+
+
+def reserve(definition: CampaignDefinition, region: str | None, rates: Rates) -> Decimal:
+    """What the longest call that the campaign allows would cost, in the rates' currency."""
+    lines = rates.lines(
+        region or "",
+        definition.longest_call_seconds,
+        detection=definition.voicemail.detection.value != "off",
+        recorded=definition.script.record,
+        model=definition.script.profiles != ("scripted",),
+    )
+    return sum(lines.values(), Decimal(0))
+
+
+def _room(campaign: RunningCampaign, free: int) -> int:
+    """How many calls a campaign may start now: free lines, and its own calls per second if it has any."""
+    room = min(free, campaign.lines - campaign.busy)
+    if campaign.calls_per_second is not None:
+        room = min(room, int(max(campaign.calls_per_second, 1)) - campaign.recent)
+    return max(room, 0)
+
+
+def _count(due: Sequence[DueContact], room: Mapping[int, int]) -> dict[int, int]:
+    counts: dict[int, int] = {}
+    for row in due:
+        counts[row.campaign_id] = counts.get(row.campaign_id, 0) + 1
+    return {c: min(n, room[c]) for c, n in counts.items()}
+
+
+def _fair(allowed: Sequence[_Allowed], given: Mapping[int, int], free: int) -> list[_Allowed]:
+    """Each campaign's share in order; slots that one could not fill go to the others."""
+    left = dict(given)
+    first: list[_Allowed] = []
+    rest: list[_Allowed] = []
+    for one in allowed:
+        if left.get(one.row.campaign_id, 0) > 0:
+            left[one.row.campaign_id] -= 1
+            first.append(one)
+        else:
+            rest.append(one)
+    return (first + rest)[:free]

@@ -1,0 +1,285 @@
+"""The dialler: claim → decide → commit the intent → place at its slot → record.
+
+One transaction claims due contacts, judges each by every rule, and writes the intents with their slots; it
+commits before Twilio hears of any of them. Each call then goes out at its slot, once. What is not proven is
+unknown and stays held: the number is free again only when Twilio has been asked (flow/reconcile.py).
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Protocol, assert_never
+
+import structlog
+
+from campaign.domain.attempt import AttemptEvent
+from campaign.domain.clock import Clock
+from campaign.domain.errors import DatabaseUnavailable
+from campaign.domain.pacing import Pace
+from campaign.domain.phone import mask
+from campaign.flow import claiming, outcomes
+from campaign.flow.claiming import Claim, ClaimLimits, Dial
+from campaign.store import claims
+from campaign.store.database import Database
+from campaign.telephony.gateway import (
+    BadNumber,
+    CallRequest,
+    ConfigurationFault,
+    NotSent,
+    Placed,
+    PlaceResult,
+    Throttled,
+    UnknownResult,
+)
+
+log = structlog.get_logger(__name__)
+
+POLL_S = 0.5
+"""The dialler looks at least this often (real seconds)."""
+GROUP_S = 0.01
+"""Answers of Twilio are recorded together, this often (real seconds)."""
+BREAKER_AT = 5
+"""So many failures in a row hold all dialling for a while."""
+LONGEST_HOLD_S = 60.0
+
+
+class Placer(Protocol):
+    """What the dialler needs of the gateway."""
+
+    async def place(self, request: CallRequest) -> PlaceResult: ...
+
+
+@dataclass
+class Counters:
+    """What this process has done since it started, for status pages and metrics."""
+
+    placed: int = 0
+    results: dict[str, int] = field(default_factory=dict)
+    forfeited: int = 0
+
+
+class Dialer:
+    """Places calls while it runs.
+
+    Args:
+        gateway: Twilio's REST API.
+        public_url: where Twilio finds this service, without a trailing slash.
+        limits: what the account allows and who we are, see ClaimLimits.
+        pause_campaign: called with (campaign id, why) when a configuration fault makes further calls of a
+            campaign pointless; None as the campaign means all running campaigns.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        clock: Clock,
+        gateway: Placer,
+        *,
+        public_url: str,
+        limits: ClaimLimits,
+        pause_campaign: Callable[[int | None, str], Coroutine[Any, Any, None]],
+    ) -> None:
+        self._db = db
+        self._clock = clock
+        self._gateway = gateway
+        self._public_url = public_url
+        self._limits = limits
+        self._pause_campaign = pause_campaign
+        self._pace: Pace = limits.pace
+        self._claimer = claiming.Claimer(limits)
+        self._stopping = asyncio.Event()
+        self._sending: set[asyncio.Task[None]] = set()
+        self._answers: asyncio.Queue[tuple[Dial, datetime, datetime, Placed]] = asyncio.Queue()
+        self._failures = 0
+        self.counters = Counters()
+
+    # ── the loop ───────────────────────────────────────────────────────────────────────────────────────
+
+    async def run(self) -> None:
+        """Dial until `stop` is called; then wait for what is being sent, and record it."""
+        recorder = asyncio.create_task(self._record_answers(), name="dialer-recorder")
+        try:
+            while not self._stopping.is_set():
+                wait = await self._step()
+                await self._pause(wait)
+        finally:
+            if self._sending:
+                await asyncio.wait(self._sending)
+            await self._answers.join()
+            recorder.cancel()
+            await asyncio.gather(recorder, return_exceptions=True)
+
+    def stop(self) -> None:
+        """Claim nothing more; intents whose slot has not come are given back."""
+        self._stopping.set()
+
+    async def _step(self) -> float:
+        """One claim; the calls it yields are on their way when this returns.
+
+        Returns:
+            clock seconds to wait before the next.
+        """
+        try:
+            claim = await self.claim()
+        except DatabaseUnavailable as error:
+            log.warning("claim_failed", error=error.what)
+            return POLL_S * self._pace.rate
+        for dial in claim.dials:
+            task = asyncio.create_task(self._send(dial), name=f"dial-{dial.attempt_id}")
+            self._sending.add(task)
+            task.add_done_callback(self._sending.discard)
+        return claim.wait_s
+
+    async def claim(self) -> Claim:
+        """Claim what the pace allows now: one transaction, see claiming.Claimer."""
+        async with self._db.transaction() as tx:
+            return await self._claimer.claim(tx, self._clock.now())
+
+    async def _pause(self, seconds: float) -> None:
+        sleep = asyncio.ensure_future(self._clock.sleep(seconds))
+        stop = asyncio.ensure_future(self._stopping.wait())
+        await asyncio.wait({sleep, stop}, return_when=asyncio.FIRST_COMPLETED)
+        for task in (sleep, stop):
+            task.cancel()
+        await asyncio.gather(sleep, stop, return_exceptions=True)
+
+    # ── one call ───────────────────────────────────────────────────────────────────────────────────────
+
+    async def _send(self, dial: Dial) -> None:
+        """Place one call at its slot; whatever happens, the attempt's row tells the truth afterwards."""
+        why = await self._until_slot(dial)
+        if why is not None:
+            await self._give_back(dial, AttemptEvent.NOT_SENT, why)
+            return
+        sent_at = self._clock.now()
+        result = await self._gateway.place(self._request(dial))
+        self.counters.placed += 1
+        name = type(result).__name__
+        self.counters.results[name] = self.counters.results.get(name, 0) + 1
+        if isinstance(result, Placed):
+            self._answers.put_nowait((dial, sent_at, self._clock.now(), result))
+        else:
+            log.info("not_placed", phone=mask(dial.phone), result=name, code=result.code, why=result.sentence)
+            await self._settle(dial, result)
+
+    async def _until_slot(self, dial: Dial) -> str | None:
+        """Wait for the slot, or for a later one when it was missed; says why the call must not go out."""
+        while True:
+            await self._clock.sleep((dial.slot_at - self._clock.now()).total_seconds())
+            now = self._clock.now()
+            if self._stopping.is_set():
+                return "this process is stopping"
+            if now - dial.intent_at > 2 * self._pace.reach:
+                return "the intent grew too old; it is gated again"
+            if now - dial.slot_at <= self._pace.lateness:
+                return None
+            self.counters.forfeited += 1
+            async with self._db.transaction() as tx:
+                pace = await claims.lock_pace(tx)
+                (slot,), following = self._pace.slots(pace.next_slot_at, self._clock.now(), 1)
+                if pace.stopped_why or slot - self._clock.now() > self._pace.reach:
+                    return "its slot was missed and no other is near; it is gated again"
+                await claims.set_pace(tx, following)
+            dial.slot_at = slot
+
+    def _request(self, dial: Dial) -> CallRequest:
+        definition = dial.definition
+        hooks = f"{self._public_url}/twilio"
+        detection = definition.voicemail.detection.value
+        return CallRequest(
+            to=dial.phone,
+            from_=dial.caller_id,
+            url=f"{hooks}/voice/{dial.marker}",
+            status_callback=f"{hooks}/status/{dial.marker}",
+            ring_timeout_s=definition.ring_timeout_seconds,
+            time_limit_s=definition.longest_call_seconds,
+            machine_detection=detection,
+            amd_callback=f"{hooks}/amd/{dial.marker}" if detection != "off" else None,
+        )
+
+    async def _settle(self, dial: Dial, result: PlaceResult) -> None:
+        """Write what Twilio's answer proves, and hold or pause what it calls for."""
+        match result:
+            case Placed():
+                self._failures = 0
+            case BadNumber():
+                await self._give_back(dial, AttemptEvent.REFUSED, result.sentence, result.code)
+            case ConfigurationFault():
+                await self._give_back(dial, AttemptEvent.NOT_SENT, result.sentence, result.code)
+                whose = None if result.scope == "account" else dial.campaign_id
+                await self._pause_campaign(whose, f"{result.sentence} {result.do}")
+            case Throttled():
+                await self._give_back(dial, AttemptEvent.NOT_SENT, result.sentence, result.code)
+                await self._hold(result.retry_after, result.sentence)
+            case NotSent():
+                await self._give_back(dial, AttemptEvent.NOT_SENT, result.sentence)
+                await self._failed(result.sentence)
+            case UnknownResult():
+                await self._give_back(dial, AttemptEvent.LOST, result.sentence, result.code)
+                await self._failed(result.sentence)
+            case _:
+                assert_never(result)
+
+    async def _give_back(self, dial: Dial, event: AttemptEvent, why: str, code: int | None = None) -> None:
+        """Move the attempt on and, when that settles it, close it: one transaction, tried until it holds."""
+
+        async def write() -> None:
+            async with self._db.transaction() as tx:
+                now = self._clock.now()
+                if await claims.record_not_placed(tx, dial.attempt_id, event, why, code, now):
+                    await outcomes.close(tx, dial.attempt_id, now, self._limits.rates)
+
+        await self._until_written(write)
+
+    async def _until_written(self, write: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Repeat a write while the database is away. If this process ends first, the lease runs out and the
+        attempt is asked about at Twilio."""
+        while True:
+            try:
+                await write()
+            except DatabaseUnavailable as error:
+                log.warning("write_delayed", error=error.what)
+                await self._clock.sleep(POLL_S * self._pace.rate)
+            else:
+                return
+
+    # ── recording, holding ─────────────────────────────────────────────────────────────────────────────
+
+    async def _record_answers(self) -> None:
+        """Record answers with a sid in groups: one statement for all of the last 10 ms."""
+        while True:
+            group = [await self._answers.get()]
+            await self._clock.sleep(GROUP_S * self._pace.rate)
+            while not self._answers.empty():
+                group.append(self._answers.get_nowait())
+            rows = [(d.attempt_id, r.sid, r.status, sent, done) for d, sent, done, r in group]
+
+            async def write(rows: Sequence[tuple[int, str, str, datetime, datetime]] = rows) -> None:
+                async with self._db.transaction() as tx:
+                    await claims.record_placed(tx, rows)
+                    if self._failures:
+                        await claims.hold_pace(tx, None, None, failures=0)
+                self._failures = 0
+
+            await self._until_written(write)
+            for _ in group:
+                self._answers.task_done()
+
+    async def _failed(self, why: str) -> None:
+        """Count a failure that says nothing of the number; several in a row open the breaker."""
+        self._failures += 1
+        if self._failures >= BREAKER_AT:
+            await self._hold(min(2.0 ** (self._failures - BREAKER_AT), LONGEST_HOLD_S), why)
+
+    async def _hold(self, seconds: float | None, why: str) -> None:
+        """Hold all dialling of all processes for real seconds, with the reason that `status` shows."""
+        self._failures += 1
+        pause = seconds if seconds is not None else min(2.0 ** min(self._failures, 6), LONGEST_HOLD_S)
+
+        async def write() -> None:
+            until = self._clock.now() + timedelta(seconds=pause * self._pace.rate)
+            async with self._db.transaction() as tx:
+                await claims.hold_pace(tx, until, why, failures=self._failures)
+
+        await self._until_written(write)
