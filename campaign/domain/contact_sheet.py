@@ -1,0 +1,405 @@
+"""A contact list's CSV: which column is what, and row → contact or the reason why not.
+
+Pure: takes the header and rows that `csv_reader` gives. Every column that isn't one of ours is kept as a
+variable of the script.
+"""
+
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from campaign.domain.csv_reader import RowError
+from campaign.domain.errors import BadFile, BadInput
+from campaign.domain.headers import ALIASES, FIELDS, NUMBER_FIELDS, VARIABLES, header_key
+from campaign.domain.phone import PhoneNumber, Rejected, is_region, parse
+from campaign.domain.place import Place, locate
+
+MAX_CELL = 4_000
+"""Characters of one cell that we keep; a longer one rejects its row."""
+CONSENT_LEVELS = ("none", "ebr", "express_oral", "express_written")
+REJECT_COLUMNS = ("line", "reason")
+"""Appended to the rows we hand back as rejected; passed over when such a file is imported again."""
+
+_CONSENT_WORDS = {
+    "": "none", "none": "none", "no": "none", "n": "none", "false": "none", "0": "none",
+    "ebr": "ebr", "existing_business_relationship": "ebr", "customer": "ebr",
+    "express_oral": "express_oral", "oral": "express_oral", "verbal": "express_oral",
+    "express_written": "express_written", "written": "express_written", "pewc": "express_written",
+    "express": "express_oral", "prior_express_written_consent": "express_written",
+}  # fmt: skip
+_PARTY_WORDS = {
+    "": "unknown", "unknown": "unknown", "consumer": "consumer", "person": "consumer", "private": "consumer",
+    "residential": "consumer", "b2c": "consumer", "business": "business", "company": "business",
+    "b2b": "business", "commercial": "business",
+}  # fmt: skip
+_COUNTRY_NAMES = {
+    "usa": "US", "unitedstates": "US", "unitedstatesofamerica": "US", "us": "US", "can": "CA", "canada": "CA",
+    "uk": "GB", "gbr": "GB", "unitedkingdom": "GB", "greatbritain": "GB", "england": "GB", "scotland": "GB",
+    "germany": "DE", "deutschland": "DE", "deu": "DE", "france": "FR", "fra": "FR", "spain": "ES",
+    "espana": "ES", "esp": "ES", "italy": "IT", "italia": "IT", "ita": "IT", "netherlands": "NL",
+    "nederland": "NL", "nld": "NL", "austria": "AT", "osterreich": "AT", "aut": "AT", "switzerland": "CH",
+    "schweiz": "CH", "suisse": "CH", "che": "CH", "ireland": "IE", "irl": "IE", "belgium": "BE", "bel": "BE",
+    "portugal": "PT", "prt": "PT", "brazil": "BR", "brasil": "BR", "bra": "BR", "mexico": "MX", "mex": "MX",
+    "india": "IN", "ind": "IN", "australia": "AU", "aus": "AU", "newzealand": "NZ", "nzl": "NZ",
+    "japan": "JP", "jpn": "JP", "poland": "PL", "polska": "PL", "pol": "PL", "sweden": "SE", "swe": "SE",
+    "puertorico": "PR", "jamaica": "JM",
+}  # fmt: skip
+
+
+class ContactRow(NamedTuple):
+    """One contact of a list.
+
+    Attributes:
+        line: line of the file, from 1.
+        phones: one to five numbers, in order, without repetition.
+        place: everywhere the person may be, for all of the numbers together.
+        said_zone, state, postal_code: as written in the list, None when absent.
+        party: "consumer", "business" or "unknown".
+        consent: one of CONSENT_LEVELS; consent_at aware, UTC.
+        variables: column name → text, for the script.
+    """
+
+    line: int
+    phones: tuple[PhoneNumber, ...]
+    place: Place
+    said_zone: str | None
+    state: str | None
+    postal_code: str | None
+    party: str
+    consent: str
+    consent_at: datetime | None
+    consent_source: str | None
+    external_id: str | None
+    variables: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """What each column of a file is.
+
+    Attributes:
+        header: the header's cells.
+        fields: our field ("phone", "state" …) → index of its column.
+        variables: (name, index) of the columns kept as variables.
+        handed_back: the file is one of our rejected-rows files; its last two columns are passed over.
+    """
+
+    header: tuple[str, ...]
+    fields: Mapping[str, int]
+    variables: tuple[tuple[str, int], ...]
+    handed_back: bool = False
+
+    @property
+    def phones(self) -> tuple[int, ...]:
+        return tuple(self.fields[name] for name in NUMBER_FIELDS if name in self.fields)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All names that a script may use of this file's columns."""
+        return tuple(name for name, _ in self.variables)
+
+
+def map_columns(
+    header: Sequence[str], mapping: Mapping[str, str] | None = None, *, numbers: bool = True
+) -> Columns:
+    """Tell what each column is, by its header in any case, spacing and of several languages.
+
+    Args:
+        header: the first row's cells.
+        mapping: field → header, for columns that aren't recognised: {"phone": "Mobile No"}.
+        numbers: whether a column with telephone numbers must be there.
+
+    Raises:
+        BadInput: the mapping names an unknown field or column.
+        BadFile: two columns have one name, or none holds telephone numbers.
+    """
+    cells = [cell.strip().lstrip("\ufeff").strip() for cell in header]
+    handed_back = len(cells) > 2 and tuple(cells[-2:]) == REJECT_COLUMNS
+    used = len(cells) - 2 if handed_back else len(cells)
+    keys = [header_key(cell) for cell in cells[:used]]
+    _refuse_duplicates(cells[:used], keys)
+    fields = _mapped(cells, keys, mapping or {})
+    taken = set(fields.values())
+    for index, key in enumerate(keys):
+        field = None if index in taken else _free_field(key, keys, fields)
+        if field:
+            fields[field] = index
+            taken.add(index)
+    if numbers and not any(name in fields for name in NUMBER_FIELDS):
+        raise BadFile(
+            f"No column holds telephone numbers. The file's columns are: {_listed(cells)}.",
+            'Name the column, for example --map phone="Mobile No"; the first line must be the header.',
+            columns=cells,
+        )
+    variables = _variables(cells, keys, taken, used)
+    return Columns(tuple(header), fields, variables, handed_back)
+
+
+def _refuse_duplicates(cells: Sequence[str], keys: Sequence[str]) -> None:
+    first: dict[str, str] = {}
+    for cell, key in zip(cells, keys, strict=True):
+        if key and key in first:
+            same = f'"{first[key]}"' if first[key] == cell else f'"{first[key]}" and "{cell}"'
+            raise BadFile(
+                f"Two columns have the same name: {same}.",
+                "Rename one of them; of two columns with one name one would be lost.",
+                column=cell,
+            )
+        first[key] = cell
+
+
+def _mapped(cells: Sequence[str], keys: Sequence[str], mapping: Mapping[str, str]) -> dict[str, int]:
+    fields: dict[str, int] = {}
+    for target, column in mapping.items():
+        field = target.strip().lower()
+        if field not in FIELDS:
+            raise BadInput(
+                f'"{target}" is no field of ours (columns of the file: {_listed(cells)}).',
+                f"Fields are: {', '.join(FIELDS)}.",
+                columns=list(cells),
+            )
+        wanted = header_key(column)
+        if not wanted or wanted not in keys:
+            raise BadInput(
+                f'There is no column "{column}" for {field}. The file\'s columns are: {_listed(cells)}.',
+                "Write the column's name as the header has it.",
+                columns=list(cells),
+            )
+        fields[field] = keys.index(wanted)
+    return fields
+
+
+def _free_field(key: str, keys: Sequence[str], fields: Mapping[str, int]) -> str | None:
+    """The field that a column is by its name; a second telephone column takes the next free number field."""
+    field = ALIASES.get(key)
+    if field in NUMBER_FIELDS:
+        start = NUMBER_FIELDS.index(field)
+        reserved = {ALIASES.get(other) for other in keys if other == "phone" or ALIASES.get(other) != "phone"}
+        for name in NUMBER_FIELDS[start:]:
+            own = name == field and (key == "phone" or field != "phone")
+            if name not in fields and (own or name not in reserved):
+                return name
+        return None
+    if field is None or field in fields:
+        return None
+    plain = field.replace("_", "")
+    return field if key == plain or plain not in keys else None
+
+
+def _variables(
+    cells: Sequence[str], keys: Sequence[str], taken: set[int], used: int
+) -> tuple[tuple[str, int], ...]:
+    names: dict[str, int] = {}
+    for index in range(used):
+        if index in taken:
+            continue
+        name = VARIABLES.get(keys[index]) or variable_name(cells[index]) or f"column_{index + 1}"
+        if name in names:
+            raise BadFile(
+                f'The columns "{cells[names[name]]}" and "{cells[index]}" would both be the variable '
+                f'"{name}".',
+                "Rename one of them.",
+            )
+        names[name] = index
+    return tuple(names.items())
+
+
+def variable_name(header: str) -> str:
+    """A header as a variable of the script: "Policy No." → "policy_no", "Société" → "societe"."""
+    plain = unicodedata.normalize("NFKD", header.strip().lower())
+    plain = "".join(c for c in plain if not unicodedata.combining(c))
+    name = re.sub(r"\W+", "_", plain).strip("_")[:60]
+    return f"n_{name}" if name[:1].isdigit() else name
+
+
+def _listed(cells: Sequence[str]) -> str:
+    return ", ".join(f'"{cell[:40]}"' for cell in cells[:40]) or "none"
+
+
+class RowParser:
+    """Rows of one file → contacts. Remembers places already worked out; holds nothing else."""
+
+    def __init__(self, columns: Columns, *, region: str | None, now: datetime) -> None:
+        """Args: `region`: ISO country of numbers without "+"; `now`: consent given later is refused."""
+        self._columns = columns
+        self._region = region
+        self._now = now
+        self._width = len(columns.header)
+        self._phones = columns.phones
+        self._variables = columns.variables
+        optional = ("zone", "state", "postal_code", "country")
+        self._where = tuple(columns.fields.get(name) for name in optional)
+        self._external_id = columns.fields.get("external_id")
+        self._plain = not any(
+            name in columns.fields for name in ("consent", "consent_at", "consent_source", "party")
+        )
+        self._places: dict[tuple[str, str, str, str, str], Place] = {}
+
+    def __call__(self, line: int, cells: list[str]) -> ContactRow | RowError:
+        """The contact of one row, or why it is none."""
+        if len(cells) != self._width:
+            if len(cells) < self._width or any(cells[self._width :]):
+                return self._ragged(line, cells)
+            del cells[self._width :]
+        if sum(map(len, cells)) > MAX_CELL:
+            for index, cell in enumerate(cells):
+                if len(cell) > MAX_CELL:
+                    why = f"the cell has {len(cell):,} characters, at most {MAX_CELL:,} are kept"
+                    return self._error(line, cells, index, why, "cell_too_long")
+        if self._columns.handed_back:
+            cells[:] = [unquoted(cell) for cell in cells]
+        try:
+            return self._contact(line, cells)
+        except _Refused as refused:
+            return self._error(line, cells, refused.index, refused.why, refused.code)
+
+    def _contact(self, line: int, cells: list[str]) -> ContactRow:
+        zone, state, postal_code, country = (
+            cells[index].strip() if index is not None else "" for index in self._where
+        )
+        region = self._region
+        if country:
+            country = region = self._country(country)
+        phones = self._numbers(cells, region)
+        place = self._place(phones[0], zone, state, postal_code, country)
+        for other in phones[1:]:
+            place = place.union(self._place(other, zone, state, postal_code, country))
+        party, consent, consent_at, consent_source = (
+            ("unknown", "none", None, None) if self._plain else self._consent(cells, region)
+        )
+        external = self._external_id
+        return ContactRow(
+            line,
+            phones,
+            place,
+            zone or None,
+            state or None,
+            postal_code or None,
+            party,
+            consent,
+            consent_at,
+            consent_source,
+            (cells[external].strip() or None) if external is not None else None,
+            {name: cells[index].strip() for name, index in self._variables},
+        )
+
+    def _numbers(self, cells: list[str], region: str | None) -> tuple[PhoneNumber, ...]:
+        found: list[PhoneNumber] = []
+        for index in self._phones:
+            text = cells[index]
+            if not text:
+                continue
+            number = parse(text, region)
+            if isinstance(number, Rejected):
+                if number.code == "empty":
+                    continue
+                raise _Refused(index, number.why, number.code)
+            if number not in found:
+                found.append(number)
+        if not found:
+            raise _Refused(self._phones[0], "there is no number", "empty")
+        return tuple(found)
+
+    def _place(self, number: PhoneNumber, zone: str, state: str, postal_code: str, country: str) -> Place:
+        american = number.e164.startswith("+1")
+        key = (number.e164[:5] if american else number.e164, zone, state, postal_code, country)
+        place = self._places.get(key)
+        if place is None:
+            try:
+                place = locate(
+                    number, zone=zone, postal_code=postal_code, state=state, country=country or None
+                )
+            except BadInput as fault:
+                raise _Refused(self._columns.fields.get("zone", 0), fault.what, "zone") from fault
+            if len(self._places) > 100_000:
+                self._places.clear()
+            self._places[key] = place
+        return place
+
+    def _country(self, text: str) -> str:
+        code = text.upper()
+        found = code if is_region(code) else _COUNTRY_NAMES.get(header_key(text))
+        if found is None:
+            index = self._columns.fields["country"]
+            raise _Refused(index, f'"{text[:40]}" is no country (write its ISO code, such as US)', "country")
+        return found
+
+    def _consent(self, cells: list[str], region: str | None) -> tuple[str, str, datetime | None, str | None]:
+        fields = self._columns.fields
+
+        def cell(name: str) -> str:
+            index = fields.get(name)
+            return cells[index].strip() if index is not None else ""
+
+        consent = _CONSENT_WORDS.get(cell("consent").lower().replace(" ", "_").replace("-", "_"))
+        if consent is None:
+            why = f'"{cell("consent")[:40]}" is no level of consent (levels: {", ".join(CONSENT_LEVELS)})'
+            raise _Refused(fields["consent"], why, "consent")
+        party = _PARTY_WORDS.get(cell("party").lower())
+        if party is None:
+            raise _Refused(fields["party"], "the party is neither consumer nor business", "party")
+        at = None
+        if cell("consent_at"):
+            at = when(cell("consent_at"), region)
+            if at is None:
+                why = "this is no date (write it as 2026-03-31)"
+                raise _Refused(fields["consent_at"], why, "consent_at")
+            if at > self._now:
+                raise _Refused(fields["consent_at"], "the consent's date lies in the future", "consent_at")
+        return party, consent, at, cell("consent_source") or None
+
+    def _ragged(self, line: int, cells: list[str]) -> RowError:
+        many = "too many" if len(cells) > self._width else "too few"
+        why = f"the row has {many} cells: {len(cells)}, the header has {self._width}"
+        return RowError(line, "", why, f"{many.replace(' ', '_')}_cells", tuple(cells))
+
+    def _error(self, line: int, cells: Sequence[str], index: int, why: str, code: str) -> RowError:
+        return RowError(line, self._columns.header[index].strip(), why, code, tuple(cells))
+
+
+class _Refused(Exception):
+    """Inside this module only: a cell that spoils its row."""
+
+    def __init__(self, index: int, why: str, code: str) -> None:
+        super().__init__(why)
+        self.index, self.why, self.code = index, why, code
+
+
+_ISO = re.compile(r"\d{4}-\d{2}-\d{2}")
+_SLASHED = re.compile(r"(\d{1,2})[/.](\d{1,2})[/.](\d{4})(?:[ ,T]+(\d{1,2}:\d{2}(?::\d{2})?))?")
+
+
+def when(text: str, region: str | None) -> datetime | None:
+    """A date or a date with time as an instant; without a zone it is read as UTC. None when it is neither.
+
+    Args:
+        text: "2026-03-31", "2026-03-31T10:00:00-05:00", "3/31/2026" (month first in the US and where the
+            region isn't known, day first elsewhere), "31.03.2026" (always day first).
+    """
+    try:
+        if _ISO.match(text):
+            found = datetime.fromisoformat(text)
+        else:
+            match = _SLASHED.fullmatch(text)
+            if match is None:
+                return None
+            month_first = "/" in text and region in (None, "US")
+            day, month = (match[2], match[1]) if month_first else (match[1], match[2])
+            clock = match[4] or "00:00"
+            found = datetime.fromisoformat(f"{match[3]}-{int(month):02}-{int(day):02}T{clock.zfill(5)}")
+    except ValueError:
+        return None
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+
+
+def quoted(cell: str) -> str:
+    """A cell that a spreadsheet won't take for a formula."""
+    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
+
+
+def unquoted(cell: str) -> str:
+    """What `quoted` was given."""
+    return cell[1:] if cell.startswith(("'=", "'+", "'-", "'@", "'\t", "'\r")) else cell

@@ -1,0 +1,298 @@
+"""Bytes → rows of a CSV as people really export it; nothing here opens a file.
+
+`sniff` tells encoding and delimiter from a file's beginning. A `RowReader` is fed bytes and gives back rows
+and, for each row that cannot be one, a `RowError` with its line. One bad row never costs the others:
+
+* a quote that is never closed would swallow the rows after it, in silence, as one huge cell. A record may
+  span at most `MAX_RECORD_LINES` lines; what spans more, or has text after its closing quote, is given back
+  as an error of its *first* line, and reading goes on with the very next line;
+* a line is at most `MAX_LINE_CHARS` long; the rest of a longer one is thrown away unread;
+* NUL (which Postgres text can't hold) and bytes that are none of the encoding's spoil only their row.
+"""
+
+import codecs
+import csv
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from campaign.domain.errors import BadFile
+
+MAX_RECORD_LINES = 60
+MAX_RECORD_CHARS = 131_072  # also csv's own limit for one cell
+MAX_LINE_CHARS = 1_048_576
+MAX_ERROR_CHARS = 2_000  # of an unreadable row, kept for the person who mends it
+
+_DELIMITERS = ",;\t|"
+_MAGIC = (
+    (b"PK\x03\x04", "an Excel workbook (.xlsx) or a zip archive"),
+    (b"\xd0\xcf\x11\xe0", "an old Excel workbook (.xls)"),
+    (b"%PDF", "a PDF"),
+    (b"\x1f\x8b", "a gzip archive"),
+    (b"\x28\xb5\x2f\xfd", "a zstd archive"),
+    (b"SQLite format 3", "an SQLite database"),
+    (b"PAR1", "a Parquet file"),
+)
+_BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+_EXPORT = "Export it as CSV (UTF-8) and import that file."
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How to read a file.
+
+    Attributes:
+        encoding: Python's name: "utf-8", "utf-16-le", "utf-16-be" or "cp1252".
+        delimiter: one of comma, semicolon, tab, pipe.
+        newline: "\\n" (also for "\\r\\n") or, in files of old Macs, "\\r".
+        skip: bytes before the header: a byte-order mark, a line "sep=;".
+        line: number of the header's line, from 1.
+    """
+
+    encoding: str
+    delimiter: str
+    newline: str = "\n"
+    skip: int = 0
+    line: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class RowError:
+    """Why a row was not taken.
+
+    Attributes:
+        line: the line of the file on which the row begins, from 1.
+        column: the header of the faulty cell, "" when it is the whole row.
+        why: a phrase for people. code: for programs and counts.
+        cells: the row as read; of an unreadable row its raw line.
+    """
+
+    line: int
+    column: str
+    why: str
+    code: str
+    cells: tuple[str, ...] = ()
+
+
+Row = tuple[int, list[str]]
+"""(line on which it begins, cells)."""
+
+
+class EncodingScan:
+    """Whether a whole stream is UTF-8; a late "é" of Windows-1252 hides behind megabytes of ASCII."""
+
+    def __init__(self) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8")("strict")
+        self.is_utf8 = True
+
+    def feed(self, chunk: bytes, *, final: bool = False) -> None:
+        if self.is_utf8:
+            try:
+                self._decoder.decode(chunk, final)
+            except UnicodeDecodeError:
+                self.is_utf8 = False
+
+
+def sniff(sample: bytes, *, utf8: bool | None = None) -> Dialect:
+    """Tell how to read a file from its beginning.
+
+    Args:
+        sample: the first bytes (64 KiB are plenty), or all of them.
+        utf8: whether the whole file is UTF-8, when an `EncodingScan` has told; None judges by the sample.
+
+    Raises:
+        BadFile: empty, or no text at all.
+    """
+    if not sample.strip(b"\0 \t\r\n\xef\xbb\xbf\xff\xfe"):
+        raise BadFile("The file is empty.", _EXPORT)
+    for magic, what in _MAGIC:
+        if sample.startswith(magic):
+            raise BadFile(f"This is {what}, not a CSV file.", _EXPORT)
+    encoding, skip = _encoding(sample, utf8)
+    text = sample[skip:].decode(encoding, "replace")
+    _refuse_binary(text)
+    newline = "\r" if "\n" not in text and "\r" in text else "\n"
+    lines = text.split(newline)
+    line = 1
+    declared = re.fullmatch(r'"?sep=([,;\t|])"?\r?', lines[0], re.IGNORECASE)
+    if declared:
+        skip += len((lines[0] + newline).encode(encoding))
+        return Dialect(encoding, declared[1], newline, skip, line + 1)
+    return Dialect(encoding, _delimiter(lines[:40]), newline, skip, line)
+
+
+def _encoding(sample: bytes, utf8: bool | None) -> tuple[str, int]:
+    for bom, name in _BOMS:
+        if sample.startswith(bom):
+            return name, len(bom)
+    even, odd = sample[0:4096:2], sample[1:4096:2]
+    if odd and odd.count(0) > len(odd) * 0.4 and even.count(0) < len(even) * 0.1:
+        return "utf-16-le", 0
+    if even and even.count(0) > len(even) * 0.4 and odd.count(0) < len(odd) * 0.1:
+        return "utf-16-be", 0
+    if utf8 is None:
+        scan = EncodingScan()
+        scan.feed(sample)
+        utf8 = scan.is_utf8
+    return ("utf-8" if utf8 else "cp1252"), 0
+
+
+def _refuse_binary(text: str) -> None:
+    head = text[:8192]
+    strange = sum(c < " " and c not in "\t\r\n\f\v" for c in head)
+    if "\0" in head.partition("\n")[0] or strange > max(8, len(head) // 50):
+        raise BadFile("This is a binary file, not a CSV file.", _EXPORT)
+
+
+def _delimiter(lines: list[str]) -> str:
+    """The candidate that cuts the most lines into as many cells as the header has."""
+
+    def score(candidate: str) -> tuple[float, int]:
+        counts = [_outside_quotes(line, candidate) for line in lines if line.strip()]
+        if not counts or not counts[0]:
+            return 0.0, 0
+        return sum(count == counts[0] for count in counts) / len(counts), counts[0]
+
+    best = max(_DELIMITERS, key=score)
+    return best if score(best)[1] else ","
+
+
+def _outside_quotes(line: str, candidate: str) -> int:
+    return sum(part.count(candidate) for part in line.split('"')[::2])
+
+
+class RowReader:
+    """Rows of a file that is fed in pieces of any size, from byte `dialect.skip` (or `offset`) on.
+
+    After each `feed`, `offset` (bytes from the file's start) and `line` (from 1) stand at the first row that
+    was not yet given out: a new reader made with them goes on there. Blank lines and rows of empty cells are
+    passed over.
+
+    Attributes:
+        width: how many cells a row should have: as many as the first row. A record of several lines that has
+            another number is taken for one that an unclosed quote glued together.
+    """
+
+    def __init__(
+        self, dialect: Dialect, *, offset: int | None = None, line: int | None = None, width: int = 0
+    ) -> None:
+        self.width = width
+        self._dialect = dialect
+        self._fed = dialect.skip if offset is None else offset
+        self.line = dialect.line if line is None else line
+        self._utf16 = dialect.encoding.startswith("utf-16")
+        self._faults = "replace" if self._utf16 else "surrogateescape"
+        self._decoder = codecs.getincrementaldecoder(dialect.encoding)(self._faults)
+        self._open: list[str] = []  # complete lines of a record that isn't complete
+        self._tail = ""  # the beginning of a line
+        self._skipping = False  # inside a line that is too long
+
+    @property
+    def offset(self) -> int:
+        kept = "".join(self._open) + self._tail
+        if self._dialect.newline == "\r":
+            kept = kept.replace("\n", "\r")
+        pending = self._decoder.getstate()[0]
+        return self._fed - len(kept.encode(self._dialect.encoding, self._faults)) - len(pending)
+
+    def feed(self, chunk: bytes) -> list[Row | RowError]:
+        """Take the next bytes of the file; give the rows that are complete."""
+        self._fed += len(chunk)
+        return self._take(self._decoder.decode(chunk), final=False)
+
+    def finish(self) -> list[Row | RowError]:
+        """The file has ended: give the last row, which may lack its line end."""
+        return self._take(self._decoder.decode(b"", True), final=True)
+
+    def _take(self, text: str, *, final: bool) -> list[Row | RowError]:
+        if self._dialect.newline == "\r":
+            text = text.replace("\r", "\n")
+        found: list[Row | RowError] = []
+        text = self._tail + text
+        if self._skipping:
+            _, newline, text = text.partition("\n")
+            if not newline:
+                self._tail = ""
+                return found
+            self._skipping = False
+        lines = text.split("\n")
+        self._tail = lines.pop()
+        lines = [line + "\n" for line in lines]
+        if final and self._tail:
+            lines.append(self._tail)
+            self._tail = ""
+        if lines or (final and self._open):
+            found.extend(self._records(self._open + lines, final))
+        if len(self._tail) > MAX_LINE_CHARS:
+            found.extend(self._records(self._open, final=True))
+            found.append(_error(self.line, self._tail, "the line is too long", "line_too_long"))
+            self.line += 1
+            self._tail, self._skipping = "", True
+        return found
+
+    def _records(self, lines: list[str], final: bool) -> Iterator[Row | RowError]:
+        """Rows of these complete lines; keeps the lines of an unfinished record in `_open`."""
+        at = 0
+        self._open = []
+        dirty = any(map(_UNSTORABLE.search, lines))
+        while at < len(lines):
+            reader = csv.reader(
+                iter(lines[at:] if at else lines), delimiter=self._dialect.delimiter, strict=True
+            )
+            begin = base = at
+            first = self.line - at  # file line of lines[0]
+            try:
+                for cells in reader:
+                    end = base + reader.line_num
+                    if end - begin > 1 and self._glued(end - begin, cells):
+                        raise csv.Error("glued")
+                    if any(cells):
+                        self.width = self.width or len(cells)
+                        bad = dirty and _unstorable(first + begin, cells)
+                        yield bad or (first + begin, cells)
+                    begin = at = end
+                    self.line = first + begin
+            except csv.Error as fault:
+                unfinished = base + reader.line_num == len(lines) and "end of data" in str(fault)
+                chars = sum(map(len, lines[begin:])) if unfinished else 0
+                waits = unfinished and len(lines) - begin <= MAX_RECORD_LINES and chars <= MAX_RECORD_CHARS
+                if waits and not final:
+                    self._open = lines[begin:]
+                    return
+                yield _fault(first + begin, lines[begin], str(fault))
+                at = begin + 1
+                self.line = first + at
+            else:
+                return
+
+    def _glued(self, lines: int, cells: list[str]) -> bool:
+        return lines > MAX_RECORD_LINES or bool(self.width and len(cells) != self.width)
+
+
+def _unstorable(line: int, cells: list[str]) -> RowError | None:
+    for number, cell in enumerate(cells, 1):
+        match = _UNSTORABLE.search(cell)
+        if match:
+            kept = tuple(_UNSTORABLE.sub("\ufffd", one)[:MAX_ERROR_CHARS] for one in cells)
+            if match[0] == "\0":
+                return RowError(line, "", f"cell {number} holds a NUL character", "nul", kept)
+            return RowError(line, "", f"cell {number} holds bytes that are no text", "encoding", kept)
+    return None
+
+
+def _fault(line: int, raw: str, fault: str) -> RowError:
+    if "field larger" in fault:
+        return _error(line, raw, f"a cell is longer than {MAX_RECORD_CHARS:,} characters", "cell_too_long")
+    if "new-line character" in fault:
+        return _error(line, raw, "a line break stands outside quotes", "line_break")
+    if fault == "glued" or "end of data" in fault:
+        why = f"a quote opens here and isn't closed within {MAX_RECORD_LINES} lines"
+    else:
+        why = 'a quoted cell goes on after its closing quote (write a quote inside a cell as "")'
+    return _error(line, raw, why, "quote")
+
+
+def _error(line: int, raw: str, why: str, code: str) -> RowError:
+    kept = _UNSTORABLE.sub("\ufffd", raw[:MAX_ERROR_CHARS].rstrip("\r\n"))
+    return RowError(line, "", why, code, (kept,))
