@@ -5,6 +5,7 @@ The real clock and the real dice are made here and nowhere else.
 
 import asyncio
 import contextlib
+import hmac
 import os
 import secrets
 import socket
@@ -116,8 +117,13 @@ class Services:
 
     @cached_property
     def secret(self) -> bytes:
-        """This installation's own secret, made at first use and kept in the data directory."""
-        return _installation_secret(self.data_dir)
+        """A secret that all replicas share without exchanging it: made from the account's auth token.
+
+        Raises:
+            SettingsError: there is no auth token.
+        """
+        self.settings.require("TWILIO_AUTH_TOKEN")
+        return hmac.digest(self.settings.auth_tokens[0].encode(), b"campaign: session tokens", "sha256")
 
     async def close_gateway(self) -> None:
         """Close the connections to Twilio, if any were opened."""
@@ -178,22 +184,6 @@ def read_rates(settings: Settings) -> Rates:
             f"CAMPAIGN_RATES_FILE names {settings.rates_file}, which cannot be read: {error.strerror}.",
             "Name a readable TOML file, or unset it to use the rates that come with the package.",
         ) from None
-
-
-def _installation_secret(data_dir: Path) -> bytes:
-    """Read or make <data>/secret; two processes that make it at once agree on one."""
-    path = data_dir / "secret"
-    with contextlib.suppress(FileExistsError):
-        data_dir.mkdir(parents=True, exist_ok=True)
-        fresh = path.with_name(f"secret.{os.getpid()}")
-        fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(fd, "wb") as file:
-            file.write(secrets.token_bytes(32))
-        try:
-            os.link(fresh, path)
-        finally:
-            fresh.unlink()
-    return path.read_bytes()
 
 
 @asynccontextmanager

@@ -14,8 +14,8 @@ import typer
 import uvicorn
 
 from campaign.cli.common import actor, configure_logs, err, fail, settings_or_exit
+from campaign.cli.workers import Workers
 from campaign.domain.errors import CampaignError, SettingsError
-from campaign.flow.service import Workers
 from campaign.settings import Settings
 from campaign.web.app import create_app
 from campaign.wiring import open_services
@@ -99,8 +99,7 @@ async def _serve(settings: Settings, role: Role, listener: socket.socket, ready_
             serving = asyncio.create_task(server.serve(sockets=[listener]))
             bound_host, bound_port = listener.getsockname()[:2]
             log.info("serving", host=bound_host, port=bound_port, role=role.value, database=services.db.url)
-            if ready_file is not None:
-                ready_file.write_text(f"http://{bound_host}:{bound_port}\n")
+            _tell_ready(ready_file, f"http://{bound_host}:{bound_port}")
             ending = asyncio.create_task(stop.wait())
             await asyncio.wait({serving, ending}, return_when=asyncio.FIRST_COMPLETED)
             if not serving.done():
@@ -110,6 +109,14 @@ async def _serve(settings: Settings, role: Role, listener: socket.socket, ready_
             await serving
             ending.cancel()
         log.info("stopped")
+
+
+def _tell_ready(ready_file: Path | None, address: str) -> None:
+    """Write the address at once or not at all: whoever waits for the file reads it whole."""
+    if ready_file is not None:
+        fresh = ready_file.with_suffix(".new")
+        fresh.write_text(address + "\n")
+        fresh.rename(ready_file)
 
 
 class _Server(uvicorn.Server):
@@ -134,4 +141,3 @@ def _on_signals(server: uvicorn.Server) -> asyncio.Event:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal)
     return stop
-
