@@ -1,0 +1,251 @@
+"""Twilio's callbacks: into the inbox once → joined into the attempt → outcome.
+
+Twilio delivers late, twice, out of order or never, and its signature holds no time, so a captured request
+verifies for ever: being inserted once and joined is also the defence against replays. Handling happens in the
+same transaction as the insert; when it fails, the event is kept unhandled and the sweep tries it again, and
+Twilio gets its 2xx all the same.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Literal, Protocol, assert_never
+
+import structlog
+
+from campaign.domain import campaign as campaigns
+from campaign.domain.budget import Rates
+from campaign.domain.campaign import VoicemailPolicy
+from campaign.domain.errors import DatabaseUnavailable, TwilioError
+from campaign.flow import outcomes
+from campaign.store import attempts, events, sessions
+from campaign.store.attempts import AnotherCall, Attempt, Told
+from campaign.store.database import Database, Tx
+from campaign.store.events import CallEvent
+from campaign.telephony.gateway import CallFacts
+
+log = structlog.get_logger(__name__)
+
+Kind = Literal["status", "amd", "recording"]
+
+
+class HangsUp(Protocol):
+    """What is needed of the gateway here."""
+
+    async def hang_up(self, sid: str) -> CallFacts | None: ...
+
+
+OnMachine = Callable[[int, str], Awaitable[bool]]
+"""Tells a live talk of this process that a machine (or fax) answers: (attempt id, AnsweredBy) → whether
+there is such a talk here."""
+
+
+async def _nobody(attempt_id: int, answered_by: str) -> bool:
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class Hands:
+    """What handling an event may need beyond the database.
+
+    Args:
+        on_machine: see OnMachine.
+        gateway: to hang up on machines; None leaves that to the sweep, which does it within seconds.
+        rates: prices for outcomes.
+    """
+
+    on_machine: OnMachine = _nobody
+    gateway: HangsUp | None = None
+    rates: Rates | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Machine:
+    """To be done after the commit: a machine answered."""
+
+    attempt: Attempt
+    answered_by: str
+    hang_up: bool
+
+
+async def receive(
+    db: Database, *, kind: Kind, marker: str, form: Mapping[str, str], now: datetime, hands: Hands
+) -> None:
+    """Take one callback; the caller answers 2xx when this returns.
+
+    Args:
+        kind: by the address that Twilio asked.
+        marker: of the attempt, from the path.
+        form: the form's fields.
+
+    Raises:
+        DatabaseUnavailable: it could be neither handled nor kept: answer 503, so that Twilio asks again.
+    """
+    try:
+        async with db.transaction() as tx:
+            event_id = await events.insert_once(tx, kind, marker, form, now)
+            if event_id is None:
+                return
+            machine = await _handle(tx, CallEvent(event_id, kind, marker, form, now), now, hands)
+    except DatabaseUnavailable:
+        raise
+    except Exception as error:  # whatever is wrong with one event must not lose it
+        log.error("call_event_failed", kind=kind, error=str(error), exc_info=True)
+        async with db.transaction() as tx:
+            await events.insert_once(tx, kind, marker, form, now, error=repr(error)[:500])
+        return
+    if machine is not None:
+        await _on_machine(machine, hands)
+
+
+async def sweep(db: Database, before: datetime, now: datetime, hands: Hands, most: int = 100) -> int:
+    """Handle events again whose handling failed.
+
+    Args:
+        before: only events received before.
+    Returns:
+        How many are handled now.
+    """
+    async with db.connection() as tx:
+        waiting = await events.unhandled(tx, before, most)
+    done = 0
+    for event in waiting:
+        try:
+            async with db.transaction() as tx:
+                machine = await _handle(tx, event, now, hands)
+        except DatabaseUnavailable:
+            raise
+        except Exception as error:  # one bad event must not hold up the others
+            log.error("call_event_failed_again", event=event.id, kind=event.kind, error=str(error))
+            async with db.transaction() as tx:
+                await events.mark_failed(tx, event.id, repr(error)[:500])
+            continue
+        done += 1
+        if machine is not None:
+            await _on_machine(machine, hands)
+    return done
+
+
+async def _handle(tx: Tx, event: CallEvent, now: datetime, hands: Hands) -> _Machine | None:
+    attempt = await attempts.by_marker(tx, event.marker, lock=True)
+    if attempt is None:
+        log.warning("unknown_marker", kind=event.kind, call=event.form.get("CallSid"))
+        await events.mark_handled(tx, event.id, now, "no attempt has this marker")
+        return None
+    try:
+        after = await attempts.apply_locked(
+            tx, attempt, told_by(event.kind, event.form, event.received_at), now
+        )
+    except AnotherCall as error:
+        log.error("another_call", attempt=attempt.id, error=str(error))
+        await events.mark_handled(tx, event.id, now, str(error))
+        return None
+    await events.mark_handled(tx, event.id, now)
+    if after.settled and (after != attempt or not attempt.settled):
+        await outcomes.close(tx, after.id, now, hands.rates)
+    if after.answered_by == attempt.answered_by or not is_machine(after.answered_by) or after.settled:
+        return None
+    return await _machine(tx, after, now)
+
+
+def told_by(kind: str, form: Mapping[str, str], received_at: datetime) -> Told:
+    """What a callback's form tells; times are Twilio's `Timestamp` where there is one.
+
+    Fields: twilio.com/docs/voice/api/call-resource (status callbacks), /voice/answering-machine-detection.
+    """
+    at = _timestamp(form.get("Timestamp", "")) or received_at
+    sid = form.get("CallSid") or None
+    match kind:
+        case "status":
+            return Told.of_status(
+                form.get("CallStatus", ""),
+                at,
+                call_sid=sid,
+                answered_by=form.get("AnsweredBy") or None,
+                machine_detection_ms=_whole(form.get("MachineDetectionDuration")),
+                sip_code=_whole(form.get("SipResponseCode")),
+                duration_s=_whole(form.get("CallDuration")),
+                recording_sid=form.get("RecordingSid") or None,
+            )
+        case "amd":
+            return Told(
+                at=at,
+                call_sid=sid,
+                answered_by=form.get("AnsweredBy") or None,
+                machine_detection_ms=_whole(form.get("MachineDetectionDuration")),
+            )
+        case "recording":
+            return Told(at=at, call_sid=sid, recording_sid=form.get("RecordingSid") or None)
+        case _:
+            return Told(at=at, call_sid=sid)
+
+
+def told_by_rest(facts: CallFacts, now: datetime) -> Told:
+    """What a call looked up at Twilio tells."""
+    # `start_time` is when Twilio began to dial, so of an answer REST only says that it was before now.
+    at = {"queued": facts.created_at, "ringing": facts.started_at}.get(facts.status)
+    return Told.of_status(
+        facts.status,
+        (facts.ended_at if facts.over else at) or now,
+        call_sid=facts.sid,
+        answered_by=facts.answered_by,
+        queue_ms=facts.queue_ms,
+        duration_s=facts.duration_s,
+        price=facts.price,
+        price_unit=facts.price_unit,
+    )
+
+
+def is_machine(answered_by: str | None) -> bool:
+    """Whether detection says that no person answers (machine_…, fax)."""
+    return answered_by is not None and (answered_by.startswith("machine") or answered_by == "fax")
+
+
+async def _machine(tx: Tx, attempt: Attempt, now: datetime) -> _Machine:
+    """A machine answers a live call: a talk that is open, wherever it runs, ends itself; else we hang up."""
+    assert attempt.answered_by is not None
+    talking = await sessions.open_now(tx, attempt.id)
+    hang_up = not talking and await _hangs_up(tx, attempt)
+    if hang_up:
+        await attempts.end_call(tx, attempt.id, "machine", now)
+    return _Machine(attempt, attempt.answered_by, hang_up)
+
+
+async def _hangs_up(tx: Tx, attempt: Attempt) -> bool:
+    if attempt.answered_by == "fax":
+        return True
+    stored = await attempts.definition_of(tx, attempt)
+    if stored is None:
+        return True
+    match campaigns.stored(stored).voicemail.policy:
+        case VoicemailPolicy.HANG_UP:
+            return True
+        case VoicemailPolicy.LEAVE_MESSAGE | VoicemailPolicy.TALK:
+            return False
+        case policy:
+            assert_never(policy)
+
+
+async def _on_machine(machine: _Machine, hands: Hands) -> None:
+    """After the commit. What fails here is done by the sweep: the wish to hang up is in the row."""
+    try:
+        if await hands.on_machine(machine.attempt.id, machine.answered_by):
+            return
+        if machine.hang_up and hands.gateway is not None and machine.attempt.call_sid is not None:
+            await hands.gateway.hang_up(machine.attempt.call_sid)
+    except TwilioError as error:
+        log.warning("hang_up_failed", attempt=machine.attempt.id, error=error.what)
+
+
+def _timestamp(text: str) -> datetime | None:
+    """RFC 2822 as Twilio writes it, e.g. `Sun, 30 Aug 2026 08:33:32 +0000`."""
+    try:
+        at = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return at.astimezone(UTC) if at.tzinfo is not None else None
+
+
+def _whole(text: str | None) -> int | None:
+    return int(text) if text is not None and text.isascii() and text.isdigit() and len(text) < 9 else None

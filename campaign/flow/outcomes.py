@@ -1,0 +1,185 @@
+"""Closes an attempt: its facts → disposition → one outcome → the contact's next step → the money.
+
+Facts come late (detection's verdict after the call, the conversation's own conclusion, the price), so closing
+is a function of the whole row and may run any number of times: it writes the same again or refines what
+stands. Nothing in it depends on when it runs: a retry is counted from the end of the call.
+"""
+
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import structlog
+
+from campaign.domain import campaign as campaigns
+from campaign.domain import retry
+from campaign.domain.attempt import AttemptState
+from campaign.domain.budget import Rates
+from campaign.domain.campaign import CampaignDefinition, Detection, RetryPolicy
+from campaign.domain.disposition import MEANING, Disposition, Ending, conclude
+from campaign.domain.phone import PhoneNumber, parse
+from campaign.store import outcomes as store
+from campaign.store.attempts import Attempt
+from campaign.store.database import Tx
+from campaign.store.outcomes import Known, Outcome
+from campaign.telephony import codes
+
+log = structlog.get_logger(__name__)
+
+SERVED_WITHIN_MS = 2000
+"""A person who hears nothing of us for longer after answering counts as abandoned (47 CFR 64.1200(a)(7);
+for a machine that speaks, the reading is ours)."""
+
+
+async def close(tx: Tx, attempt_id: int, now: datetime, rates: Rates | None = None) -> Disposition | None:
+    """Write or refine the outcome of a settled attempt, inside the transaction that settled or told of it.
+
+    Args:
+        rates: prices for what Twilio's call price doesn't cover; None: only that price is a cost.
+
+    Returns:
+        How the attempt ended; None while it isn't settled (then nothing is written).
+    """
+    known = await store.known(tx, attempt_id)
+    if known is None or not known.attempt.settled:
+        return None
+    attempt = known.attempt
+    definition = None if known.definition is None else campaigns.stored(known.definition)
+    disposition = conclude(ending_of(known))
+    outcome = _outcome(known, disposition, definition, rates)
+    planned = _plan(known, disposition, definition)
+    if isinstance(planned, retry.Retry):
+        outcome = replace(outcome, final=False, retry_at=planned.at)
+    await store.write(tx, outcome, now)
+    await store.settle_recoveries(tx, attempt_id)
+    if known.contact_open and attempt.campaign_contact_id is not None and _changed(known.old, outcome):
+        await store.release(
+            tx,
+            attempt.campaign_contact_id,
+            disposition=disposition.value,
+            attempts=_attempts_made(attempt, disposition),
+            retry=(planned.at, planned.number_index, planned.due_for)
+            if isinstance(planned, retry.Retry)
+            else None,
+            why=planned.why if isinstance(planned, retry.Exhausted) else None,
+            now=now,
+        )
+    before = known.old.cost if known.old is not None and known.old.cost is not None else Decimal(0)
+    await store.settle_money(tx, attempt, (outcome.cost or Decimal(0)) - before)
+    if known.old is None:
+        log.info("attempt_closed", attempt=attempt_id, disposition=disposition.value, seconds=outcome.seconds)
+    return disposition
+
+
+def ending_of(known: Known) -> Ending:
+    """The facts that decide how an attempt ended."""
+    attempt = known.attempt
+    talk = attempt.talk_disposition
+    return Ending(
+        call_status=_last_word(attempt),
+        placed=attempt.state is not AttemptState.NOT_PLACED,
+        refused_number=isinstance(codes.VERDICTS.get(attempt.error_code or 0), codes.Bad),
+        answered=attempt.answered_at is not None or attempt.call_status == "completed",
+        answered_by=attempt.answered_by,
+        sip_code=attempt.sip_code,
+        talk=Disposition(talk) if talk else None,
+        voicemail_left=known.voicemail_left,
+        session_opened=known.session_opened,
+        first_word=known.first_word_ms is not None,
+        turned_away=attempt.turned_away is not None,
+    )
+
+
+def _last_word(attempt: Attempt) -> str | None:
+    """Twilio's terminal status, or None when it never said one."""
+    status = attempt.call_status
+    return None if status in (None, "queued", "initiated", "ringing", "in-progress") else status
+
+
+def _attempts_made(attempt: Attempt, disposition: Disposition) -> int:
+    return attempt.number if MEANING[disposition].counts else attempt.number - 1
+
+
+def _plan(
+    known: Known, disposition: Disposition, definition: CampaignDefinition | None
+) -> retry.Retry | retry.Exhausted:
+    attempt = known.attempt
+    if attempt.campaign_contact_id is None:
+        return retry.Exhausted("a test call")
+    phones = known.contact_phones
+    planned = retry.plan(
+        definition.retry if definition is not None else RetryPolicy(),
+        disposition,
+        _attempts_made(attempt, disposition),
+        phones.index(attempt.phone) if attempt.phone in phones else 0,
+        max(len(phones), 1),
+        attempt.ended_at or attempt.settled_at or attempt.intent_at,
+        attempt.callback_at,
+    )
+    if isinstance(planned, retry.Retry) and not MEANING[disposition].counts and planned.due_for == "first":
+        # What was due for a callback or a retry and didn't go out is still due for that.
+        due_for: Any = attempt.due_for
+        return replace(planned, due_for=due_for)
+    return planned
+
+
+def _outcome(
+    known: Known, disposition: Disposition, definition: CampaignDefinition | None, rates: Rates | None
+) -> Outcome:
+    attempt, meaning = known.attempt, MEANING[disposition]
+    seconds = _seconds(attempt)
+    lines = _cost_lines(known, seconds, definition, rates)
+    late = meaning.connect and (known.first_word_ms or 0) > SERVED_WITHIN_MS
+    unserved = disposition is Disposition.ABANDONED and seconds * 1000 >= SERVED_WITHIN_MS
+    return Outcome(
+        attempt_id=attempt.id,
+        campaign_id=attempt.campaign_id,
+        campaign_contact_id=attempt.campaign_contact_id,
+        disposition=disposition.value,
+        category=meaning.category.value,
+        answered_by=attempt.answered_by,
+        seconds=seconds,
+        first_word_ms=known.first_word_ms,
+        data=known.answers,
+        cost=sum(lines.values(), Decimal(0)),
+        cost_lines={name: str(amount) for name, amount in lines.items()},
+        final=True,
+        retry_at=None,
+        abandoned=late or unserved or disposition is Disposition.TURNED_AWAY,
+    )
+
+
+def _seconds(attempt: Attempt) -> int:
+    """Answered time: Twilio's word, else between the two instants that we know."""
+    if attempt.duration_s is not None:
+        return attempt.duration_s
+    if attempt.answered_at is None or attempt.ended_at is None:
+        return 0
+    return max(0, round((attempt.ended_at - attempt.answered_at).total_seconds()))
+
+
+def _cost_lines(
+    known: Known, seconds: int, definition: CampaignDefinition | None, rates: Rates | None
+) -> dict[str, Decimal]:
+    price = known.attempt.price
+    if rates is None:
+        return {"connect": abs(price)} if price else {}
+    number = parse(known.attempt.phone, None)
+    return rates.lines(
+        number.region if isinstance(number, PhoneNumber) else "",
+        seconds,
+        detection=definition is not None and definition.voicemail.detection is not Detection.OFF,
+        recorded=known.attempt.recording_sid is not None,
+        model=known.model,
+        twilio_price=None if price is None else abs(price),
+    )
+
+
+def _changed(old: Outcome | None, new: Outcome) -> bool:
+    """Whether the contact has to hear of it: a first outcome, or another verdict or plan than before."""
+    return old is None or (old.disposition, old.final, old.retry_at) != (
+        new.disposition,
+        new.final,
+        new.retry_at,
+    )

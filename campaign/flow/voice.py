@@ -1,0 +1,228 @@
+"""The answer to Twilio's fetch of the TwiML: the last gate, at the moment when somebody has picked up.
+
+Turned away are calls that we don't know, that are over for us, that are another call than the attempt's, and
+people who were put on a do-not-call list, or whose calling window closed, while it rang: those hear who
+called and how to stop the calls, and are counted as abandoned. A pause, a stop or a spent budget cancels what
+is queued or rings, but never cuts a call that a person has answered.
+"""
+
+import hmac
+from base64 import urlsafe_b64encode
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import assert_never
+
+import structlog
+
+from campaign.domain import campaign as campaigns
+from campaign.domain.attempt import AttemptEvent
+from campaign.domain.campaign import CampaignDefinition, VoicemailPolicy
+from campaign.domain.phrases import primary
+from campaign.domain.script import Script, lines, render
+from campaign.flow.call_events import is_machine
+from campaign.store import attempts, events, sessions
+from campaign.store.attempts import AnotherCall, Attempt, Told
+from campaign.store.database import Database, Tx
+
+log = structlog.get_logger(__name__)
+
+Mint = Callable[[str, int], str]
+"""(marker, ordinal of the session) → the single-use token of that session's socket."""
+
+
+def token_mint(secret: bytes) -> Mint:
+    """Tokens derived from a secret that all replicas share.
+
+    Twilio asks for the same TwiML again when an answer was lost. A derived token makes the second answer
+    equal the first, whichever replica gives it, so no valid token is ever voided; it is single-use because a
+    session can be opened once. Should the secret change in between, the unopened session takes the new token.
+    """
+
+    def mint(marker: str, ordinal: int) -> str:
+        made = hmac.digest(secret, f"session {ordinal} of {marker}".encode(), "sha256")
+        return urlsafe_b64encode(made).rstrip(b"=").decode()
+
+    return mint
+
+
+@dataclass(frozen=True, slots=True)
+class Converse:
+    """Connect the call to a conversation.
+
+    Args:
+        ordinal: of the session, from 1.
+        token: for the socket's path; single-use.
+        script: language, voice and the like stand in it.
+    """
+
+    attempt_id: int
+    marker: str
+    ordinal: int
+    token: str
+    script: Script
+
+
+@dataclass(frozen=True, slots=True)
+class SayAndHangUp:
+    """Speak, then end the call. `why`: do_not_call, window or voicemail."""
+
+    text: str
+    why: str
+    language: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class HangUp:
+    """End the call without a word; `why` is for the log."""
+
+    why: str
+
+
+VoiceAnswer = Converse | SayAndHangUp | HangUp
+
+
+async def answer(
+    db: Database, marker: str, form: Mapping[str, str], now: datetime, *, mint: Mint
+) -> VoiceAnswer:
+    """What the call does now that it is answered.
+
+    Args:
+        marker: of the attempt, from the path.
+        form: the form's fields; `CallSid` binds the call to the attempt.
+        mint: makes the session's token.
+
+    Raises:
+        DatabaseUnavailable: the caller says sorry and hangs up.
+    """
+    async with db.transaction() as tx:
+        attempt = await attempts.by_marker(tx, marker, lock=True)
+        refused = await _refused(tx, attempt, marker, form, now)
+        if refused is not None or attempt is None:
+            return refused or HangUp("no attempt has this marker")
+        await events.insert_once(tx, "twiml", marker, form, now, handled=True)
+        told = Told(
+            at=now,
+            event=AttemptEvent.ANSWERED,
+            call_sid=form["CallSid"],
+            call_status="in-progress",
+            answered_by=form.get("AnsweredBy") or None,
+        )
+        attempt = await attempts.apply_locked(tx, attempt, told, now)
+        stored = await attempts.definition_of(tx, attempt)
+        if stored is None:
+            log.error("no_definition", attempt=attempt.id)
+            return HangUp("the attempt's campaign definition is gone")
+        definition = campaigns.stored(stored)
+        turned_away = await _turned_away(tx, attempt, definition, now)
+        if turned_away is not None:
+            return turned_away
+        if is_machine(attempt.answered_by):
+            machine = await _machine(tx, attempt, definition, now)
+            if machine is not None:
+                return machine
+        token = mint(marker, 1)
+        if not await sessions.expect(tx, attempt.id, 1, token, now):
+            return HangUp("the conversation of this call has begun already")
+        return Converse(attempt.id, marker, 1, token, definition.script)
+
+
+async def _refused(
+    tx: Tx, attempt: Attempt | None, marker: str, form: Mapping[str, str], now: datetime
+) -> HangUp | None:
+    """Calls that get no word: unknown, over, or another call than the attempt's."""
+    sid = form.get("CallSid", "")
+    if attempt is None:
+        why = "no attempt has this marker"
+    elif not sid:
+        why = "the request names no call"
+    elif attempt.settled:
+        why = f"the attempt is over ({attempt.state.value})"
+    else:
+        try:
+            attempts.merged(attempt, Told(at=now, call_sid=sid), now)
+        except AnotherCall as error:
+            why = str(error)
+        else:
+            return None
+    log.warning("call_refused", attempt=attempt.id if attempt else None, call=sid, why=why)
+    await events.insert_once(tx, "twiml", marker, form, now, handled=True, error=why)
+    return HangUp(why)
+
+
+async def _turned_away(
+    tx: Tx, attempt: Attempt, definition: CampaignDefinition, now: datetime
+) -> SayAndHangUp | None:
+    if await attempts.on_dnc(tx, attempt.id):
+        why = "do_not_call"
+    elif attempt.window_closes_at is not None and now >= attempt.window_closes_at:
+        why = "window"
+    else:
+        return None
+    await attempts.turn_away(tx, attempt.id, why)
+    log.info("turned_away", attempt=attempt.id, why=why)
+    return SayAndHangUp(identification(definition), why, definition.script.language)
+
+
+async def _machine(
+    tx: Tx, attempt: Attempt, definition: CampaignDefinition, now: datetime
+) -> VoiceAnswer | None:
+    """A machine whose verdict is known before the TwiML: per the campaign's policy; None: talk to it."""
+    match definition.voicemail.policy:
+        case VoicemailPolicy.TALK:
+            return None
+        case VoicemailPolicy.LEAVE_MESSAGE if (attempt.answered_by or "").startswith("machine_end"):
+            message = await voicemail(tx, attempt, definition)
+            await sessions.record_recovery(
+                tx, attempt.id, 0, answer="voicemail", why="a machine answered", session_status=None,
+                error_code=None, now=now,
+            )  # fmt: skip
+            return SayAndHangUp(message, "voicemail", definition.script.language)
+        case VoicemailPolicy.LEAVE_MESSAGE | VoicemailPolicy.HANG_UP:
+            return HangUp("a machine answered")
+        case policy:
+            assert_never(policy)
+
+
+def identification(definition: CampaignDefinition) -> str:
+    """Who called and how to stop the calls, for a person who is turned away (47 CFR 64.1200(a)(7)(i)(A))."""
+    seller = definition.seller
+    template = _IDENTIFICATION.get(primary(definition.script.language), _IDENTIFICATION["en"])
+    number = seller.opt_out_number or seller.callback_number
+    return template.format(name=seller.legal_name, number=_spelled(number))
+
+
+_IDENTIFICATION = {
+    "en": "This is a call from {name}. To stop these calls, call {number}. Goodbye.",
+    "es": "Esta es una llamada de {name}. Para no recibir más llamadas, llame al {number}. Adiós.",
+    "fr": "Ceci est un appel de {name}. Pour ne plus recevoir d'appels, composez le {number}. Au revoir.",
+    "de": "Dies ist ein Anruf von {name}. Um keine Anrufe mehr zu erhalten, rufen Sie {number} an. "
+    "Auf Wiederhören.",
+}
+
+
+def _spelled(e164: str) -> str:
+    """Digits with spaces, so that a voice reads them one by one."""
+    return " ".join(e164.removeprefix("+1") if e164.startswith("+1") else e164.removeprefix("+"))
+
+
+async def voicemail(tx: Tx, attempt: Attempt, definition: CampaignDefinition) -> str:
+    """The campaign's message for a machine, with the contact's values in it."""
+    values = await spoken_values(tx, attempt, definition)
+    return render(definition.script.voicemail or identification(definition), values)
+
+
+async def goodbye(tx: Tx, attempt: Attempt, definition: CampaignDefinition, line: str) -> str:
+    """One of the script's fixed lines (`trouble_goodbye`, `transfer_failed` …), with its values."""
+    text: str = getattr(lines(definition.script), line)
+    return render(text, await spoken_values(tx, attempt, definition))
+
+
+async def spoken_values(tx: Tx, attempt: Attempt, definition: CampaignDefinition) -> dict[str, str]:
+    """What the script's variables stand for on this call."""
+    own = {
+        "agent_name": definition.script.agent_name,
+        "seller_name": definition.seller.legal_name,
+        "seller_phone": definition.seller.callback_number,
+    }
+    return {**await attempts.variables_of(tx, attempt), **own}

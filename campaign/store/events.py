@@ -1,0 +1,117 @@
+"""The inbox of Twilio's webhooks: each is inserted once, by a key of its own, and then handled."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy import text
+
+from campaign.store import models
+from campaign.store.database import Tx
+
+_IDENTITY = {
+    "status": ("CallStatus", "SequenceNumber"),
+    "amd": ("AnsweredBy",),
+    "twiml": (),
+    "action": ("ordinal", "SessionId", "SessionStatus"),
+    "recording": ("RecordingSid", "RecordingStatus"),
+    "dial": ("ordinal", "DialCallSid", "DialCallStatus"),
+    "found": ("CallStatus",),
+}
+"""What tells two events of one kind and one call apart; Twilio has no event id."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallEvent:
+    """One webhook as it stands in the inbox."""
+
+    id: int
+    kind: str
+    marker: str
+    form: Mapping[str, str]
+    received_at: datetime
+
+
+def dedupe_key(kind: str, marker: str, form: Mapping[str, str]) -> str:
+    """The same for all deliveries of one event. Joined as JSON, so that no value can imitate another."""
+    parts = [marker, kind, form.get("CallSid", ""), *(form.get(name, "") for name in _IDENTITY[kind])]
+    return json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
+
+
+async def insert_once(
+    tx: Tx,
+    kind: str,
+    marker: str,
+    form: Mapping[str, str],
+    now: datetime,
+    *,
+    handled: bool = False,
+    error: str | None = None,
+) -> int | None:
+    """Put an event into the inbox.
+
+    Args:
+        form: the form's fields; blank ones aren't kept.
+        handled: it is handled in this same transaction.
+    Returns:
+        Its id, or None when it is there already.
+    """
+    rows = await tx.execute(
+        text(
+            """
+            INSERT INTO call_events (dedupe, kind, marker, attempt_id, call_sid, payload, received_at,
+                                     handled_at, error)
+            VALUES (:dedupe, :kind, :marker, (SELECT id FROM attempts WHERE marker = :marker), :call_sid,
+                    CAST(:payload AS jsonb), :now, :handled_at, :error)
+            ON CONFLICT (dedupe) DO NOTHING
+            RETURNING id
+            """
+        ),
+        {
+            "dedupe": dedupe_key(kind, marker, form),
+            "kind": kind,
+            "marker": marker,
+            "call_sid": form.get("CallSid") or None,
+            "payload": json.dumps({name: value for name, value in form.items() if value}),
+            "now": now,
+            "handled_at": now if handled else None,
+            "error": error,
+        },
+    )
+    found: int | None = rows.scalar_one_or_none()
+    return found
+
+
+async def mark_handled(tx: Tx, event_id: int, now: datetime, error: str | None = None) -> None:
+    """The event has had its effect, or never will (then `error` says why)."""
+    row = models.call_events.c
+    await tx.execute(
+        sa.update(models.call_events).where(row.id == event_id).values(handled_at=now, error=error)
+    )
+
+
+async def mark_failed(tx: Tx, event_id: int, error: str) -> None:
+    """Handling failed; the event stays unhandled and is tried again."""
+    row = models.call_events.c
+    await tx.execute(sa.update(models.call_events).where(row.id == event_id).values(error=error))
+
+
+async def unhandled(tx: Tx, before: datetime, most: int) -> Sequence[CallEvent]:
+    """Events that were received before an instant and haven't been handled, oldest first.
+
+    Those of more than a day ago are left: Twilio was asked about their calls long since.
+    """
+    rows = await tx.execute(
+        text(
+            """
+            SELECT id, kind, marker, payload, received_at FROM call_events
+             WHERE handled_at IS NULL AND received_at <= :before
+               AND received_at >= CAST(:before AS timestamptz) - interval '1 d'
+             ORDER BY received_at LIMIT :most
+            """
+        ),
+        {"before": before, "most": most},
+    )
+    return [CallEvent(row.id, row.kind, row.marker, row.payload, row.received_at) for row in rows]

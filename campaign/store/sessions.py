@@ -1,0 +1,178 @@
+"""Conversation sessions as the TwiML doors see them, and the answers to `<Connect action>`.
+
+What happens inside a session (opened, turns, closed by the talk) is written by store/conversations.py.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+
+from sqlalchemy import text
+
+from campaign.store.database import Tx
+
+
+def digest(token: str) -> bytes:
+    """What is stored of a session's token."""
+    return sha256(token.encode()).digest()
+
+
+async def expect(tx: Tx, attempt_id: int, ordinal: int, token: str, now: datetime) -> bool:
+    """Expect a session: its socket may be opened once, with this token.
+
+    When Twilio asks for the same TwiML again the row is there already; while it is unopened it takes the
+    token of this answer (the one before never reached Twilio, or is the same).
+
+    Returns:
+        False when that session has been opened or closed: then nobody can open it again.
+    """
+    rows = await tx.execute(
+        text(
+            """
+            INSERT INTO conversation_sessions AS s (attempt_id, ordinal, token_digest, created_at)
+            VALUES (:attempt_id, :ordinal, :digest, :now)
+            ON CONFLICT (attempt_id, ordinal) DO UPDATE SET token_digest = excluded.token_digest
+             WHERE s.opened_at IS NULL AND s.closed_at IS NULL
+            RETURNING s.id
+            """
+        ),
+        {"attempt_id": attempt_id, "ordinal": ordinal, "digest": digest(token), "now": now},
+    )
+    return rows.first() is not None
+
+
+async def open_now(tx: Tx, attempt_id: int) -> bool:
+    """Whether a session of the attempt is open at this moment."""
+    found = await tx.execute(
+        text(
+            "SELECT EXISTS (SELECT 1 FROM conversation_sessions "
+            "WHERE attempt_id = :id AND opened_at IS NOT NULL AND closed_at IS NULL)"
+        ),
+        {"id": attempt_id},
+    )
+    return bool(found.scalar_one())
+
+
+async def close(
+    tx: Tx, attempt_id: int, ordinal: int, why: str, now: datetime, session_sid: str | None = None
+) -> None:
+    """A session is over, by Twilio's word; what the talk wrote of its end stays."""
+    await tx.execute(
+        text(
+            """
+            UPDATE conversation_sessions
+               SET closed_at = coalesce(closed_at, :now), closed_why = coalesce(closed_why, :why),
+                   session_sid = coalesce(session_sid, :sid)
+             WHERE attempt_id = :id AND ordinal = :ordinal
+            """
+        ),
+        {"id": attempt_id, "ordinal": ordinal, "why": why, "now": now, "sid": session_sid},
+    )
+
+
+async def close_orphans(tx: Tx, now: datetime, silent_since: datetime, settled_before: datetime) -> int:
+    """Close sessions that nobody can close any more: their replica is gone, or their call is long over.
+
+    Returns:
+        How many.
+    """
+    done = await tx.execute(
+        text(
+            """
+            UPDATE conversation_sessions s
+               SET closed_at = :now,
+                   closed_why = CASE WHEN a.settled_at IS NOT NULL THEN 'the call is over'
+                                     ELSE 'the process that held it is gone' END
+              FROM attempts a
+             WHERE a.id = s.attempt_id AND s.closed_at IS NULL
+               AND a.intent_at >= CAST(:now AS timestamptz) - interval '2 d'
+               AND (a.settled_at <= :settled_before
+                    OR (s.opened_at IS NOT NULL AND s.replica IS NOT NULL
+                        AND NOT EXISTS (SELECT 1 FROM replicas r
+                                         WHERE r.id = s.replica AND r.beat_at >= :silent_since)))
+            """
+        ),
+        {"now": now, "silent_since": silent_since, "settled_before": settled_before},
+    )
+    return done.rowcount
+
+
+async def machines(tx: Tx, replica: str) -> list[tuple[int, str]]:
+    """Open sessions of this replica on calls that a machine or a fax has answered: (attempt id, verdict)."""
+    rows = await tx.execute(
+        text(
+            """
+            SELECT a.id, a.answered_by
+              FROM conversation_sessions s JOIN attempts a ON a.id = s.attempt_id
+             WHERE a.settled_at IS NULL AND a.state = 'answered'
+               AND (a.answered_by LIKE 'machine%' OR a.answered_by = 'fax')
+               AND s.replica = :replica AND s.opened_at IS NOT NULL AND s.closed_at IS NULL
+            """
+        ),
+        {"replica": replica},
+    )
+    return [(row.id, row.answered_by) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """One answer to `<Connect action>`, of the session of that ordinal."""
+
+    session_ordinal: int
+    answer: str
+    why: str
+
+
+async def recoveries(tx: Tx, attempt_id: int) -> list[Recovery]:
+    """All answers given for an attempt, in the order of its sessions."""
+    rows = await tx.execute(
+        text(
+            "SELECT session_ordinal, answer, why FROM recoveries WHERE attempt_id = :id "
+            "ORDER BY session_ordinal"
+        ),
+        {"id": attempt_id},
+    )
+    return [Recovery(row.session_ordinal, row.answer, row.why) for row in rows]
+
+
+async def record_recovery(
+    tx: Tx,
+    attempt_id: int,
+    ordinal: int,
+    *,
+    answer: str,
+    why: str,
+    session_status: str | None,
+    error_code: int | None,
+    now: datetime,
+    became: str | None = None,
+) -> None:
+    """Keep what was answered and why; the first answer to a session's end stays."""
+    await tx.execute(
+        text(
+            """
+            INSERT INTO recoveries (attempt_id, session_ordinal, session_status, error_code, why, answer,
+                                    became, at)
+            VALUES (:attempt_id, :ordinal, :status, :error_code, :why, :answer, :became, :now)
+            ON CONFLICT (attempt_id, session_ordinal) DO NOTHING
+            """
+        ),
+        {
+            "attempt_id": attempt_id,
+            "ordinal": ordinal,
+            "status": session_status,
+            "error_code": error_code,
+            "why": why,
+            "answer": answer,
+            "became": became,
+            "now": now,
+        },
+    )
+
+
+async def set_became(tx: Tx, attempt_id: int, ordinal: int, became: str) -> None:
+    """Say what became of an answer."""
+    await tx.execute(
+        text("UPDATE recoveries SET became = :became WHERE attempt_id = :id AND session_ordinal = :ordinal"),
+        {"id": attempt_id, "ordinal": ordinal, "became": became},
+    )
