@@ -4,6 +4,7 @@ No session state is kept in the server (no session locks, no LISTEN, no SET outs
 prepared statements), so everything works through PgBouncer in transaction mode.
 """
 
+import re
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ Tx = AsyncConnection
 """An open transaction: what every function of the store takes first."""
 
 CONNECT_SECONDS = 5
-POOL_SECONDS = 10
+POOL_SECONDS = 10.0
 SECRET_PARAMETERS = ("password", "sslpassword")
 SCHEMES = ("postgres", "postgresql", "postgresql+psycopg")
 
@@ -53,8 +54,9 @@ def engine_url(address: str) -> sa.URL:
 
 def safe_url(url: sa.URL) -> str:
     """The address for logs and messages, without any password."""
-    shown = url.difference_update_query(SECRET_PARAMETERS).set(password=None)
-    return shown.render_as_string().replace("postgresql+psycopg", "postgresql", 1)
+    query = url.difference_update_query(SECRET_PARAMETERS).query
+    shown = sa.URL.create("postgresql", url.username, None, url.host, url.port, url.database, query)
+    return shown.render_as_string()
 
 
 class Database:
@@ -63,9 +65,10 @@ class Database:
     Args:
         address: see `engine_url`.
         pool_size: most connections held and used at once.
+        pool_seconds: how long to wait for one of them when all are in use.
     """
 
-    def __init__(self, address: str, *, pool_size: int = 10) -> None:
+    def __init__(self, address: str, *, pool_size: int = 10, pool_seconds: float = POOL_SECONDS) -> None:
         url = engine_url(address)
         self.url = safe_url(url)
         self._address = url
@@ -73,7 +76,7 @@ class Database:
             url,
             pool_size=pool_size,
             max_overflow=0,
-            pool_timeout=POOL_SECONDS,
+            pool_timeout=pool_seconds,
             isolation_level="READ COMMITTED",
             connect_args={"prepare_threshold": None, "connect_timeout": CONNECT_SECONDS},
         )
@@ -141,7 +144,7 @@ def unavailable(error: Exception, url: sa.URL, *, at_commit: bool = False) -> Da
     where = f"Postgres at {_place(url)}"
     if isinstance(error, sa.exc.TimeoutError):
         return DatabaseUnavailable(
-            f"All connections to {where} were in use for {POOL_SECONDS} s.",
+            f"All of our connections to {where} stayed in use for too long.",
             "Some work holds its transaction too long, or the pool is too small.",
         )
     driver = error.orig if isinstance(error, sa.exc.DBAPIError) else error
@@ -217,7 +220,7 @@ async def copy_in(
         sqlalchemy.exc.IntegrityError: a row breaks a constraint; the transaction is spoilt.
     """
     chosen = [table.c[name] for name in columns]
-    types = [column.type.compile(dialect=tx.dialect).lower() for column in chosen]
+    types = [_psycopgs_name(column.type.compile(dialect=tx.dialect)) for column in chosen]
     json_places = [place for place, column in enumerate(chosen) if isinstance(column.type, sa.JSON)]
     statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(
         sql.Identifier(*filter(None, (table.schema, table.name))),
@@ -235,6 +238,12 @@ async def copy_in(
     except psycopg.IntegrityError as error:
         raise sa.exc.IntegrityError(statement.as_string(), None, error) from error
     return count
+
+
+def _psycopgs_name(type_in_sql: str) -> str:
+    """`NUMERIC(12, 6)` is known as `numeric`, `FLOAT` by its size."""
+    name = re.sub(r"\(.*?\)", "", type_in_sql).lower()
+    return {"float": "float8"}.get(name, name)
 
 
 async def _streamed(
