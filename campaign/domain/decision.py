@@ -2,12 +2,12 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, assert_never
 
-from campaign.domain.facts import utc
+from campaign.domain.facts import Facts, utc
 
 LOOK_AGAIN = timedelta(seconds=60)
 """When to look again at a contact that waits for an event (a call under way, a person), not an instant."""
@@ -27,8 +27,8 @@ _RANK = {Verdict.ALLOW: 0, Verdict.DEFER: 1, Verdict.BLOCK: 2}
 class Ground(StrEnum):
     """What a verdict hangs on, and so who can change it.
 
-    TIME passes by itself; NUMBER and CONTACT are about this one person; CAMPAIGN (its state, money,
-    registration, a stale scrub) holds for everybody in it until somebody acts.
+    TIME passes by itself; NUMBER and CONTACT are about this one person or where they are; CAMPAIGN (its
+    state, its money, its caller ids) holds for everybody in it until somebody acts.
     """
 
     TIME = "time"
@@ -70,7 +70,8 @@ class Decision:
         reasons: every rule's verdict, the deciding ones first.
         packs: (pack id, version) of the packs that applied.
         closes_at: when the present opening ends in the tightest zone; None when it is shut or never ends.
-        callers: those of the campaign's caller ids that every rule accepts.
+        callers: those of the campaign's caller ids that every rule accepts, the one to use first in front.
+        facts: what it was decided on; not part of its JSON, kept beside it.
     """
 
     verdict: Verdict
@@ -80,6 +81,7 @@ class Decision:
     packs: tuple[tuple[str, str], ...]
     closes_at: datetime | None = None
     callers: tuple[str, ...] = ()
+    facts: Facts | None = field(default=None, compare=False, repr=False)
 
     @property
     def allowed(self) -> bool:

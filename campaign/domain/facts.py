@@ -7,6 +7,10 @@ contact. Both turn into plain JSON and back, so that a decision that was kept ca
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import msgspec
 
 from campaign.domain.calling_window import ALWAYS, WeeklyHours
 from campaign.domain.phone import NumberKind, PhoneNumber
@@ -102,12 +106,11 @@ class CampaignPolicy:
         minimum_consent: a level of CONSENT_LEVELS.
         attempts_per_number: most attempts to a number within limit_hours, over all campaigns; 0: no limit.
         min_gap_minutes: least time between two attempts to a number, over all campaigns.
-        callers: the E.164 numbers that it may call from and that have calls left today.
-        registrations_done: ids of `registration` rules that the owner has marked done.
         pauses: regions halted by hand.
         all_stopped: `stop --all` is in force.
-        out_of_money: the budget has no room for another call.
+        version: of the campaign's definition.
         live_answered, abandoned: calls of the last 30 days answered by a person; of these, abandoned.
+            None when they were not counted.
     """
 
     name: str
@@ -122,12 +125,10 @@ class CampaignPolicy:
     attempts_per_number: int = 0
     limit_hours: int = 24
     min_gap_minutes: int = 0
-    callers: tuple[str, ...] = ()
-    registrations_done: frozenset[str] = frozenset()
     pauses: tuple[Pause, ...] = ()
     all_stopped: bool = False
-    out_of_money: bool = False
-    live_answered: int = 0
+    version: int = 0
+    live_answered: int | None = None
     abandoned: int = 0
 
 
@@ -142,6 +143,9 @@ class Facts:
             (`history_hours`), in any order; attempts that never reached the network don't belong here.
         attempts_made, attempts_allowed: of this contact in this campaign, over all its numbers.
         unsettled_since: when an attempt to this number began, by any campaign, that has not ended yet.
+        callers: the campaign's E.164 numbers that have calls left today, the one to use first in front.
+        reserve: what the longest call allowed would cost; None when there is no price for the destination.
+        money_left: what the campaign may still spend today and in all; None when it has no cap.
         callback_due: the person asked to be called at about this time; lifts only the campaign's own gap.
         voice: "artificial", or "live" for a person who dials.
     """
@@ -158,8 +162,26 @@ class Facts:
     attempts_made: int = 0
     attempts_allowed: int = 1
     unsettled_since: datetime | None = None
+    callers: tuple[str, ...] = ()
+    reserve: Decimal | None = Decimal(0)
+    money_left: Decimal | None = None
     callback_due: bool = False
     voice: str = "artificial"
+
+
+def facts_to_json(facts: Facts) -> dict[str, Any]:
+    """Plain values for a JSON column; `facts_from_json` is the inverse."""
+    plain: dict[str, Any] = msgspec.to_builtins(facts)
+    return plain
+
+
+def facts_from_json(value: Mapping[str, Any]) -> Facts:
+    """Facts as they were kept, so that their decision can be made again.
+
+    Raises:
+        msgspec.ValidationError: not something that facts_to_json wrote.
+    """
+    return msgspec.convert(value, Facts)
 
 
 _MOBILE, _FIXED = frozenset({"mobile"}), frozenset({"landline"})

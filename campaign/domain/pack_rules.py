@@ -229,7 +229,7 @@ def _registry(cited: Cited, terms: Registry, zones: tuple[str, ...]) -> Judge:
         scrub = facts.scrubs.get(terms.registry)
         if scrub is None:
             why = f"The number has not been compared with {terms.registry}; load that registry first."
-            return cited.block(why, Ground.CAMPAIGN)
+            return cited.block(why)
         age = now - scrub.as_of
         lapsed = terms.same_day and any(
             clock.local(scrub.as_of).date() != clock.local(now).date() for clock in clocks
@@ -239,7 +239,7 @@ def _registry(cited: Cited, terms: Registry, zones: tuple[str, ...]) -> Judge:
             why = (
                 f"The copy of {terms.registry} is {age.days} days old ({utc(scrub.as_of)}); {limit} at most."
             )
-            return cited.block(why, Ground.CAMPAIGN)
+            return cited.block(why)
         return cited.allow(f"Not on {terms.registry} by its copy of {scrub.as_of:%Y-%m-%d}.", Ground.NUMBER)
 
     return judge
@@ -259,12 +259,19 @@ def _internal_dnc(cited: Cited) -> Judge:
 
 
 def _abandonment(cited: Cited, terms: Abandonment) -> Judge:
+    uncounted = cited.allow(
+        f"Not counted for this dial; the ceiling is {terms.max_rate:.1%} of the answered calls.",
+        Ground.CAMPAIGN,
+    )
+
     def judge(facts: Facts, now: datetime) -> RuleVerdict:
         policy = facts.policy
+        if policy.live_answered is None:
+            return uncounted
         figures = f"{policy.abandoned} of {policy.live_answered} answered calls abandoned"
         if policy.abandoned > terms.max_rate * max(policy.live_answered, SMALL_SAMPLE):
             why = f"{figures} in {terms.window_days} days, over the ceiling of {terms.max_rate:.1%}."
-            return cited.defer(why, None, Ground.CAMPAIGN)
+            return cited.defer(why, None, Ground.CONTACT)
         return cited.allow(f"{figures}; the ceiling is {terms.max_rate:.1%}.", Ground.CAMPAIGN)
 
     return judge
@@ -279,14 +286,15 @@ def caller_accepted(terms: CallerNumber, caller: str) -> bool:
 
 def _caller_number(cited: Cited, terms: CallerNumber) -> Judge:
     def judge(facts: Facts, now: datetime) -> RuleVerdict:
-        callers = facts.policy.callers
+        callers = facts.callers
         if any(caller_accepted(terms, caller) for caller in callers):
             return clear
         if not callers:
-            return cited.defer("No caller id of the campaign has calls left today.", None, Ground.CAMPAIGN)
+            return none_left
         return cited.block(f"None of the caller ids may be shown there ({', '.join(callers)}); {needs}.")
 
     clear = cited.allow("A caller id of the campaign may be shown.", Ground.CAMPAIGN)
+    none_left = cited.allow("There is no caller id to judge; see campaign.callers.", Ground.CAMPAIGN)
     needs = " and ".join(
         text
         for text in (
@@ -300,11 +308,11 @@ def _caller_number(cited: Cited, terms: CallerNumber) -> Judge:
 
 def _registration(cited: Cited, terms: Registration) -> Judge:
     region = cited.rule_id.split(".")[0]
-    done = cited.allow(f"Marked as done: {terms.what}.", Ground.CAMPAIGN)
+    done = cited.allow(f"The campaign names {region} itself: {terms.what} is taken as done.", Ground.CAMPAIGN)
     missing = cited.block(
-        f"Not marked as done: {terms.what}. Once it is, name {region} itself among the campaign's regions."
+        f"Needed first: {terms.what}. Once it is done, name {region} itself among the campaign's regions."
     )
-    return lambda facts, now: done if cited.rule_id in facts.policy.registrations_done else missing
+    return lambda facts, now: done if region in facts.policy.regions else missing
 
 
 def _reassigned(cited: Cited, terms: Reassigned) -> Judge:

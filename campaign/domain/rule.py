@@ -150,7 +150,8 @@ class Prohibition:
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """Paper that the seller must have filed before calling; done when the owner has marked the rule's id."""
+    """Paper that the seller must have filed before calling: taken as done when the campaign names the very
+    region (or country) of the pack among its regions, and not only the country around it."""
 
     what: str
 

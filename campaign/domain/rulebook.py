@@ -46,6 +46,9 @@ from campaign.domain.rule import (
     closed_days,
 )
 
+LONGEST_CAP_HOURS = 720
+"""The greatest window of an attempt cap: 30 days."""
+
 
 class BadRulebook(BadInput):
     """Rule packs that cannot be used; names every fault by file, pack, rule and key."""
@@ -125,14 +128,6 @@ class Rulebook:
         """The names of all registries that any rule speaks of."""
         return frozenset(
             r.terms.registry for p in self.packs for r in p.rules if isinstance(r.terms, Registry)
-        )
-
-    @cached_property
-    def longest_cap_hours(self) -> int:
-        """The greatest window of any attempt cap, in hours: how far back attempts must be gathered."""
-        return max(
-            (r.terms.window_hours for p in self.packs for r in p.rules if isinstance(r.terms, AttemptCap)),
-            default=0,
         )
 
 
@@ -259,6 +254,7 @@ def _pack(table: _Table) -> Pack:
     match.finish()
     if any(not re.fullmatch("[A-Z]{2}", code) for code in countries) or (regions and len(countries) != 1):
         match.fault("country", 'must be ISO codes such as "US", and exactly one when regions are named')
+    rules = tuple(_rule(entry) for entry in table.tables("rule"))
     pack = Pack(
         id=table.text("id"),
         countries=frozenset(countries),
@@ -266,8 +262,11 @@ def _pack(table: _Table) -> Pack:
         version=table.text("version"),
         reviewed_by=table.text("reviewed_by", ""),
         reviewed_on=table.day_or_none("reviewed_on"),
-        rules=tuple(_rule(entry) for entry in table.tables("rule")),
+        rules=rules,
     )
+    for rule in rules:
+        if not rule.id.startswith(pack.id + "."):
+            table.fault(f"rule {rule.id}", f'its id must begin with "{pack.id}."')
     table.finish()
     return pack
 
@@ -364,9 +363,14 @@ def _region_pause(table: _Table) -> RegionPause:
 
 
 def _attempt_cap(table: _Table) -> AttemptCap:
-    return AttemptCap(
+    terms = AttemptCap(
         table.whole("count"), table.whole("window_hours", least=1), table.text("key", "called_party")
     )
+    if terms.window_hours > LONGEST_CAP_HOURS:
+        table.fault(
+            "window_hours", f"must be at most {LONGEST_CAP_HOURS}: attempts are looked up so far back"
+        )
+    return terms
 
 
 def _consent(table: _Table) -> ConsentDemand:

@@ -94,7 +94,8 @@ def decide(facts: Facts, rulebook: Rulebook, now: datetime, *, margin: int = DIA
         tuple(reasons),
         ground.packs,
         ground.window.closes_at(now),
-        tuple(caller for caller in policy.callers if ground.accepts(caller, at)),
+        tuple(caller for caller in facts.callers if ground.accepts(caller, at)),
+        facts,
     )
 
 
@@ -313,9 +314,20 @@ def _dates(facts: Facts, now: datetime) -> RuleVerdict:
 
 
 def _money(facts: Facts, now: datetime) -> RuleVerdict:
-    if facts.policy.out_of_money:
-        return _MONEY.defer("The budget has no room for another call.", None, Ground.CAMPAIGN)
+    reserve, left = facts.reserve, facts.money_left
+    if reserve is None:
+        why = f"There is no price for calls to {facts.number.region}; add it to the rates first."
+        return _MONEY.block(why)
+    if left is not None and reserve > left:
+        why = f"The budget has {left:.2f} left; the longest call allowed would cost {reserve:.2f}."
+        return _MONEY.defer(why, None, Ground.CAMPAIGN)
     return _MONEY_OK
+
+
+def _callers(facts: Facts, now: datetime) -> RuleVerdict:
+    if not facts.callers:
+        return _CALLERS.defer("No caller id of the campaign has calls left today.", None, Ground.CAMPAIGN)
+    return _CALLERS_OK
 
 
 def _minimum_consent(facts: Facts, now: datetime) -> RuleVerdict:
@@ -383,6 +395,8 @@ _DATES = Cited("campaign.dates", "campaign")
 _DATES_OK = _DATES.allow("It is between the campaign's start and end.", Ground.CAMPAIGN)
 _MONEY = Cited("campaign.budget", "campaign")
 _MONEY_OK = _MONEY.allow("The budget has room for another call.", Ground.CAMPAIGN)
+_CALLERS = Cited("campaign.callers", "caller_number")
+_CALLERS_OK = _CALLERS.allow("A caller id of the campaign has calls left today.", Ground.CAMPAIGN)
 _CONSENT = Cited("campaign.consent", "consent")
 _BUDGET = Cited("contact.attempts", "attempt_budget")
 _LIMIT = Cited("number.limit", "attempt_cap")
@@ -405,6 +419,7 @@ _OURS: tuple[Callable[[Facts, datetime], RuleVerdict], ...] = (
     _stop_all,
     _dates,
     _money,
+    _callers,
     _minimum_consent,
     _budget,
     _limit,

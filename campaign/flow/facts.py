@@ -1,0 +1,252 @@
+"""Gathers what decisions look at: how campaigns stand, and what is known of the numbers whose turn it is.
+
+The dialler calls `situation` and `gather` inside the transaction that writes the intents, so what is
+gathered is still true when they are committed.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import lru_cache
+from typing import Protocol
+
+from campaign.domain import phone
+from campaign.domain.budget import Rates
+from campaign.domain.calling_window import WeeklyHours
+from campaign.domain.campaign import CampaignDefinition
+from campaign.domain.errors import BadInput
+from campaign.domain.facts import CampaignPolicy, Consent, DncHit, Facts, Scrub
+from campaign.domain.phone import NumberKind, PhoneNumber
+from campaign.domain.place import Place, locate, zones_named
+from campaign.domain.rulebook import LONGEST_CAP_HOURS
+from campaign.store import claims
+from campaign.store import facts as stored
+from campaign.store.database import Tx
+
+NOWHERE = Place((), (), ())
+
+
+class Candidate(Protocol):
+    """What is asked of a campaign contact (store/claims.py: DueContact)."""
+
+    @property
+    def campaign_id(self) -> int: ...
+    @property
+    def attempts(self) -> int: ...
+    @property
+    def due_for(self) -> str: ...
+    @property
+    def number(self) -> str: ...
+    @property
+    def phone(self) -> str: ...
+    @property
+    def place(self) -> str: ...
+    @property
+    def said_zone(self) -> str | None: ...
+    @property
+    def party(self) -> str: ...
+    @property
+    def consent(self) -> str: ...
+    @property
+    def consent_at(self) -> datetime | None: ...
+    @property
+    def consent_source(self) -> str | None: ...
+
+
+@dataclass(slots=True)
+class CampaignStand:
+    """One campaign in a situation. Money and caller ids are used up as facts are handed out, so that a batch
+    never promises more than there is."""
+
+    policy: CampaignPolicy
+    definition: CampaignDefinition
+    dnc_lists: frozenset[int]
+    money_left: Decimal | None
+    reserves: dict[str, Decimal | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """How the campaigns stand at one moment, for one batch.
+
+    `caller_use`: calls made today from each caller id, counting those that this batch may make.
+    """
+
+    campaigns: Mapping[int, CampaignStand]
+    scrubs: Mapping[str, Scrub]
+    rates: Rates
+    caller_use: dict[str, int]
+
+
+def reserve_for(definition: CampaignDefinition, region: str, rates: Rates) -> Decimal | None:
+    """What the longest call that the campaign allows would cost; None when that country has no price."""
+    if not rates.knows(region):
+        return None
+    lines = rates.lines(
+        region,
+        definition.longest_call_seconds,
+        detection=definition.voicemail.detection.value != "off",
+        recorded=definition.script.record,
+        model=definition.script.profiles != ("scripted",),
+    )
+    return sum(lines.values(), Decimal(0))
+
+
+async def situation(
+    tx: Tx, definitions: Mapping[int, CampaignDefinition], now: datetime, *, rates: Rates
+) -> Situation:
+    """How those campaigns stand: four statements, however many contacts follow.
+
+    Args:
+        definitions: campaign id → the definition in force.
+        now: the instant of the decisions; days of money and caller ids are UTC days.
+    """
+    ids = list(definitions)
+    rows = await stored.campaigns(tx, ids)
+    lists = await claims.dnc_lists(tx, ids)
+    capped = [c for c, d in definitions.items() if d.budget.per_day is not None or d.budget.total is not None]
+    spent = await claims.spend(tx, capped, now.date()) if capped else {}
+    callers = sorted({caller.number for d in definitions.values() for caller in d.caller_ids})
+    use = await claims.caller_use(tx, callers, now.date())
+    scrubs = {name: Scrub(as_of) for name, as_of in (await stored.registries(tx)).items()}
+    stands = {
+        c: CampaignStand(
+            _policy(rows[c], definition),
+            definition,
+            frozenset(lists.get(c, ())),
+            _money_left(definition, *spent.get(c, (Decimal(0), Decimal(0)))),
+        )
+        for c, definition in definitions.items()
+        if c in rows
+    }
+    return Situation(stands, scrubs, rates, {caller: use.get(caller, 0) for caller in callers})
+
+
+def _policy(row: stored.CampaignRow, definition: CampaignDefinition) -> CampaignPolicy:
+    schedule = definition.schedule
+    return CampaignPolicy(
+        name=row.name,
+        purpose=definition.purpose.value,
+        regions=frozenset(definition.regions),
+        state=row.state,
+        hours=_hours(tuple(sorted((day, _listed(hours)) for day, hours in schedule.week.items()))),
+        restricted=frozenset(schedule.restricted_dates),
+        starts_at=row.starts_at,
+        ends_at=row.ends_at,
+        minimum_consent=definition.consent.minimum.value,
+        attempts_per_number=definition.retry.per_number_per_day,
+        min_gap_minutes=definition.retry.min_gap_minutes,
+        all_stopped=row.all_stopped,
+        version=row.version,
+    )
+
+
+def _listed(hours: str | Sequence[str]) -> tuple[str, ...]:
+    return tuple(hours.split(",")) if isinstance(hours, str) else tuple(hours)
+
+
+@lru_cache(maxsize=1024)
+def _hours(week: tuple[tuple[str, tuple[str, ...]], ...]) -> WeeklyHours:
+    return WeeklyHours.parse(dict(week))
+
+
+def _money_left(definition: CampaignDefinition, today: Decimal, total: Decimal) -> Decimal | None:
+    caps = ((definition.budget.per_day, today), (definition.budget.total, total))
+    return min((cap - used for cap, used in caps if cap is not None), default=None)
+
+
+async def gather(tx: Tx, rows: Sequence[Candidate], standing: Situation, now: datetime) -> list[Facts]:
+    """The facts of a batch of campaign contacts, in their order: two statements.
+
+    Money and caller ids are handed out in that order: each one's facts count what the ones before it may
+    use, whether or not these are dialled in the end.
+
+    Args:
+        rows: campaign contacts of the campaigns in the situation.
+        standing: from `situation`, in the same transaction; used up by this.
+    """
+    numbers = list({row.number for row in rows})
+    listed = await stored.listed(tx, numbers)
+    tried = await stored.tried(tx, numbers, now - timedelta(hours=LONGEST_CAP_HOURS))
+    return [_facts(row, standing, listed.get(row.number, ()), tried.get(row.number)) for row in rows]
+
+
+def _facts(
+    row: Candidate,
+    situation: Situation,
+    listed: Sequence[stored.ListedNumber],
+    tries: stored.Tries | None,
+) -> Facts:
+    stand = situation.campaigns[row.campaign_id]
+    number, place = whereabouts(row.number, row.phone, row.place, row.said_zone)
+    if number.region not in stand.reserves:
+        stand.reserves[number.region] = reserve_for(stand.definition, number.region, situation.rates)
+    reserve, left = stand.reserves[number.region], stand.money_left
+    if reserve is not None and left is not None and reserve <= left:
+        stand.money_left = left - reserve
+    return Facts(
+        number=number,
+        place=place,
+        policy=stand.policy,
+        party=row.party,
+        consent=_consent(row),
+        dnc=tuple(
+            DncHit(hit.list_name, hit.kind, hit.added_at, hit.reason)
+            for hit in listed
+            if hit.kind != "campaign" or hit.list_id in stand.dnc_lists
+        ),
+        scrubs=situation.scrubs,
+        attempts=tries.attempts if tries else (),
+        attempts_made=row.attempts,
+        attempts_allowed=stand.definition.retry.budget,
+        unsettled_since=tries.unsettled_since if tries else None,
+        callers=_callers(stand.definition, situation.caller_use),
+        reserve=reserve,
+        money_left=left,
+        callback_due=row.due_for == "callback",
+    )
+
+
+def _consent(row: Candidate) -> Consent | None:
+    if row.consent == "none":
+        return None
+    return Consent(row.consent, row.consent_at, row.consent_source or "")
+
+
+def _callers(definition: CampaignDefinition, use: dict[str, int]) -> tuple[str, ...]:
+    """The pool's numbers with calls left today, the least used first; counts one more call on that one."""
+    pool = definition.caller_ids
+    free = [one.number for one in pool if one.daily_cap is None or use[one.number] < one.daily_cap]
+    free.sort(key=use.__getitem__)
+    if free:
+        use[free[0]] += 1
+    return tuple(free)
+
+
+@lru_cache(maxsize=65536)
+def whereabouts(number: str, first: str, place_key: str, said_zone: str | None) -> tuple[PhoneNumber, Place]:
+    """The number to be called and everywhere its owner may be: what the list stored, what was said since,
+    and the number's own area code when it is not the contact's first number.
+
+    What cannot be read makes the place unknown, which no rule allows; it is never left out.
+    """
+    parsed = phone.parse(number, None)
+    if not isinstance(parsed, PhoneNumber):
+        return PhoneNumber(number, "001", NumberKind.UNKNOWN), NOWHERE
+    try:
+        place = Place.from_key(place_key)
+    except ValueError:
+        return parsed, NOWHERE
+    if number != first:
+        place = place.union(locate(parsed))
+    if said_zone:
+        place = place.union(Place((), (), _said(said_zone)))
+    return parsed, place
+
+
+def _said(text: str) -> tuple[str, ...]:
+    try:
+        return zones_named(text)
+    except BadInput:
+        return (text,)  # a zone that nobody knows: place.known blocks and names it
