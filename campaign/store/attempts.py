@@ -472,19 +472,3 @@ async def known_sids(tx: Tx, call_sids: Sequence[str]) -> set[str]:
         sa.select(models.attempts.c.call_sid).where(models.attempts.c.call_sid.in_(call_sids))
     )
     return {sid for sid in rows.scalars() if sid is not None}
-
-
-async def without_outcome(tx: Tx, since: datetime, most: int) -> Sequence[int]:
-    """Attempts that were settled after an instant and have no outcome yet."""
-    rows = await tx.execute(
-        text(
-            """
-            SELECT a.id FROM attempts a
-             WHERE a.settled_at >= :since AND a.intent_at >= :since - interval '1 d'
-               AND NOT EXISTS (SELECT 1 FROM outcomes o WHERE o.attempt_id = a.id)
-             LIMIT :most
-            """
-        ),
-        {"since": since, "most": most},
-    )
-    return rows.scalars().all()
