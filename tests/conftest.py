@@ -4,11 +4,13 @@ The server is the embedded one, shared by all workers of pytest-xdist through it
 last of them has ended. The schema is migrated once, into a template; a test's database is a copy of it.
 """
 
+import contextlib
 import fcntl
 import itertools
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -40,10 +42,20 @@ def address_of(server: Attachment, database: str) -> str:
     return sa.make_url(server.url).set(database=database).render_as_string(hide_password=False)
 
 
+def remove_what_killed_runs_left() -> None:
+    """A killed run takes its server with it, but not the directory."""
+    for place in Path(tempfile.gettempdir()).glob("campaign-tests-*"):
+        with contextlib.suppress(OSError), (place / "users.lock").open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if time.time() - os.fstat(lock.fileno()).st_mtime > 600:
+                shutil.rmtree(place, ignore_errors=True)
+
+
 @pytest.fixture(scope="session")
 def server() -> Iterator[Attachment]:
     """The session's server, with the migrated template in it."""
     run = os.environ.get("PYTEST_XDIST_TESTRUNUID") or f"alone{os.getpid()}"
+    remove_what_killed_runs_left()
     # Not pytest's own temporary directory: the server's user may not enter it when root runs the tests.
     place = Path(tempfile.gettempdir()) / f"campaign-tests-{run[:16]}"
     attachment = attach(place, durable=False)

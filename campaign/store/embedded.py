@@ -45,6 +45,7 @@ PORT = 5432
 SOCKET_NAME = f".s.PGSQL.{PORT}"
 LONGEST_SOCKET_PATH = 103  # sun_path holds 108 bytes on Linux, 104 on macOS, the ending zero included
 WATCH_SECONDS = 0.5
+LONGEST_WATCH_SECONDS = 16.0
 SHARED_PLACE = Path("/var/lib/campaign")
 
 KeeperState = Literal["starting", "ready", "stopping", "stopped", "failed"]
@@ -223,11 +224,15 @@ class Attachment:
         self._watcher.start()
 
     def _watch(self) -> None:
-        while not self._closing.wait(WATCH_SECONDS):
-            if not keeper_lives(self.layout):
-                # A fault is told by the next attach() and stands in the log; this thread tries again.
-                with contextlib.suppress(DatabaseUnavailable, OSError):
-                    _start_keeper(self._command)
+        pause = WATCH_SECONDS
+        while not self._closing.wait(pause):
+            if keeper_lives(self.layout):
+                pause = WATCH_SECONDS
+                continue
+            # A fault is told by the next attach() and stands in the log; this thread tries again, less often.
+            with contextlib.suppress(DatabaseUnavailable, OSError):
+                _start_keeper(self._command)
+            pause = min(pause * 2, LONGEST_WATCH_SECONDS)
 
     def close(self, *, stop: bool = False) -> bool:
         """Let go of the server; twice is harmless.

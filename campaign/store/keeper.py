@@ -43,7 +43,7 @@ GRACE_SECONDS = 2.0
 TICK_SECONDS = 0.25
 STOP_SECONDS = 60.0
 LOG_BYTES = 10_000_000
-FAILED_STARTS = 12
+RETRY_PAUSES = (0.1, 0.2, 0.4, 0.8, 1.6, 1.6)  # a killed server's orphans need a moment to die
 PR_SET_PDEATHSIG = 1
 
 SETTINGS = {
@@ -93,7 +93,7 @@ class Keeper:
         try:
             self.tell("starting")
             self._prepare()
-            self._start_server(attempts=FAILED_STARTS)
+            self._start_server()
             self._watch()
         except CampaignError as error:
             self.tell("failed", error.what, error.do)
@@ -215,17 +215,17 @@ class Keeper:
         if os.getppid() != self.pid:  # the keeper died before the signal was set
             os._exit(1)
 
-    def _start_server(self, attempts: int) -> None:
+    def _start_server(self) -> None:
         """Start the server and wait until it is ready; again while the last one's orphans are dying."""
         if self.server is not None:
             self.tell("starting")
-        for attempt in range(attempts):
+        for pause in RETRY_PAUSES:
             self._clear_stale_pid_file()
             self._spawn()
             if self._came_up():
                 self.tell("ready")
                 return
-            self._pause(min(0.1 * 2**attempt, 2.0))
+            time.sleep(pause)  # not _pause(): the server's own end would wake it
         raise DatabaseUnavailable(
             f"The embedded PostgreSQL in {self.layout.home} does not start "
             f"(last line of its log: {last_line(self.layout.log)!r}).",
@@ -313,7 +313,7 @@ class Keeper:
                 fcntl.flock(self.users, fcntl.LOCK_UN)
             self.look_now = False
             if self.server.poll() is not None:
-                self._start_server(attempts=FAILED_STARTS)
+                self._start_server()
 
     def _still_there(self) -> bool:
         """Whether the lock that we watch is the one that users take (the directory may be removed)."""

