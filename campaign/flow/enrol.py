@@ -1,0 +1,116 @@
+"""Enrols the contacts of a campaign's lists, in batches, also while it runs.
+
+Each batch is a transaction of its own, so enrolling a million contacts holds nothing up and goes on where it
+stood after a kill. Contacts of an import that is not finished are invisible here.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import structlog
+
+from campaign.domain.campaign import CampaignDefinition, stored
+from campaign.domain.campaign_state import ENROLS
+from campaign.domain.facts import CampaignPolicy
+from campaign.domain.place import Place
+from campaign.domain.rulebook import Rulebook
+from campaign.domain.rules import next_legal
+from campaign.store import campaigns, enrolment
+from campaign.store.database import Database, Tx
+
+log = structlog.get_logger(__name__)
+
+BATCH = 5_000
+TICK_BATCHES = 20
+"""Batches in one tick, so that a large import does not hold the other parts of the tick up."""
+
+STATES = sorted(state.value for state in ENROLS)
+
+
+async def tick(
+    db: Database,
+    rulebook: Rulebook,
+    now: datetime,
+    *,
+    campaign_id: int | None = None,
+    batches: int | None = None,
+) -> int:
+    """Enrol what is still to be enrolled.
+
+    Args:
+        now: the clock's instant.
+        campaign_id: only for one campaign.
+        batches: most batches (of 5,000 contacts); None: TICK_BATCHES.
+
+    Returns:
+        how many contacts were enrolled.
+    """
+    left = TICK_BATCHES if batches is None else batches
+    enrolled = 0
+    async with db.transaction() as tx:
+        tasks = await enrolment.tasks(tx, STATES, campaign_id)
+    definitions: dict[int, CampaignDefinition] = {}
+    for task in tasks:
+        seen = BATCH
+        while seen == BATCH and left > 0:
+            left -= 1
+            async with db.transaction() as tx:
+                if task.campaign_id not in definitions:
+                    kept = await campaigns.definition(tx, task.campaign_id, task.version)
+                    definitions[task.campaign_id] = stored(kept)
+                held = await enrolment.begin(tx, task)
+                if held is None:
+                    break
+                places = await enrolment.places(tx, held, BATCH)
+                instants = first_instants(definitions[task.campaign_id], places, rulebook, now)
+                seen, added = await enrolment.enrol_batch(tx, held, instants, BATCH, now)
+                enrolled += added
+    async with db.transaction() as tx:
+        await enrolment.mark_enrolled(tx, now)
+    if enrolled:
+        log.info("contacts_enrolled", contacts=enrolled)
+    return enrolled
+
+
+async def catch_up(db: Database, rulebook: Rulebook, campaign_id: int, now: datetime) -> int:
+    """Enrol everything that a campaign's lists have now; how many contacts."""
+    return await tick(db, rulebook, now, campaign_id=campaign_id, batches=1_000_000)
+
+
+async def enrol_contact(tx: Tx, contact_id: int, now: datetime) -> int:
+    """Enrol a contact that was added singly in every campaign of its list; in the adding transaction.
+
+    Returns:
+        in how many campaigns.
+    """
+    return await enrolment.enrol_singly(tx, contact_id, STATES, now)
+
+
+async def plan_again(
+    tx: Tx, campaign_id: int, definition: CampaignDefinition, rulebook: Rulebook, now: datetime
+) -> None:
+    """After an edit of the hours: when contacts that wait for their first attempt are due."""
+    places = await enrolment.waiting_places(tx, campaign_id)
+    await enrolment.plan_again(tx, campaign_id, first_instants(definition, places, rulebook, now), now)
+
+
+def first_instants(
+    definition: CampaignDefinition, places: Sequence[str], rulebook: Rulebook, now: datetime
+) -> Mapping[str, datetime]:
+    """When contacts of each place may first be called; places that never may are left out."""
+    policy = window_policy(definition)
+    found = {place: next_legal(Place.from_key(place), policy, rulebook, now) for place in places}
+    return {place: at for place, at in found.items() if at is not None}
+
+
+def window_policy(definition: CampaignDefinition) -> CampaignPolicy:
+    """The part of a campaign's policy that says when it may call."""
+    return CampaignPolicy(
+        name=definition.name,
+        purpose=definition.purpose.value,
+        regions=frozenset(definition.regions),
+        hours=definition.schedule.hours(),
+        restricted=frozenset(definition.schedule.restricted_dates),
+        starts_at=definition.schedule.start,
+        ends_at=definition.schedule.end,
+    )

@@ -1,0 +1,83 @@
+"""What stops dialling: the pace's lock, calls marked to be cancelled, the switch over all campaigns."""
+
+from datetime import datetime
+
+from sqlalchemy import text
+
+from campaign.store.database import Tx
+
+
+async def lock_pace(tx: Tx) -> None:
+    """Wait for a claim in progress, and hold off the next one.
+
+    The dialler claims under this row's lock. A pause that takes it too is therefore in force for the very
+    next claim, and sees every intent written before.
+    """
+    await tx.execute(text("SELECT 1 FROM pace WHERE id = 1 FOR UPDATE"))
+
+
+async def cancel_calls(
+    tx: Tx, campaign_id: int | None, why: str, now: datetime, *, answered: bool = False
+) -> list[str]:
+    """Mark calls to be cancelled at Twilio.
+
+    Args:
+        campaign_id: of one campaign; None: of all.
+        answered: also calls that somebody has answered (an operator's explicit choice).
+
+    Returns:
+        sids of the calls that Twilio already knows.
+    """
+    rows = await tx.execute(
+        text(
+            """
+            UPDATE attempts
+               SET cancel_at = :now, cancel_why = :why
+             WHERE settled_at IS NULL AND cancel_at IS NULL
+               AND (CAST(:id AS bigint) IS NULL OR campaign_id = :id)
+               AND (:answered OR answered_at IS NULL AND state <> 'answered')
+               AND kind = 'campaign'
+            RETURNING call_sid
+            """
+        ),
+        {"id": campaign_id, "why": why, "now": now, "answered": answered},
+    )
+    return [row.call_sid for row in rows if row.call_sid]
+
+
+async def set_stop_all(tx: Tx, stopped: tuple[datetime, str, str] | None) -> bool:
+    """Throw or lift the switch that stops all dialling.
+
+    Args:
+        stopped: (when, by whom, why); None lifts it.
+
+    Returns:
+        whether that changed anything.
+    """
+    at, actor, why = stopped or (None, None, None)
+    changed = await tx.execute(
+        text(
+            """
+            UPDATE installation
+               SET dialling_stopped_at = :at, dialling_stopped_by = :actor, dialling_stopped_why = :why
+             WHERE id = 1 AND (dialling_stopped_at IS NULL) = (CAST(:at AS timestamptz) IS NOT NULL)
+            """
+        ),
+        {"at": at, "actor": actor, "why": why},
+    )
+    return bool(changed.rowcount)
+
+
+async def stop_all(tx: Tx) -> tuple[datetime, str, str] | None:
+    """(when, by whom, why) all dialling was stopped; None when it is not."""
+    row = (
+        await tx.execute(
+            text(
+                """
+                SELECT dialling_stopped_at, dialling_stopped_by, dialling_stopped_why
+                  FROM installation WHERE dialling_stopped_at IS NOT NULL
+                """
+            )
+        )
+    ).first()
+    return (row[0], row[1], row[2]) if row else None
