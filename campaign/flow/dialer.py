@@ -6,7 +6,7 @@ unknown and stays held: the number is free again only when Twilio has been asked
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol, assert_never
@@ -14,6 +14,7 @@ from typing import Any, Protocol, assert_never
 import structlog
 
 from campaign.domain.attempt import AttemptEvent
+from campaign.domain.campaign import Detection
 from campaign.domain.clock import Clock
 from campaign.domain.errors import DatabaseUnavailable
 from campaign.domain.pacing import Pace
@@ -22,6 +23,7 @@ from campaign.flow import claiming, outcomes
 from campaign.flow.claiming import Claim, ClaimLimits, Dial
 from campaign.store import claims
 from campaign.store.database import Database
+from campaign.telephony.calls import MachineDetection
 from campaign.telephony.gateway import (
     BadNumber,
     CallRequest,
@@ -42,6 +44,12 @@ GROUP_S = 0.01
 BREAKER_AT = 5
 """So many failures in a row hold all dialling for a while."""
 LONGEST_HOLD_S = 60.0
+
+DETECTION: Mapping[Detection, MachineDetection] = {
+    Detection.OFF: "off",
+    Detection.ENABLE: "enable",
+    Detection.DETECT_MESSAGE_END: "detect_message_end",
+}
 
 
 class Placer(Protocol):
@@ -68,6 +76,8 @@ class Dialer:
         limits: what the account allows and who we are, see ClaimLimits.
         pause_campaign: called with (campaign id, why) when a configuration fault makes further calls of a
             campaign pointless; None as the campaign means all running campaigns.
+        before_claim: writes opt-outs that this process could not write while the database was away; nothing
+            is claimed before it has succeeded.
     """
 
     def __init__(
@@ -79,6 +89,7 @@ class Dialer:
         public_url: str,
         limits: ClaimLimits,
         pause_campaign: Callable[[int | None, str], Coroutine[Any, Any, None]],
+        before_claim: Callable[[], Coroutine[Any, Any, None]],
     ) -> None:
         self._db = db
         self._clock = clock
@@ -86,6 +97,7 @@ class Dialer:
         self._public_url = public_url
         self._limits = limits
         self._pause_campaign = pause_campaign
+        self._before_claim = before_claim
         self._pace: Pace = limits.pace
         self._claimer = claiming.Claimer(limits)
         self._stopping = asyncio.Event()
@@ -121,6 +133,7 @@ class Dialer:
             clock seconds to wait before the next.
         """
         try:
+            await self._before_claim()
             claim = await self.claim()
         except DatabaseUnavailable as error:
             log.warning("claim_failed", error=error.what)
@@ -186,7 +199,7 @@ class Dialer:
     def _request(self, dial: Dial) -> CallRequest:
         definition = dial.definition
         hooks = f"{self._public_url}/twilio"
-        detection = definition.voicemail.detection.value
+        detection = DETECTION[definition.voicemail.detection]
         return CallRequest(
             to=dial.phone,
             from_=dial.caller_id,

@@ -30,16 +30,23 @@ class Scheduler:
 
     Args:
         parts: name → what is due at an instant; run in order on the lease's holder.
+        own_parts: the same, but run by every replica: what only this process can do.
         replica: what this process tells of itself.
     """
 
     def __init__(
-        self, db: Database, clock: Clock, replica: leases.Replica, parts: Mapping[str, Part]
+        self,
+        db: Database,
+        clock: Clock,
+        replica: leases.Replica,
+        parts: Mapping[str, Part],
+        own_parts: Mapping[str, Part] | None = None,
     ) -> None:
         self._db = db
         self._clock = clock
         self._replica = replica
         self._parts = dict(parts)
+        self._own_parts = dict(own_parts or {})
         self._ticker = AsyncIOScheduler(
             timezone=UTC,
             job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
@@ -77,9 +84,8 @@ class Scheduler:
             return
         self.holds_lease = fencing is not None
         self.last_tick = now
-        if fencing is None:
-            return
-        for name, part in self._parts.items():
+        due = self._own_parts | (self._parts if self.holds_lease else {})
+        for name, part in due.items():
             try:
                 await part(self._clock.now())
             except Exception as error:  # the edge of the loop: one part's fault must not stop the others
