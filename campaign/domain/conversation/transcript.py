@@ -1,0 +1,134 @@
+"""The transcript and the agent's history of one session: as heard, and redacted where it is kept."""
+
+from collections.abc import Iterable, Sequence
+
+from campaign.domain.conversation.events import Command, Disclosed, RecordTurn
+from campaign.domain.conversation.speech import Speech, Utterance
+from campaign.domain.dialogue import Message, ToolRequest, Turn
+from campaign.domain.redaction import redact, redact_turns
+
+_TOGETHER = 4
+"""Turns of the person over which a number may be split."""
+
+
+class Transcript:
+    """Numbers the turns, keeps the history, and knows which disclosures were heard.
+
+    Args:
+        turns: of earlier sessions of this call, in order.
+        disclosures: the lines that must be heard, as spoken.
+        spare: numbers that redaction leaves alone: the dialled one.
+    """
+
+    def __init__(self, turns: Sequence[Turn], disclosures: Sequence[str], spare: Sequence[str]) -> None:
+        self.speech = Speech()
+        self.history: list[Message] = []
+        self.person_turns = 0
+        self._spare = tuple(spare)
+        self._seq = max((turn.seq for turn in turns), default=0)
+        self._recent: list[tuple[Turn, str]] = []
+        self._disclosures = tuple(disclosures)
+        said = {_folded(turn.text) for turn in turns if turn.speaker == "agent"}
+        self._heard = {line for line in disclosures if _folded(line) in said}
+        self._told = len(self._heard) == len(self._disclosures)
+        opening = [_folded(line) for line in disclosures]
+        self.taken_up = any(
+            turn.speaker != "agent" or not any(line.startswith(_folded(turn.text)) for line in opening)
+            for turn in turns
+        )
+        """Whether an earlier session got beyond the disclosures."""
+        for turn in turns:
+            if turn.speaker == "agent" and turn.text:
+                self.history.append(Message("agent", turn.text))
+            elif turn.speaker in ("person", "key"):
+                self.history.append(Message("person", turn.text))
+                self.person_turns += 1
+
+    # ── the person ─────────────────────────────────────────────────────────────────────────────────────
+
+    def person(self, text: str, now: float) -> list[Command]:
+        """The person said something; numbers split over their last turns are masked in all of them."""
+        self._seq += 1
+        self.person_turns += 1
+        self.history.append(Message("person", text))
+        self._recent = [*self._recent[1 - _TOGETHER :], (Turn(self._seq, "person", "", now), text)]
+        commands: list[Command] = []
+        masked = redact_turns([raw for _, raw in self._recent], self._spare)
+        for place, ((turn, raw), safe) in enumerate(zip(self._recent, masked, strict=True)):
+            if turn.text != safe:
+                turn = Turn(turn.seq, "person", safe, turn.at)
+                self._recent[place] = (turn, raw)
+                commands.append(RecordTurn(turn))
+        return commands
+
+    def keys(self, digits: str, now: float) -> list[Command]:
+        """The person pressed keys."""
+        self._seq += 1
+        self.person_turns += 1
+        self.history.append(Message("person", f"(pressed the keys {' '.join(digits)})"))
+        return [RecordTurn(Turn(self._seq, "key", redact(digits, self._spare), now))]
+
+    # ── ours ───────────────────────────────────────────────────────────────────────────────────────────
+
+    def begin(self, now: float, *, disclosure: str = "", latency_ms: int | None = None) -> Utterance:
+        """A new turn of ours; its text is added as it goes out."""
+        self._seq += 1
+        return self.speech.begin(
+            Utterance(seq=self._seq, at=now, disclosure=disclosure, latency_ms=latency_ms)
+        )
+
+    def finish(self, utterance: Utterance, tools: tuple[ToolRequest, ...] = ()) -> None:
+        """A turn of ours is complete as sent; it enters the history, to be cut if it isn't heard."""
+        self.speech.close(utterance)
+        utterance.history = len(self.history)
+        self.history.append(Message("agent", utterance.sent.strip(), tools))
+
+    def missing(self) -> tuple[str, ...]:
+        """Disclosures that were neither heard nor are on their way."""
+        coming = self.speech.disclosing()
+        return tuple(line for line in self._disclosures if line not in self._heard and line not in coming)
+
+    def heard(self, changed: Iterable[Utterance]) -> list[Command]:
+        """More of these turns was heard."""
+        commands: list[Command] = []
+        for utterance in changed:
+            if utterance.heard:
+                commands.append(self._record(utterance))
+            if utterance.disclosure and utterance.done and utterance.heard and not utterance.interrupted:
+                self._heard.add(utterance.disclosure)
+        if not self._told and len(self._heard) == len(self._disclosures):
+            self._told = True
+            commands.append(Disclosed())
+        return commands
+
+    def cut(self, fragment: str, now: float) -> list[Command]:
+        """An interruption dropped what was queued: turns and history end where the person heard them end."""
+        commands: list[Command] = []
+        for utterance in self.speech.cut(fragment, now):
+            if utterance.heard:
+                commands.append(self._record(utterance))
+            if utterance.history is not None:
+                told = self.history[utterance.history]
+                self.history[utterance.history] = Message("agent", utterance.heard.strip(), told.tools)
+        return commands
+
+    def unfinished(self, utterance: Utterance, tools: tuple[ToolRequest, ...] = ()) -> None:
+        """A turn that was cut while it was still being sent enters the history as heard."""
+        if utterance.heard.strip() or tools:
+            self.history.append(Message("agent", utterance.heard.strip(), tools))
+
+    def _record(self, utterance: Utterance) -> RecordTurn:
+        return RecordTurn(
+            Turn(
+                utterance.seq,
+                "agent",
+                redact(utterance.heard.strip(), self._spare),
+                utterance.at,
+                utterance.interrupted,
+                utterance.latency_ms,
+            )
+        )
+
+
+def _folded(text: str) -> str:
+    return "".join(filter(str.isalnum, text)).lower()
