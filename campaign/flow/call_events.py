@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Literal, Protocol, assert_never
+from typing import Literal, Protocol
 
 import structlog
 
@@ -67,6 +67,7 @@ class _Machine:
     attempt: Attempt
     answered_by: str
     hang_up: bool
+    tell: bool
 
 
 async def receive(
@@ -205,32 +206,23 @@ def is_machine(answered_by: str | None) -> bool:
 async def _machine(tx: Tx, attempt: Attempt, now: datetime) -> _Machine:
     """A machine answers a live call: a talk that is open, wherever it runs, ends itself; else we hang up."""
     assert attempt.answered_by is not None
-    talking = await sessions.open_now(tx, attempt.id)
-    hang_up = not talking and await _hangs_up(tx, attempt)
+    policy = await _policy(tx, attempt)
+    alone = not await sessions.open_now(tx, attempt.id)
+    hang_up = alone and (policy is VoicemailPolicy.HANG_UP or attempt.answered_by == "fax")
     if hang_up:
         await attempts.end_call(tx, attempt.id, "machine", now)
-    return _Machine(attempt, attempt.answered_by, hang_up)
+    return _Machine(attempt, attempt.answered_by, hang_up, tell=policy is not VoicemailPolicy.TALK)
 
 
-async def _hangs_up(tx: Tx, attempt: Attempt) -> bool:
-    if attempt.answered_by == "fax":
-        return True
+async def _policy(tx: Tx, attempt: Attempt) -> VoicemailPolicy:
     stored = await attempts.definition_of(tx, attempt)
-    if stored is None:
-        return True
-    match campaigns.stored(stored).voicemail.policy:
-        case VoicemailPolicy.HANG_UP:
-            return True
-        case VoicemailPolicy.LEAVE_MESSAGE | VoicemailPolicy.TALK:
-            return False
-        case policy:
-            assert_never(policy)
+    return VoicemailPolicy.HANG_UP if stored is None else campaigns.stored(stored).voicemail.policy
 
 
 async def _on_machine(machine: _Machine, hands: Hands) -> None:
     """After the commit. What fails here is done by the sweep: the wish to hang up is in the row."""
     try:
-        if await hands.on_machine(machine.attempt.id, machine.answered_by):
+        if machine.tell and await hands.on_machine(machine.attempt.id, machine.answered_by):
             return
         if machine.hang_up and hands.gateway is not None and machine.attempt.call_sid is not None:
             await hands.gateway.hang_up(machine.attempt.call_sid)

@@ -75,7 +75,8 @@ async def close(tx: Tx, attempt_id: int, now: datetime, rates: Rates | None = No
 def ending_of(known: Known) -> Ending:
     """The facts that decide how an attempt ended."""
     attempt = known.attempt
-    talk = attempt.talk_disposition
+    # A talk that heard nobody concludes nothing: a machine's verdict, or that we were late, says more.
+    talk = attempt.talk_disposition if attempt.talk_disposition != Disposition.NO_CONVERSATION else None
     return Ending(
         call_status=_last_word(attempt),
         placed=attempt.state is not AttemptState.NOT_PLACED,

@@ -6,10 +6,7 @@ called and how to stop the calls, and are counted as abandoned. A pause, a stop 
 is queued or rings, but never cuts a call that a person has answered.
 """
 
-import hmac
-from base64 import urlsafe_b64encode
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import datetime
 from typing import assert_never
 
@@ -19,65 +16,14 @@ from campaign.domain import campaign as campaigns
 from campaign.domain.attempt import AttemptEvent
 from campaign.domain.campaign import CampaignDefinition, VoicemailPolicy
 from campaign.domain.phrases import primary
-from campaign.domain.script import Script, lines, render
+from campaign.domain.script import render
+from campaign.flow.answers import Converse, HangUp, Mint, SayAndHangUp, spoken_values
 from campaign.flow.call_events import is_machine
 from campaign.store import attempts, events, sessions
 from campaign.store.attempts import AnotherCall, Attempt, Told
 from campaign.store.database import Database, Tx
 
 log = structlog.get_logger(__name__)
-
-Mint = Callable[[str, int], str]
-"""(marker, ordinal of the session) → the single-use token of that session's socket."""
-
-
-def token_mint(secret: bytes) -> Mint:
-    """Tokens derived from a secret that all replicas share.
-
-    Twilio asks for the same TwiML again when an answer was lost. A derived token makes the second answer
-    equal the first, whichever replica gives it, so no valid token is ever voided; it is single-use because a
-    session can be opened once. Should the secret change in between, the unopened session takes the new token.
-    """
-
-    def mint(marker: str, ordinal: int) -> str:
-        made = hmac.digest(secret, f"session {ordinal} of {marker}".encode(), "sha256")
-        return urlsafe_b64encode(made).rstrip(b"=").decode()
-
-    return mint
-
-
-@dataclass(frozen=True, slots=True)
-class Converse:
-    """Connect the call to a conversation.
-
-    Args:
-        ordinal: of the session, from 1.
-        token: for the socket's path; single-use.
-        script: language, voice and the like stand in it.
-    """
-
-    attempt_id: int
-    marker: str
-    ordinal: int
-    token: str
-    script: Script
-
-
-@dataclass(frozen=True, slots=True)
-class SayAndHangUp:
-    """Speak, then end the call. `why`: do_not_call, window or voicemail."""
-
-    text: str
-    why: str
-    language: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class HangUp:
-    """End the call without a word; `why` is for the log."""
-
-    why: str
-
 
 VoiceAnswer = Converse | SayAndHangUp | HangUp
 
@@ -210,19 +156,3 @@ async def voicemail(tx: Tx, attempt: Attempt, definition: CampaignDefinition) ->
     """The campaign's message for a machine, with the contact's values in it."""
     values = await spoken_values(tx, attempt, definition)
     return render(definition.script.voicemail or identification(definition), values)
-
-
-async def goodbye(tx: Tx, attempt: Attempt, definition: CampaignDefinition, line: str) -> str:
-    """One of the script's fixed lines (`trouble_goodbye`, `transfer_failed` …), with its values."""
-    text: str = getattr(lines(definition.script), line)
-    return render(text, await spoken_values(tx, attempt, definition))
-
-
-async def spoken_values(tx: Tx, attempt: Attempt, definition: CampaignDefinition) -> dict[str, str]:
-    """What the script's variables stand for on this call."""
-    own = {
-        "agent_name": definition.script.agent_name,
-        "seller_name": definition.seller.legal_name,
-        "seller_phone": definition.seller.callback_number,
-    }
-    return {**await attempts.variables_of(tx, attempt), **own}

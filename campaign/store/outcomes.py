@@ -91,7 +91,8 @@ _KNOWN = text(
       LEFT JOIN contacts k ON k.id = a.contact_id
       LEFT JOIN outcomes o ON o.attempt_id = a.id
       LEFT JOIN LATERAL (
-            SELECT count(c.opened_at) > 0 AS opened, min(c.first_word_ms) AS first_word,
+            SELECT count(c.opened_at) > 0 AS opened, (array_agg(c.first_word_ms ORDER BY c.ordinal)
+                        FILTER (WHERE c.first_word_ms IS NOT NULL))[1] AS first_word,
                    bool_or(c.agent IS NOT NULL AND c.agent <> 'scripted') AS model
               FROM conversation_sessions c WHERE c.attempt_id = a.id) AS s ON true
      WHERE a.id = :id

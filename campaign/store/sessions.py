@@ -3,7 +3,6 @@
 What happens inside a session (opened, turns, closed by the talk) is written by store/conversations.py.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 
@@ -98,13 +97,19 @@ async def close_orphans(tx: Tx, now: datetime, silent_since: datetime, settled_b
 
 
 async def machines(tx: Tx, replica: str) -> list[tuple[int, str]]:
-    """Open sessions of this replica on calls that a machine or a fax has answered: (attempt id, verdict)."""
+    """Open sessions of this replica on calls that a machine or a fax has answered: (attempt id, verdict).
+
+    Without campaigns that talk to machines.
+    """
     rows = await tx.execute(
         text(
             """
             SELECT a.id, a.answered_by
               FROM conversation_sessions s JOIN attempts a ON a.id = s.attempt_id
+              LEFT JOIN campaign_versions v
+                ON v.campaign_id = a.campaign_id AND v.version = a.campaign_version
              WHERE a.settled_at IS NULL AND a.state = 'answered'
+               AND coalesce(a.definition, v.definition) #>> '{voicemail,policy}' IS DISTINCT FROM 'talk'
                AND (a.answered_by LIKE 'machine%' OR a.answered_by = 'fax')
                AND s.replica = :replica AND s.opened_at IS NOT NULL AND s.closed_at IS NULL
             """
@@ -114,25 +119,23 @@ async def machines(tx: Tx, replica: str) -> list[tuple[int, str]]:
     return [(row.id, row.answered_by) for row in rows]
 
 
-@dataclass(frozen=True, slots=True)
-class Recovery:
-    """One answer to `<Connect action>`, of the session of that ordinal."""
-
-    session_ordinal: int
-    answer: str
-    why: str
-
-
-async def recoveries(tx: Tx, attempt_id: int) -> list[Recovery]:
-    """All answers given for an attempt, in the order of its sessions."""
-    rows = await tx.execute(
-        text(
-            "SELECT session_ordinal, answer, why FROM recoveries WHERE attempt_id = :id "
-            "ORDER BY session_ordinal"
-        ),
-        {"id": attempt_id},
+async def exists(tx: Tx, attempt_id: int, ordinal: int) -> bool:
+    """Whether the attempt has a session of that ordinal, opened or not."""
+    found = await tx.execute(
+        text("SELECT 1 FROM conversation_sessions WHERE attempt_id = :id AND ordinal = :ordinal"),
+        {"id": attempt_id, "ordinal": ordinal},
     )
-    return [Recovery(row.session_ordinal, row.answer, row.why) for row in rows]
+    return found.first() is not None
+
+
+async def recovery(tx: Tx, attempt_id: int, ordinal: int) -> str | None:
+    """What was answered when that session ended; None when nobody has asked yet."""
+    found = await tx.execute(
+        text("SELECT answer FROM recoveries WHERE attempt_id = :id AND session_ordinal = :ordinal"),
+        {"id": attempt_id, "ordinal": ordinal},
+    )
+    answer: str | None = found.scalar_one_or_none()
+    return answer
 
 
 async def record_recovery(

@@ -1,7 +1,7 @@
 """Tiny builders of rows, for tests that begin in the middle of the story."""
 
 import json
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import text
@@ -193,7 +193,7 @@ def form(status: str, sequence: int, at: datetime, *, sid: str = SID, **more: st
         "From": CALLER,
         "To": PHONE,
         "ToCity": "",
-        "Timestamp": at.strftime("%a, %d %b %Y %H:%M:%S +0000"),
+        "Timestamp": at.astimezone(UTC).strftime("%a, %d %b %Y %H:%M:%S +0000"),
         "CallbackSource": "call-progress-events",
         "SequenceNumber": str(sequence),
         **more,

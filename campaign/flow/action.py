@@ -1,0 +1,202 @@
+"""What a call does next when its session, or its transfer, is over: Twilio's `<Connect action>` and
+`<Dial action>`.
+
+The same question asked twice gets the same answer, whichever replica is asked: what was answered is a row of
+its own, unique by attempt and session, and tokens are derived, not drawn (flow/answers.py). Each row says
+why, and later what became of it.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import structlog
+
+from campaign.domain import campaign as campaigns
+from campaign.domain import recovery
+from campaign.domain.attempt import AttemptEvent
+from campaign.domain.budget import Rates
+from campaign.domain.campaign import CampaignDefinition, VoicemailPolicy
+from campaign.domain.disposition import Disposition
+from campaign.flow import outcomes
+from campaign.flow.answers import Converse, HangUp, Mint, SayAndHangUp, Transfer, spoken_values
+from campaign.store import attempts, events, sessions
+from campaign.store.attempts import AnotherCall, Attempt, Told
+from campaign.store.database import Database, Tx
+
+log = structlog.get_logger(__name__)
+
+ActionAnswer = Converse | Transfer | SayAndHangUp | HangUp
+
+CONCLUDED = frozenset(
+    {
+        Disposition.INTERESTED,
+        Disposition.NOT_INTERESTED,
+        Disposition.DO_NOT_CALL,
+        Disposition.WRONG_NUMBER,
+        Disposition.TRANSFERRED,
+    }
+)
+"""What only a conversation that came to its end concludes. `completed` and `no_conversation` are also what a
+broken socket leaves behind, and a callback may be agreed on long before the end."""
+
+
+async def answer(
+    db: Database,
+    marker: str,
+    ordinal: int,
+    form: Mapping[str, str],
+    now: datetime,
+    *,
+    mint: Mint,
+    rates: Rates | None = None,
+) -> ActionAnswer:
+    """What the call does now that a session is over.
+
+    Args:
+        marker, ordinal: of the attempt and the session, from the path.
+        form: the form's fields: SessionStatus, CallStatus and, where they apply, ErrorCode, HandoffData.
+        mint: makes the next session's token.
+        rates: prices, for an outcome that this settles.
+
+    Raises:
+        DatabaseUnavailable: the caller says sorry and hangs up.
+    """
+    async with db.transaction() as tx:
+        attempt = await attempts.by_marker(tx, marker, lock=True)
+        why = await _not_ours(tx, attempt, ordinal, form, now)
+        if attempt is None or why:
+            log.warning("action_refused", call=form.get("CallSid"), why=why)
+            return HangUp(why)
+        once = await events.insert_once(
+            tx, "action", marker, {**form, "ordinal": str(ordinal)}, now, handled=True
+        )
+        before = attempt
+        attempt = await attempts.apply_locked(tx, attempt, _told(form, now), now)
+        await sessions.close(tx, attempt.id, ordinal, _closed_why(form), now, form.get("SessionId") or None)
+        stored = await attempts.definition_of(tx, attempt)
+        if stored is None:
+            return HangUp("the attempt's campaign definition is gone")
+        chosen = await _choose(tx, attempt, ordinal, form, campaigns.stored(stored), now, mint)
+        if attempt.settled and (once is not None or attempt != before):
+            await outcomes.close(tx, attempt.id, now, rates)
+        return chosen
+
+
+async def after_transfer(
+    db: Database, marker: str, ordinal: int, form: Mapping[str, str], now: datetime
+) -> ActionAnswer:
+    """What the call does when its transfer is over: nothing more, or an apology when nobody took it.
+
+    Args:
+        form: DialCallStatus, DialCallSid, DialCallDuration and the usual fields.
+
+    Raises:
+        DatabaseUnavailable: the caller says sorry and hangs up.
+    """
+    async with db.transaction() as tx:
+        attempt = await attempts.by_marker(tx, marker, lock=True)
+        why = await _not_ours(tx, attempt, ordinal, form, now)
+        if attempt is None or why:
+            log.warning("transfer_end_refused", call=form.get("CallSid"), why=why)
+            return HangUp(why)
+        status = form.get("DialCallStatus", "")
+        await events.insert_once(tx, "dial", marker, {**form, "ordinal": str(ordinal)}, now, handled=True)
+        await sessions.set_became(tx, attempt.id, ordinal, f"transfer: {status or 'over'}")
+        stored = await attempts.definition_of(tx, attempt)
+        if stored is None or form.get("CallStatus", "in-progress") != "in-progress":
+            return HangUp("the call is over")
+        definition = campaigns.stored(stored)
+        values = await spoken_values(tx, attempt, definition)
+        following, why = recovery.after_transfer(status, definition.script, values)
+        if isinstance(following, recovery.Goodbye):
+            return SayAndHangUp(following.text, "goodbye", definition.script.language)
+        return HangUp(why)
+
+
+async def _not_ours(
+    tx: Tx, attempt: Attempt | None, ordinal: int, form: Mapping[str, str], now: datetime
+) -> str:
+    """Why the question is not about a session of ours; empty when it is."""
+    if attempt is None:
+        return "no attempt has this marker"
+    if not form.get("CallSid"):
+        return "the request names no call"
+    try:
+        attempts.merged(attempt, Told(at=now, call_sid=form["CallSid"]), now)
+    except AnotherCall as error:
+        return str(error)
+    if not await sessions.exists(tx, attempt.id, ordinal):
+        return f"attempt {attempt.id} has no session {ordinal}"
+    return ""
+
+
+def _told(form: Mapping[str, str], now: datetime) -> Told:
+    """The call's status in this request; a session that was opened proves that the call was answered."""
+    status = form.get("CallStatus", "")
+    if status in ("", "in-progress"):
+        return Told(at=now, event=AttemptEvent.ANSWERED, call_sid=form["CallSid"], call_status="in-progress")
+    return Told.of_status(status, now, call_sid=form["CallSid"])
+
+
+def _closed_why(form: Mapping[str, str]) -> str:
+    parts = (form.get("SessionStatus"), form.get("ErrorCode"), form.get("ErrorMessage"))
+    return " ".join(part for part in parts if part)[:200] or "over"
+
+
+async def _choose(
+    tx: Tx,
+    attempt: Attempt,
+    ordinal: int,
+    form: Mapping[str, str],
+    definition: CampaignDefinition,
+    now: datetime,
+    mint: Mint,
+) -> ActionAnswer:
+    code = form.get("ErrorCode", "")
+    values = await spoken_values(tx, attempt, definition)
+    machines_talk = definition.voicemail.policy is VoicemailPolicy.TALK
+    leaves = definition.voicemail.policy is VoicemailPolicy.LEAVE_MESSAGE
+    talk = attempt.talk_disposition
+    chosen, why = recovery.answer(
+        session_status=form.get("SessionStatus", ""),
+        error_code=int(code) if code.isascii() and code.isdigit() else None,
+        call_status="completed" if attempt.settled else form.get("CallStatus", ""),
+        given=recovery.handoff(form.get("HandoffData")),
+        resumes_so_far=ordinal - 1,
+        script=definition.script,
+        values=values,
+        voicemail="leave_message" if leaves else "hang_up",
+        answered_by=None if machines_talk else attempt.answered_by,
+        opted_out=talk == Disposition.DO_NOT_CALL or await attempts.on_dnc(tx, attempt.id),
+        concluded=talk is not None and Disposition(talk) in CONCLUDED,
+    )
+    kind: str = recovery.ANSWERS[type(chosen)]
+    given_before = await sessions.recovery(tx, attempt.id, ordinal)
+    if given_before is None:
+        await sessions.record_recovery(
+            tx,
+            attempt.id,
+            ordinal,
+            answer=kind,
+            why=why,
+            session_status=form.get("SessionStatus") or None,
+            error_code=int(code) if code.isascii() and code.isdigit() else None,
+            now=now,
+        )
+        log.info("session_over", attempt=attempt.id, session=ordinal, answer=kind, why=why)
+    elif given_before != kind:
+        # Something new was learnt since the first answer; the question is the same, and so is the answer.
+        chosen = recovery.Resume() if given_before == "resume" else recovery.HangUp()
+    match chosen:
+        case recovery.Resume():
+            token = mint(attempt.marker, ordinal + 1)
+            await sessions.expect(tx, attempt.id, ordinal + 1, token, now)
+            return Converse(attempt.id, attempt.marker, ordinal + 1, token, definition.script)
+        case recovery.Transfer(_, to):
+            return Transfer(to, attempt.caller_id, attempt.marker, ordinal)
+        case recovery.Voicemail(text):
+            return SayAndHangUp(text, "voicemail", definition.script.language)
+        case recovery.Goodbye(text):
+            return SayAndHangUp(text, "goodbye", definition.script.language)
+        case recovery.HangUp():
+            return HangUp(why)
