@@ -6,6 +6,7 @@ mid-call. Its own words are English; the script's lines are said as they are.
 """
 
 from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
 from typing import Final
 
 import msgspec
@@ -15,10 +16,11 @@ from campaign.domain import script as scripts
 from campaign.domain.dialogue import Message, ToolRequest, ToolSpec
 from campaign.domain.script import Question
 from campaign.domain.spoken import moment, plain, yes_no
-from campaign.domain.tools import answer, meaning, ScheduleCallback
+from campaign.domain.tools import ScheduleCallback, answer, meaning
 
 ASK_WHEN: Final = "Sure. When would be a good time for us to call you?"
 NOT_A_TIME: Final = "Sorry, I didn't get the time. Which day and time would suit you?"
+ANOTHER_TIME: Final = "No problem, we'll try again another time. Goodbye."
 AGREED: Final = "Great. I'll call you {when}. Talk to you then. Goodbye."
 NO_HUMAN: Final = "I can't put you through right now, but a colleague will call you back."
 SORRY: Final = "Sorry, I didn't get that."
@@ -41,11 +43,11 @@ _DECLINE: Final = (
     "we are all set", "im all set", "im good", "no me interesa", "kein interesse", "pas interesse",
 )  # fmt: skip
 _LATER: Final = (
-    "call me back", "call back", "call me later", "call later", "call me tomorrow", "call me on", "
-    ""call me at",
+    "call me back", "call back", "call me later", "call later", "call me tomorrow", "call me on", 
+    "call me at",
     "call me in", "bad time", "not a good time", "im busy", "i am busy", "im driving", "in a meeting",
-    "another time", "some other time", "try me", "try again", "call me next", "cant talk", "at work "
-    "right now",
+    "another time", "some other time", "try me", "try again", "call me next", "cant talk", 
+    "at work right now",
     "call tomorrow", "call on", "ring me", "call me friday", "call friday",
 )  # fmt: skip
 _QUESTION_STARTS: Final = (
@@ -74,7 +76,8 @@ class ScriptedAgent:
 def respond(history: Sequence[Message], context: Context) -> list[Text | ToolRequest]:
     """The whole answer to a history, as pieces in order."""
     said = next((message.text for message in reversed(history) if message.role == "person"), "")
-    last = next((message.text for message in reversed(history) if message.role == "agent" and message.text), "")
+    ours = (message.text for message in reversed(history) if message.role == "agent")
+    last = next((text for text in ours if text), "")
     heard_since = bool(history) and history[-1].role == "person"
     words = f" {plain(said)} "
     if not heard_since:
@@ -153,7 +156,8 @@ def _answered(
     answers = {**context.answers, question.key: value}
     after = Context(context.script, context.values, answers, context.local_now, context.memory)
     thanks = THANKS[len(answers) % len(THANKS)]
-    return [_tool("record_answer", question=question.key, value=value), *_next_question(history, after, thanks)]
+    kept = _tool("record_answer", question=question.key, value=value)
+    return [kept, *_next_question(history, after, thanks)]
 
 
 def _not_understood(
@@ -217,10 +221,16 @@ def _agree(said: str, last: str, context: Context) -> list[Text | ToolRequest]:
     request = _tool("schedule_callback", when=said)
     meant = meaning(context.script, request, context.local_now)
     if isinstance(meant, ScheduleCallback):
-        near = (meant.at.date() - context.local_now.date()).days
-        on = {0: "today", 1: "tomorrow"}.get(near, f"on {meant.at:%A}" if near < 7 else f"on {meant.at:%B} {meant.at.day}")
-        clock = f"{meant.at.hour % 12 or 12}{f':{meant.at:%M}' if meant.at.minute else ''} {meant.at:%p}"
-        return [request, Text(AGREED.format(when=f"{on} at {clock}")), _tool("end_call", reason="callback")]
+        agreed = Text(AGREED.format(when=_spoken_time(meant.at, context.local_now)))
+        return [request, agreed, _tool("end_call", reason="callback")]
     if NOT_A_TIME in last:
-        return [Text("No problem, we'll try again another time. Goodbye."), _tool("end_call", reason="callback")]
+        return [Text(ANOTHER_TIME), _tool("end_call", reason="callback")]
     return [Text(NOT_A_TIME)]
+
+
+def _spoken_time(at: datetime, now: datetime) -> str:
+    """An instant as people say it: "tomorrow at 3 PM"."""
+    days = (at.date() - now.date()).days
+    later = f"on {at:%A}" if days < 7 else f"on {at:%B} {at.day}"
+    minutes = f":{at:%M}" if at.minute else ""
+    return f"{ {0: 'today', 1: 'tomorrow'}.get(days, later) } at {at.hour % 12 or 12}{minutes} {at:%p}"
