@@ -61,6 +61,10 @@ def simulator(
     cut_number: Annotated[
         list[str] | None, typer.Option(help="Cut this number's first socket in mid-sentence; repeatable.")
     ] = None,
+    route: Annotated[
+        list[str] | None,
+        typer.Option(help="HOST=127.0.0.1:PORT: where https://HOST is on this machine; repeatable."),
+    ] = None,
     fault: Annotated[list[str] | None, typer.Option(help="NAME=VALUE, repeatable, e.g. rest_429=0.1")] = None,
     clock: Annotated[
         str | None, typer.Option(help="Instant at which the clock starts, e.g. 2026-11-24T10:00:00-05:00")
@@ -96,6 +100,7 @@ def simulator(
             by_digits=by_digits,
             weights=weights or dict(DEFAULT_WEIGHTS),
             cut_numbers=frozenset(cut_number or ()),
+            routes=dict(_pairs(route, "--route")),
             clock_start=_instant(clock),
             clock_rate=clock_rate,
             clock_anchor=clock_anchor,

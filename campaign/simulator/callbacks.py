@@ -21,6 +21,25 @@ TOTAL_SECONDS = 15.0  # 3.7: hard ceiling, connect included
 CONNECT_SECONDS = 5.0  # 3.7: per try
 
 
+def route(config: SimulatorConfig, url: str) -> tuple[URL, dict[str, str]]:
+    """Where a URL is really requested, and the headers that a TLS-terminating proxy adds.
+
+    A host named in `config.routes` stands for a service on this machine: https://calls.example/x is
+    then asked for at http://127.0.0.1:8000/x, while the signature covers the URL as written.
+    """
+    parts = urlsplit(url.partition("#")[0])
+    target = config.routes.get(parts.netloc)
+    if target is None:
+        return URL(parts.geturl(), encoded=True), {}
+    plain = {"https": "http", "wss": "ws"}.get(parts.scheme, parts.scheme)
+    headers = {
+        "Host": parts.netloc,
+        "X-Forwarded-Host": parts.netloc,
+        "X-Forwarded-Proto": {"ws": "http", "wss": "https"}.get(parts.scheme, parts.scheme),
+    }
+    return URL(parts._replace(scheme=plain, netloc=target).geturl(), encoded=True), headers
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """The service's answer to a webhook; `status` None means that there was none."""
@@ -147,10 +166,12 @@ class Webhooks:
             sock_connect=self._clock.real(overrides.connect_ms / 1000, floor),
             sock_read=self._clock.real(overrides.read_ms / 1000, floor),
         )
+        address, proxy_headers = route(self._config, url)
+        headers |= proxy_headers
         try:
             async with self.http.request(
                 method,
-                URL(url, encoded=True),
+                address,
                 data=body,
                 headers=headers,
                 timeout=timeout,

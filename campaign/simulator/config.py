@@ -137,7 +137,8 @@ class SimulatorConfig:
     any other From is refused with 21210. `people` maps a number to a persona and wins over
     `by_digits` (the last two digits choose, see `people.BY_DIGITS`) and over `weights`.
     `cut_numbers`: their first socket is cut in mid-sentence. `transfer` maps a <Dial> target to
-    its DialCallStatus; unnamed targets answer. `redirect_fires_action` chooses whether a REST
+    its DialCallStatus; unnamed targets answer. `routes` maps a public host to host:port on this
+    machine, as a TLS-terminating proxy would. `redirect_fires_action` chooses whether a REST
     redirect in mid-session fires the session's action, which nobody has measured (TWILIO 1.4).
     `network_floor`: real seconds below which no network budget falls on a fast clock; the person's
     patience has `patience_floor` the same way.
@@ -158,6 +159,7 @@ class SimulatorConfig:
     weights: Mapping[str, float] = field(default_factory=lambda: dict(DEFAULT_WEIGHTS))
     cut_numbers: frozenset[str] = frozenset()
     transfer: Mapping[str, str] = field(default_factory=dict)
+    routes: Mapping[str, str] = field(default_factory=dict)
     redirect_fires_action: bool = False
     stir_status: str = "C"
     price_per_minute: float = 0.014

@@ -12,8 +12,8 @@ from uuid import uuid4
 from campaign.simulator.calls import SIP_CODES, TERMINAL, Call, Interrupted, Interruption, Why, rfc2822
 from campaign.simulator.config import dice
 from campaign.simulator.interpreter import Interpreter, hang_up
+from campaign.simulator.line import machine_beep
 from campaign.simulator.people import CUT, Person, persona_of
-from campaign.simulator.relay import machine_beep
 from campaign.simulator.world import World, draw, race
 
 QUEUE_LIMIT_SECONDS = 24 * 3600.0  # 4.1: older than 24 h -> canceled
@@ -95,8 +95,10 @@ class Exchange:
     async def interrupt(self, call: Call, why: Why) -> Interruption:
         """Interrupt a call and wait until the line has obeyed (bounded, if a webhook is under way)."""
         interruption = call.interrupt(why)
-        if call.started is None:
+        if call in self._queue:
+            self._queue.remove(call)
             self._spawn(call, self._canceled_in_queue(call))
+            self.world.activity.end()
         await self.world.clock.wait(interruption.handled, 5.0, floor=2.0)
         return interruption
 
@@ -110,19 +112,20 @@ class Exchange:
                 wait = self._next_slot - clock.monotonic()
                 if wait > 0:
                     await clock.sleep(wait)
+                    continue  # meanwhile calls may have been canceled
                 call = self._queue.popleft()
                 self.world.activity.end()
-                if call.interruption is not None:
-                    continue
                 if clock.monotonic() - call.created_at > QUEUE_LIMIT_SECONDS:
                     call.interrupt(Why.REST_CANCELED)
                     self._spawn(call, self._canceled_in_queue(call))
                     continue
-                self._next_slot = max(self._next_slot, clock.monotonic()) + 1.0 / config.calls_per_second
+                # Not from now: a late wake-up is made up for, so that the rate holds on average (4.1).
+                self._next_slot += 1.0 / config.calls_per_second
                 call.queue_ms = round((clock.monotonic() - call.created_at) * 1000)
                 call.started = clock.now()
                 self._spawn(call, self._live_one(call))
             await self._queued.wait()
+            self._next_slot = max(self._next_slot, clock.monotonic())
 
     def _spawn(self, call: Call, work: Coroutine[None, None, None]) -> None:
         self.world.activity.spawn(work, f"call {call.sid}", self.world.ledger.errors.append)

@@ -39,6 +39,7 @@ class FaultyGate:
     def __init__(self, world: World) -> None:
         self._world = world
         self._requests = 0
+        self._tries: dict[str, int] = {}
 
     def guarded(self, permitted: Callable[[web.Request], None] | None, handler: Handler) -> Handler:
         """The handler with authentication before it and Twilio's error JSON after it."""
@@ -48,27 +49,23 @@ class FaultyGate:
             try:
                 if permitted is not None:
                     permitted(request)
-                slow = await self._slow(request)
+                await self._slow(request)
                 if self._world.faults.rest_all and not _is_create(request):
                     refused = self._refused_at_random()
                     if refused is not None:
                         return refused
-                response = await handler(request)
+                return await handler(request)
             except Refusal as refusal:
                 return web.json_response(refusal.body(), status=refusal.status)
-            del slow
-            return response
 
         return handle
 
-    async def _slow(self, request: web.Request) -> bool:
+    async def _slow(self, request: web.Request) -> None:
         faults = self._world.faults
         if not (faults.rest_all or _is_create(request)):
-            return False
-        if chance(self._world.config.seed, "slow", self._requests) >= faults.rest_slow:
-            return False
-        await self._world.clock.sleep(faults.rest_slow_seconds)
-        return True
+            return
+        if chance(self._world.config.seed, "slow", self._requests) < faults.rest_slow:
+            await self._world.clock.sleep(faults.rest_slow_seconds)
 
     def _refused_at_random(self) -> web.Response | None:
         faults, seed = self._world.faults, self._world.config.seed
@@ -91,7 +88,7 @@ class FaultyGate:
         faults, seed = self._world.faults, self._world.config.seed
         if not any(getattr(faults, f"rest_{name}") for name in _CREATE_FAULTS):
             return None
-        tries = sum(1 for other in self._world.ledger.creates if other.to == entry.to)
+        tries = self._tries[entry.to] = self._tries.get(entry.to, 0) + 1
         for name in _CREATE_FAULTS:
             if chance(seed, "create", name, entry.to, tries) < getattr(faults, f"rest_{name}"):
                 return name

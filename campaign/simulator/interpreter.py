@@ -9,7 +9,8 @@ from urllib.parse import urljoin
 from uuid import uuid4
 
 from campaign.simulator.calls import Call, Interrupted, Interruption, Recording, Why, rfc2822
-from campaign.simulator.relay import RelaySession, SessionEnd, machine_beep
+from campaign.simulator.line import machine_beep
+from campaign.simulator.relay import RelaySession, SessionEnd
 from campaign.simulator.twiml import CONTENT_TYPES, Document, TwimlError, Verb, parse, relay_settings
 from campaign.simulator.world import World, draw, race
 
@@ -41,16 +42,15 @@ class Interpreter:
                 try:
                     document = await self._document(document)
                 except Interrupted as interrupted:
-                    interrupted.interruption.handled.set()
                     if interrupted.interruption.why is not Why.REDIRECT:
                         return interrupted.interruption
+                    interrupted.interruption.handled.set()
                     call.resume()
                     document = await self._first()
             self.world.alert(12100, "too many documents: a redirect goes round in a circle", call.sid)
         except ProgramEnd:
             pass
         except Interrupted as interrupted:
-            interrupted.interruption.handled.set()
             return interrupted.interruption
         return None
 

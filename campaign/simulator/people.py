@@ -160,6 +160,7 @@ class Person:
         self._refusals = 0
         self._statements = 0
         self._barged = False
+        self._first_story: int | None = None
         self.said_goodbye = False
 
     @property
@@ -259,17 +260,17 @@ class Person:
         return Reaction(digits="9") if asked else LISTEN
 
     def _story(self) -> str:
-        return self._rng.choice(
-            (
-                "Well, you know, we had something like that years ago, with my brother in law, and he "
-                "always said that it never pays to hurry, so we waited, and in the end it was just as "
-                "well, but yes, why not.",
-                "Oh, that reminds me of the old office on the corner, we had three people there and a dog, "
-                "and the telephone rang all day, those were the days, anyway, what was it you asked, yes.",
-                "Let me think, it was in March, no, April, when the roof was done, and since then we have "
-                "been looking at this and that, my wife more than me, so I suppose yes, tell me more.",
-            )
+        stories = (
+            "Well, you know, we had something like that years ago, with my brother in law, and he "
+            "always said that it never pays to hurry, so we waited, and in the end it was just as "
+            "well, but yes, why not.",
+            "Oh, that reminds me of the old office on the corner, we had three people there and a dog, "
+            "and the telephone rang all day, those were the days, anyway, what was it you asked, yes.",
+            "Let me think, it was in March, no, April, when the roof was done, and since then we have "
+            "been looking at this and that, my wife more than me, so I suppose yes, tell me more.",
         )
+        self._first_story = self._rng.randrange(3) if self._first_story is None else self._first_story
+        return stories[(self._first_story + self._turns) % len(stories)]
 
     def after_silence(self, times: int) -> Reaction:
         """What the person does when its patience has run out, for the `times`-th time in a row."""

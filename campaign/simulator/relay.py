@@ -6,27 +6,23 @@ sentences on interruptible and reportInputDuringAgentSpeech 1.2.
 
 import asyncio
 import json
-import re
 from dataclasses import dataclass
-from typing import Literal
 from uuid import uuid4
 
 import aiohttp
-from yarl import URL
 
+from campaign.simulator.callbacks import route
 from campaign.simulator.calls import Call, Interruption, Why
 from campaign.simulator.config import Range, chance
-from campaign.simulator.people import MACHINE_GREETING
+from campaign.simulator.frames import valid
+from campaign.simulator.line import Line
 from campaign.simulator.signing import signature
-from campaign.simulator.speech import Speaker
 from campaign.simulator.twiml import RelaySettings
 from campaign.simulator.world import World, draw
 
 MALFORMED_LIMIT = 10
 CLOSE_REASON = b"Closing websocket session"
 MALFORMED_REASON = b"Too many consecutive malformed messages."
-WRITING_SPEED = 15.0  # characters a second that a person speaks
-_DIGITS = re.compile(r"[0-9w#*]+")
 
 
 @dataclass(slots=True)
@@ -54,38 +50,12 @@ class RelaySession:
         self._ws: aiohttp.ClientWebSocketResponse | None = None
         self._end: asyncio.Future[SessionEnd] = asyncio.get_running_loop().create_future()
         self._malformed = 0
-        self._heard = ""  # since the person's last turn
-        self._person_took_turn = asyncio.Event()
-        self._quiet_since = world.clock.monotonic()
-        timings, rng = world.timings, call.rng
-        self.speaker = Speaker(
-            world.clock,
-            self.send,
-            settings.events,
-            self._hear,
-            rng,
-            draw(rng, timings.characters_per_second),
-            self._latency,
-        )
+        self.line = Line(world, call, settings, self.number, self.send)
+        self.speaker = self.line.speaker
 
     def seconds(self) -> int:
         """SessionDuration: whole seconds since the session began."""
         return int(self.world.clock.monotonic() - self.started_at)
-
-    def _latency(self) -> float:
-        timings = self.world.timings
-        return draw(self.call.rng, timings.speech if self._heard or self.number > 1 else timings.first_speech)
-
-    def _hear(self, text: str, kind: str) -> None:
-        """The person has heard a piece."""
-        now = self.world.clock.monotonic()
-        if kind == "digits":
-            self.call.digits_heard += text
-        elif kind == "text":
-            self._heard += text
-            self.call.note("agent", text, now)
-            if self.call.person.is_machine and now >= self.call.answered_at + machine_beep():
-                self.call.message += text
 
     # -- opening ---------------------------------------------------------------------------------
 
@@ -100,7 +70,7 @@ class RelaySession:
             )
         tasks = [
             asyncio.create_task(work)
-            for work in (self._read(), self.speaker.run(), self._talk(), self._watch_interruption())
+            for work in (self._read(), self.speaker.run(), self.line.talk(), self._watch_interruption())
         ]
         if self._cut_due():
             tasks.append(asyncio.create_task(self._cut_in_mid_sentence()))
@@ -121,15 +91,16 @@ class RelaySession:
         seed, call = self.world.config.seed, self.call
         if chance(seed, "unreachable", call.to, call.nth, self.number) < self.world.faults.relay_unreachable:
             return False
-        url = self.settings.url
-        sign = signature(self.world.config.auth_token, url)
+        sign = signature(self.world.config.auth_token, self.settings.url)
+        url, proxy_headers = route(self.world.config, self.settings.url)
         try:
             self._ws = await self.world.webhooks.http.ws_connect(
-                URL(url.partition("#")[0], encoded=True),
+                url,
                 headers={
                     "User-Agent": "Jetty/11.0.24",
                     "X-Twilio-Signature": sign,
                     "x-amzn-bedrock-agentcore-runtime-custom-twilio-signature": sign,
+                    **proxy_headers,
                 },
                 timeout=aiohttp.ClientWSTimeout(ws_close=self.world.clock.real(5.0, 2.0)),
                 max_msg_size=1 << 20,
@@ -233,7 +204,7 @@ class RelaySession:
             await self._bad(text)
             return
         self._malformed = 0
-        self._quiet_since = self.world.clock.monotonic()
+        self.line.app_spoke()
         await self._obey(frame)
 
     async def _bad(self, text: str) -> None:
@@ -296,7 +267,7 @@ class RelaySession:
 
     async def _cut_in_mid_sentence(self) -> None:
         """Cut the socket while the agent speaks, after the person has taken a turn."""
-        await self._person_took_turn.wait()
+        await self.line.turn_taken.wait()
         clock, speaker = self.world.clock, self.speaker
         while True:
             speaker.changed.clear()
@@ -319,205 +290,6 @@ class RelaySession:
         if transport is not None:
             transport.abort()
 
-    # -- the person ------------------------------------------------------------------------------------
-
-    async def _talk(self) -> None:
-        if self.call.person.is_machine:
-            await machine(self)
-            return
-        person, clock, timings, rng = self.call.person, self.world.clock, self.world.timings, self.call.rng
-        opening = person.opening(self.number)
-        if opening.say:
-            await clock.sleep(rng.uniform(0.05, 0.15))
-            await self.utter(opening.say, opening=True)
-        silences = 0
-        self._quiet_since = clock.monotonic()
-        while True:
-            match await self._next_turn():
-                case "speaking":
-                    await self._barge_in()
-                    continue
-                case "finished":
-                    silences = 0
-                    await clock.sleep(draw(rng, timings.reaction))
-                    if self.speaker.busy:
-                        continue
-                    heard, self._heard = self._heard, ""
-                    reaction = person.hears(heard)
-                case "silent":
-                    silences += 1
-                    reaction = person.after_silence(silences)
-            if reaction.say:
-                await self.utter(reaction.say)
-            for digit in reaction.digits or "":
-                await self.press(digit)
-            if reaction.hang_up:
-                await clock.sleep(0.3)
-                self.call.interrupt(Why.PERSON)
-                return
-
-    async def _next_turn(self) -> Literal["finished", "speaking", "silent"]:
-        """Wait until the agent has finished, or speaks and the person wants to cut in, or is silent."""
-        clock, speaker, timings = self.world.clock, self.speaker, self.world.timings
-        person = self.call.person
-        patience = timings.goodbye if person.said_goodbye else timings.patience
-        floor = self.world.config.patience_floor
-        while True:
-            speaker.changed.clear()
-            if speaker.busy:
-                if speaker.speaking and person.barge_in() is not None:
-                    return "speaking"
-                await speaker.changed.wait()
-                continue
-            if self._heard.strip() and not speaker.cycle_open:
-                return "finished"
-            quiet = clock.monotonic() - max(speaker.silent_since, self._quiet_since)
-            if await clock.wait(speaker.changed, max(patience - quiet, 0.0), floor=floor) or speaker.busy:
-                continue
-            # An app that forgot its last:true is answered all the same, only late.
-            return "finished" if self._heard.strip() else "silent"
-
-    async def _barge_in(self) -> None:
-        """Cut in after so many seconds of the agent's speech, if it still speaks then."""
-        clock, speaker = self.world.clock, self.speaker
-        plan = self.call.person.barge_in()
-        if plan is None:
-            return
-        await clock.sleep(plan[0] - (clock.monotonic() - speaker.speaking_since))
-        if speaker.speaking:
-            self.call.person.barged()
-            await self.utter(plan[1])
-
-    async def utter(self, text: str, opening: bool = False) -> None:
-        """The person says something: the frames of a barge-in or of an ordinary turn (2.3)."""
-        clock, timings, settings = self.world.clock, self.world.timings, self.settings
-        overlaps = self.speaker.speaking
-        interrupts = self.speaker.stoppable_by("speech")
-        reported = not overlaps or interrupts or "speech" in settings.report_during_speech
-        speech = "speaker-events" in settings.events
-        if speech:
-            await self.send({"type": "info", "name": "clientSpeaking", "value": "on"})
-        if interrupts:
-            await self._interrupt()
-        self.call.note("person", text, clock.monotonic())
-        words = text.split()
-        seconds = max(0.4, len(text) / WRITING_SPEED)
-        partials = int(seconds / timings.partial) if settings.partial_prompts and reported else 0
-        said = ""
-        for index in range(1, partials + 1):
-            part = " ".join(words[: max(1, round(len(words) * index / partials))])
-            if part != said:
-                await self._prompt(part, last=False)
-                said = part
-            if index == 1 and interrupts:
-                await self._agent_off()
-            await clock.sleep(seconds / partials)
-        if not partials:
-            if interrupts:
-                await self._agent_off()
-            await clock.sleep(seconds)
-        else:
-            await clock.sleep(timings.final_prompt)
-        if speech:
-            await self.send({"type": "info", "name": "clientSpeaking", "value": "off"})
-        if reported:
-            self._heard = ""
-            await self._prompt(text, last=True)
-            if not opening:
-                self._person_took_turn.set()
-        self._quiet_since = clock.monotonic()
-
-    async def _prompt(self, text: str, last: bool) -> None:
-        await self.send(
-            {"type": "prompt", "voicePrompt": text, "lang": self.settings.prompt_language, "last": last}
-        )
-
-    async def _interrupt(self) -> None:
-        fragment, milliseconds = self.speaker.interrupt()
-        if "tokens-played" in self.settings.events and fragment:
-            await self.send({"type": "info", "name": "tokensPlayed", "value": fragment})
-        await self.send(
-            {
-                "type": "interrupt",
-                "utteranceUntilInterrupt": fragment.lstrip(),
-                "durationUntilInterruptMs": milliseconds,
-            }
-        )
-
-    async def _agent_off(self) -> None:
-        if "speaker-events" in self.settings.events:
-            await self.send({"type": "info", "name": "agentSpeaking", "value": "off"})
-
-    async def press(self, digit: str) -> None:
-        """The person presses a key."""
-        overlaps = self.speaker.speaking
-        interrupts = self.speaker.stoppable_by("dtmf")
-        self.call.note("person", f"[{digit}]", self.world.clock.monotonic())
-        if interrupts:
-            await self._interrupt()
-            await self._agent_off()
-        reported = not overlaps or interrupts or "dtmf" in self.settings.report_during_speech
-        if self.settings.dtmf_detection and reported:
-            self._heard = ""
-            await self.send({"type": "dtmf", "digit": digit})
-            self._person_took_turn.set()
-        await self.world.clock.sleep(0.3)
-        self._quiet_since = self.world.clock.monotonic()
-
 
 def _both(yes: bool) -> frozenset[str]:
     return frozenset({"speech", "dtmf"}) if yes else frozenset()
-
-
-def machine_beep() -> float:
-    """Seconds from the answer to an answering machine's beep."""
-    return sum(len(sentence) for sentence in MACHINE_GREETING) / WRITING_SPEED + 1.0
-
-
-async def machine(session: RelaySession) -> None:
-    """An answering machine: what is left of its greeting, a beep, a recording, then it hangs up."""
-    call, clock = session.call, session.world.clock
-    begins = call.answered_at
-    for sentence in MACHINE_GREETING:
-        begins_next = begins + len(sentence) / WRITING_SPEED
-        if clock.monotonic() < begins_next:
-            await session.utter(sentence)
-        begins = begins_next
-    ends = call.answered_at + machine_beep() + session.world.timings.machine_recording
-    await clock.sleep(ends - clock.monotonic())
-    call.interrupt(Why.PERSON)
-
-
-def valid(frame: dict[str, object]) -> bool:
-    """Whether an app's frame is one of 2.4 with fields of the right types."""
-
-    def has(name: str, kind: type, required: bool = False) -> bool:
-        if name not in frame:
-            return not required
-        value = frame[name]
-        return isinstance(value, kind) and not (kind is int and isinstance(value, bool))
-
-    flags = has("interruptible", bool) and has("preemptible", bool)
-    match frame.get("type"):
-        case "text":
-            return has("token", str, required=True) and has("last", bool) and has("lang", str) and flags
-        case "play":
-            loop = frame.get("loop", 1)
-            source = frame.get("source")
-            return (
-                isinstance(source, str)
-                and source != ""
-                and has("loop", int)
-                and isinstance(loop, int)
-                and loop >= 0
-                and flags
-            )
-        case "sendDigits":
-            digits = frame.get("digits")
-            return isinstance(digits, str) and _DIGITS.fullmatch(digits) is not None
-        case "language":
-            named = "ttsLanguage" in frame or "transcriptionLanguage" in frame
-            return named and has("ttsLanguage", str) and has("transcriptionLanguage", str)
-        case "end":
-            return has("handoffData", str)
-    return False

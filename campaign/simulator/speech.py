@@ -10,7 +10,6 @@ import re
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from random import Random
 
 from campaign.simulator.clock import SimulatorClock
 
@@ -64,7 +63,6 @@ class Speaker:
         emit: Emit,
         events: frozenset[str],
         heard: Callable[[str, str], None],
-        rng: Random,
         rate: float,
         latency: Callable[[], float],
     ) -> None:
@@ -72,7 +70,6 @@ class Speaker:
         self._emit = emit
         self._events = events
         self._heard = heard
-        self._rng = rng
         self._rate = rate
         self._latency = latency
         self._queue: deque[Piece] = deque()

@@ -218,7 +218,6 @@ class RelaySettings:
     preemptible: bool = False
     dtmf_detection: bool = False
     partial_prompts: bool = False
-    partial_on_hangup: bool = False
     events: frozenset[str] = frozenset()
     prompt_language: str = "en-US"
     parameters: Mapping[str, str] = field(default_factory=dict)
@@ -270,7 +269,6 @@ def relay_settings(verb: Verb) -> RelaySettings:
         preemptible=verb.get("preemptible").lower() == "true",
         dtmf_detection=verb.get("dtmfDetection").lower() == "true",
         partial_prompts=verb.get("partialPrompts").lower() == "true" and flux,
-        partial_on_hangup=verb.get("partialPromptOnHangup").lower() == "true",
         events=frozenset((verb.get("events") + " " + verb.get("debug")).split()) - {"debugging"},
         prompt_language=language.partition("-")[0] if flux or language == "multi" else language,
         parameters={

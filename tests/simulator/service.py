@@ -2,15 +2,19 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
 from aiohttp import WSMsgType, web
+from twilio.http.http_client import TwilioHttpClient
 from twilio.request_validator import RequestValidator
+from twilio.rest import Client
 
-from campaign.simulator import AUTH_TOKEN
+from campaign.simulator import ACCOUNT_SID, AUTH_TOKEN, Simulator, SimulatorConfig
+from campaign.simulator.calls import Call
 
 Talk = Callable[["Session"], Awaitable[None]]
 
@@ -151,3 +155,71 @@ class Service:
         session.close_code = ws.close_code
         session.ended.set()
         return ws
+
+
+EVENTS = ["initiated", "ringing", "answered", "completed"]
+PERSON = "+12125550100"
+US = "+12125550199"
+RELAY = 'events="speaker-events tokens-played" dtmfDetection="true"'
+
+
+class Rig:
+    """A service, a simulator and the official client between them."""
+
+    def __init__(self, service: Service, simulator: Simulator) -> None:
+        self.service = service
+        self.simulator = simulator
+        self._http = TwilioHttpClient(timeout=10)
+        self.client = Client(ACCOUNT_SID, AUTH_TOKEN, http_client=self._http, environment={})
+        self.client.api.base_url = simulator.base_url
+
+    def close(self) -> None:
+        self._http.session.close()
+
+    async def call(self, to: str = PERSON, **params: Any) -> Any:
+        """Create a call with the official client and all four events."""
+        if "twiml" not in params:
+            params.setdefault("url", self.service.url("/voice"))
+        params.setdefault("status_callback", self.service.url("/status"))
+        params.setdefault("status_callback_event", EVENTS)
+        return await asyncio.to_thread(self.client.calls.create, to=to, from_=US, **params)
+
+    async def finish(self) -> Call:
+        """Wait until nothing is under way; the first call."""
+        async with asyncio.timeout(20):
+            await self.simulator.wait_idle()
+        assert self.simulator.ledger.errors == []
+        return self.simulator.calls[0]
+
+    def statuses(self) -> list[str]:
+        return [params["CallStatus"] for params in self.service.of("/status")]
+
+    def codes(self) -> list[int]:
+        return [alert.code for alert in self.simulator.debugger]
+
+
+@asynccontextmanager
+async def rig(talk: Talk | None = None, persona: str = "interested", **config: Any) -> AsyncIterator[Rig]:
+    """A rig whose one person has the persona; config as of SimulatorConfig.
+
+    Unless said otherwise: a fast clock, 100 calls a second, and all other numbers are busy.
+    """
+    people = {PERSON: persona, **config.pop("people", {})}
+    given: dict[str, Any] = {
+        "clock_rate": 60.0,
+        "calls_per_second": 100.0,
+        "patience_floor": 0.3,
+        "weights": {"busy": 1.0},
+    }
+    given.update(config)
+    async with (
+        Service(talk) as service,
+        Simulator(SimulatorConfig(people=people, **given)) as simulator,
+    ):
+        service.answers["/action"] = "<Response><Hangup/></Response>"
+        service.answers["/voice"] = service.relay_twiml(RELAY)
+        made = Rig(service, simulator)
+        try:
+            yield made
+        finally:
+            made.close()
