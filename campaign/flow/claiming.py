@@ -14,6 +14,7 @@ import structlog
 
 from campaign.domain.budget import Rates
 from campaign.domain.campaign import CampaignDefinition, stored
+from campaign.domain.clock import Clock
 from campaign.domain.pacing import HORIZON_S, Pace, share_out
 from campaign.domain.rulebook import Rulebook
 from campaign.domain.rules import Decision, Facts, Verdict, decide
@@ -81,14 +82,16 @@ class Claimer:
         self._definitions: dict[tuple[int, int], CampaignDefinition] = {}
         self._served: dict[int, float] = {}
 
-    async def claim(self, tx: Tx, now: datetime) -> Claim:
+    async def claim(self, tx: Tx, clock: Clock) -> Claim:
         """Write intents for what is due now.
+
+        Slots are taken when all has been judged, so that they lie ahead however long that took.
 
         Args:
             tx: the transaction; the caller commits it before sending anything.
-            now: the instant of the claim.
         """
         limits, pace = self._limits, self._limits.pace
+        now = clock.now()
         idle = IDLE_S * pace.rate
         row = await claims.lock_pace(tx)
         if row.stopped_why is not None:
@@ -106,14 +109,19 @@ class Claimer:
             return Claim([], idle, "no line is free" if campaigns else "no campaign is running")
         await dnc.lock_shared(tx)
         intents, wrote = await self._decide(tx, campaigns, free, now)
-        slots, following = pace.slots(row.next_slot_at, now, len(intents))
+        judged = clock.now()
+        if judged - now > pace.reach:
+            # Judged too slowly to dial by it (the first claims of a process read a lot): judge anew.
+            log.info("claim_too_slow", seconds=(judged - now).total_seconds(), contacts=len(intents))
+            return Claim([], 0.0, "judging anew")
+        slots, following = pace.slots(row.next_slot_at, judged + pace.lateness, len(intents))
         dials = await self._write(tx, intents, slots, now)
         if not dials:
             # many were put off, so there may be more: look on at once
             return Claim([], 0.0 if wrote else idle, "nothing is due")
         await claims.set_pace(tx, following)
         lead = timedelta(seconds=HORIZON_S * pace.rate) * 0.5
-        return Claim(dials, max(0.0, (following - lead - now).total_seconds()))
+        return Claim(dials, max(0.0, (following - lead - clock.now()).total_seconds()))
 
     async def _decide(
         self, tx: Tx, campaigns: Sequence[RunningCampaign], free: int, now: datetime
@@ -194,7 +202,7 @@ class Claimer:
                 number=a.row.attempts + 1,
                 slot_at=slot,
                 window_closes_at=a.decision.closes_at,
-                reserved=a.reserve(limits.rates),
+                reserved=a.facts.reserve or Decimal(0),
                 decision=a.decision.fingerprint,
             )
             for a, slot in zip(allowed, slots, strict=True)
@@ -227,22 +235,6 @@ class _Allowed:
     facts: Facts
     decision: Decision
     definition: CampaignDefinition
-
-    def reserve(self, rates: Rates) -> Decimal:
-        """The cost of the longest call allowed: what is reserved before the dial."""
-        return reserve(self.definition, self.facts.number.region, rates)
-
-
-def reserve(definition: CampaignDefinition, region: str | None, rates: Rates) -> Decimal:
-    """What the longest call that the campaign allows would cost, in the rates' currency."""
-    lines = rates.lines(
-        region or "",
-        definition.longest_call_seconds,
-        detection=definition.voicemail.detection.value != "off",
-        recorded=definition.script.record,
-        model=definition.script.profiles != ("scripted",),
-    )
-    return sum(lines.values(), Decimal(0))
 
 
 def _room(campaign: RunningCampaign, free: int) -> int:

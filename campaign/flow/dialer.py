@@ -147,7 +147,7 @@ class Dialer:
     async def claim(self) -> Claim:
         """Claim what the pace allows now: one transaction, see claiming.Claimer."""
         async with self._db.transaction() as tx:
-            return await self._claimer.claim(tx, self._clock.now())
+            return await self._claimer.claim(tx, self._clock)
 
     async def _pause(self, seconds: float) -> None:
         sleep = asyncio.ensure_future(self._clock.sleep(seconds))
