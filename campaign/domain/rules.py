@@ -74,9 +74,9 @@ def decide(facts: Facts, rulebook: Rulebook, now: datetime, *, margin: int = DIA
         margin,
     )
     at = now.timestamp()
-    reasons = [judge(facts, now) for first, end, judge in ground.judges if first <= at < end]
-    reasons += [judge(facts, now) for judge in _OURS]
+    reasons = [judge(facts, now) for judge in _OURS]
     reasons.append(_other_registries(facts, ground.registries))
+    reasons += [judge(facts, now) for first, end, judge in ground.judges if first <= at < end]
     verdict = worst(reason.verdict for reason in reasons)
     until: datetime | None = None
     if verdict is Verdict.DEFER and any(reason.until for reason in reasons):
@@ -413,6 +413,7 @@ _NEVER_TOGETHER = Cited("window.together", "hours").block(
     "Within 60 days there is no instant at which all hours and zones are open together."
 )
 _OURS: tuple[Callable[[Facts, datetime], RuleVerdict], ...] = (
+    _own_dnc,  # first: of several blocks, an opt-out is the one to tell
     _kind,
     _regions,
     _state,
@@ -425,5 +426,4 @@ _OURS: tuple[Callable[[Facts, datetime], RuleVerdict], ...] = (
     _limit,
     _gap,
     _busy,
-    _own_dnc,
 )

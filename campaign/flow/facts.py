@@ -20,7 +20,7 @@ from campaign.domain.facts import CampaignPolicy, Consent, DncHit, Facts, Scrub
 from campaign.domain.phone import NumberKind, PhoneNumber
 from campaign.domain.place import Place, locate, zones_named
 from campaign.domain.rulebook import LONGEST_CAP_HOURS
-from campaign.store import claims
+from campaign.store import claims, dnc
 from campaign.store import facts as stored
 from campaign.store.database import Tx
 
@@ -167,7 +167,10 @@ async def gather(tx: Tx, rows: Sequence[Candidate], standing: Situation, now: da
         standing: from `situation`, in the same transaction; used up by this.
     """
     numbers = list({row.number for row in rows})
-    listed = await stored.listed(tx, numbers)
+    lists = {one for stand in standing.campaigns.values() for one in stand.dnc_lists}
+    listed: dict[str, list[dnc.Hit]] = {}
+    for hit in await dnc.hits(tx, numbers, lists):
+        listed.setdefault(hit.phone, []).append(hit)
     tried = await stored.tried(tx, numbers, now - timedelta(hours=LONGEST_CAP_HOURS))
     return [_facts(row, standing, listed.get(row.number, ()), tried.get(row.number)) for row in rows]
 
@@ -175,7 +178,7 @@ async def gather(tx: Tx, rows: Sequence[Candidate], standing: Situation, now: da
 def _facts(
     row: Candidate,
     situation: Situation,
-    listed: Sequence[stored.ListedNumber],
+    listed: Sequence[dnc.Hit],
     tries: stored.Tries | None,
 ) -> Facts:
     stand = situation.campaigns[row.campaign_id]

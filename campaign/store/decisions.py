@@ -70,7 +70,6 @@ class KeptDecision:
 
     id: int
     campaign_id: int
-    campaign: str
     campaign_contact_id: int
     phone: str
     decision: Decision
@@ -78,32 +77,33 @@ class KeptDecision:
     decided_at: datetime
 
 
-async def of_number(tx: Tx, phones: Sequence[str], *, limit: int = 200) -> list[KeptDecision]:
-    """The decisions kept for those numbers in all campaigns, the latest `limit` of them, oldest first."""
+async def of_contacts(
+    tx: Tx, campaign_contact_ids: Sequence[int], *, limit: int = 50
+) -> dict[int, list[KeptDecision]]:
+    """Campaign contact → the latest `limit` decisions kept for it, oldest first."""
     rows = await tx.execute(
         text(
             """
-            SELECT * FROM (
-                SELECT d.id, d.campaign_id, c.name AS campaign, d.campaign_contact_id, d.phone, d.reasons,
-                       d.facts, d.decided_at
-                  FROM decisions d JOIN campaigns c ON c.id = d.campaign_id
-                 WHERE d.phone = ANY(:phones)
-                 ORDER BY d.id DESC LIMIT :limit) AS latest
-             ORDER BY id
+            SELECT d.*
+              FROM unnest(CAST(:ids AS bigint[])) AS w (id)
+             CROSS JOIN LATERAL (
+                    SELECT * FROM decisions WHERE campaign_contact_id = w.id
+                     ORDER BY id DESC LIMIT :limit) AS d
+             ORDER BY d.id
             """
         ),
-        {"phones": list(phones), "limit": limit},
+        {"ids": list(campaign_contact_ids), "limit": limit},
     )
-    return [
-        KeptDecision(
+    found: dict[int, list[KeptDecision]] = {}
+    for row in rows:
+        kept = KeptDecision(
             row.id,
             row.campaign_id,
-            row.campaign,
             row.campaign_contact_id,
             row.phone,
             Decision.from_json(row.reasons),
             row.facts,
             row.decided_at,
         )
-        for row in rows
-    ]
+        found.setdefault(row.campaign_contact_id, []).append(kept)
+    return found

@@ -46,39 +46,6 @@ async def registries(tx: Tx) -> dict[str, datetime]:
 
 
 @dataclass(frozen=True, slots=True)
-class ListedNumber:
-    """A number that stands on a do-not-call list."""
-
-    phone: str
-    list_id: int
-    list_name: str
-    kind: str
-    added_at: datetime
-    reason: str
-    source: str
-    quote: str | None
-
-
-LISTED = text(
-    """
-    SELECT e.phone, e.list_id, l.name AS list_name, l.kind, e.added_at, e.reason, e.source, e.quote
-      FROM unnest(CAST(:phones AS text[])) AS n (phone)
-      JOIN dnc_entries e ON e.phone = n.phone
-      JOIN dnc_lists l ON l.id = e.list_id
-     ORDER BY e.added_at
-    """
-)
-
-
-async def listed(tx: Tx, phones: Sequence[str]) -> dict[str, list[ListedNumber]]:
-    """Phone → every list that has it, oldest entry first; one probe of the primary key per number."""
-    found: dict[str, list[ListedNumber]] = {}
-    for row in await tx.execute(LISTED, {"phones": list(phones)}):
-        found.setdefault(row.phone, []).append(ListedNumber(**row._mapping))
-    return found
-
-
-@dataclass(frozen=True, slots=True)
 class Tries:
     """What was tried at one number: instants that count, and since when an attempt is under way."""
 
