@@ -19,6 +19,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -43,7 +44,7 @@ GRACE_SECONDS = 2.0
 TICK_SECONDS = 0.25
 STOP_SECONDS = 60.0
 LOG_BYTES = 10_000_000
-RETRY_PAUSES = (0.1, 0.2, 0.4, 0.8, 1.6, 1.6)  # a killed server's orphans need a moment to die
+RETRY_PAUSES = (0.1, 0.2, 0.4, 0.8, 1.5)  # a killed server's orphans need a moment to die
 PR_SET_PDEATHSIG = 1
 
 SETTINGS = {
@@ -139,16 +140,16 @@ class Keeper:
         self.binaries = postgres_binaries.readable_copy(self.binaries, self.user, layout.home)
         if layout.log.exists() and layout.log.stat().st_size > LOG_BYTES:
             layout.log.rename(layout.log.with_suffix(".log.1"))
+        for remains in layout.home.glob(".data-*"):  # a killed keeper's initdb may be removing them itself
+            shutil.rmtree(remains, ignore_errors=True)
         if not layout.cluster.exists():
             self._create_cluster()
         self._make_socket_dir()
 
     def _create_cluster(self) -> None:
         """Fill a cluster aside and rename it, so that a killed attempt leaves no half of one."""
-        for remains in self.layout.home.glob(".data-*"):
-            shutil.rmtree(remains)
-        unfinished = self.layout.home / f".data-{os.getpid()}"
-        self._own_dir(unfinished)
+        unfinished = Path(tempfile.mkdtemp(prefix=".data-", dir=self.layout.home))
+        self._hand_over(unfinished)
         options = ["-U", SUPERUSER, "-E", "UTF8", "--locale=C", "--auth=trust", "--data-checksums"]
         self._run("initdb", *options, "--no-sync", "-D", str(unfinished))
         self._run(
@@ -190,7 +191,8 @@ class Keeper:
     def _make_socket_dir(self) -> None:
         place = self.layout.socket_dir()
         if not place.exists():
-            self._own_dir(place)
+            place.mkdir(mode=0o700)
+            self._hand_over(place)
         found = place.lstat()
         uid = self.user.uid if self.user else os.geteuid()
         if place.is_symlink() or not place.is_dir() or found.st_uid != uid or found.st_mode & 0o077:
@@ -201,8 +203,7 @@ class Keeper:
         for stale in place.iterdir():  # under the keeper's lock no server of ours can be listening
             stale.unlink()
 
-    def _own_dir(self, place: Path) -> None:
-        place.mkdir(mode=0o700)
+    def _hand_over(self, place: Path) -> None:
         if self.user is not None:
             os.chown(place, self.user.uid, self.user.gid)
 

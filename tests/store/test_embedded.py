@@ -101,22 +101,26 @@ class User:
         self.process.communicate(timeout=30)
 
 
+def stop_all_in(folder: Path) -> None:
+    for data_dir in folder.iterdir():
+        now = status(data_dir) if data_dir.is_dir() else None
+        if now and now.keeper_pid and now.log:
+            stop_server(Layout(data_dir, int(now.log.parent.name.removeprefix("pg"))))
+
+
 @pytest.fixture
 def base() -> Iterator[Path]:
     """A directory that the server's user can enter (pytest's own is private), emptied afterwards."""
     place = Path(tempfile.mkdtemp(prefix="campaign-pg-"))
     place.chmod(0o755)
     yield place
-    for data_dir in place.iterdir():
-        now = status(data_dir) if data_dir.is_dir() else None
-        if now and now.keeper_pid and now.log:
-            stop_server(Layout(data_dir, int(now.log.parent.name.removeprefix("pg"))))
+    stop_all_in(place)
     shutil.rmtree(place)
 
 
 @pytest.fixture(scope="module")
 def prepared() -> Iterator[Path]:
-    """A data directory whose cluster is made, not running, for copies: making one takes most of a second."""
+    """A data directory whose cluster is made: making one takes most of a second."""
     folder = Path(tempfile.mkdtemp(prefix="campaign-pg-"))
     folder.chmod(0o755)
     use(folder / "data").close(stop=True)
@@ -125,10 +129,31 @@ def prepared() -> Iterator[Path]:
 
 
 @pytest.fixture
-def place(base: Path, prepared: Path) -> Path:
-    """A data directory that has been used before."""
+def place(prepared: Path) -> Iterator[Path]:
+    """A data directory that has been used before and where nothing runs."""
+    yield prepared
+    stop_all_in(prepared.parent)
+
+
+@pytest.fixture
+def spare(base: Path, prepared: Path) -> Path:
+    """A copy of it, to be damaged."""
     subprocess.run(["cp", "-a", prepared, base / "data"], check=True)
     return base / "data"
+
+
+def link(source: str, target: str) -> None:
+    """A cheap copy that nobody writes to: the same file under another name where the disk allows it."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
+def copy_package(package: Path, folder: Path) -> None:
+    """A package with the shared libraries that its wheel keeps beside it."""
+    for part in (package, package.parent / f"{package.name}.libs"):
+        shutil.copytree(part, folder / part.name, copy_function=link)
 
 
 def use(place: Path) -> Attachment:
@@ -179,14 +204,13 @@ def test_a_kill_of_all_users_leaves_no_server_after_five_seconds(place: Path) ->
 def test_a_killed_keeper_takes_the_server_down_and_the_next_user_loses_nothing(place: Path) -> None:
     user = User(place)
     with connect(user.url()) as connection:
-        connection.execute("CREATE TABLE kept (n int)")
-        connection.execute("INSERT INTO kept VALUES (7)")
+        connection.execute("CREATE TABLE kept_by_keeper AS SELECT 7 AS n")
     keeper, server = pids(place)
     user.die()
     os.kill(keeper, signal.SIGKILL)
     assert ends(server, 5)
     with use(place) as again, connect(again.url) as connection:
-        assert connection.execute("SELECT n FROM kept").fetchall() == [(7,)]
+        assert connection.execute("SELECT n FROM kept_by_keeper").fetchall() == [(7,)]
         assert pids(place) != (keeper, server)
 
 
@@ -235,7 +259,9 @@ def test_a_killed_creation_leaves_no_half_cluster(base: Path) -> None:
     assert ends(keeper, 2)
     with use(place) as attachment:
         assert works(attachment.url)
-        assert not list(home.glob(".data-*"))
+        attachment.close(stop=True)
+    use(place).close(stop=True)
+    assert not list(home.glob(".data-*"))
 
 
 @pytest.mark.parametrize("named", ["a stranger", "nobody", "nonsense"])
@@ -310,9 +336,7 @@ def test_programs_in_a_private_home_are_copied_to_where_the_server_can_read_them
     found = postgres_binaries.candidates()[0].parent.parent
     home = base / "home"
     home.mkdir(mode=0o700)
-    shutil.copytree(found / "pginstall", home / found.name / "pginstall")
-    shutil.copytree(found.parent / f"{found.name}.libs", home / f"{found.name}.libs")
-    (home / found.name / "__init__.py").touch()
+    copy_package(found, home)
     user = User(base / "data", {"PYTHONPATH": str(home)})
     url = user.url()
     assert works(url)
@@ -332,18 +356,16 @@ def test_a_normal_user_needs_nobody_elses_rights(base: Path) -> None:
     nobody = pwd.getpwnam("nobody")
     python = base / "python"
     library = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    unwanted = shutil.ignore_patterns("site-packages", "test", "*.a", "config-*", "idlelib")
+    unwanted = shutil.ignore_patterns("site-packages", "test", "config-*", "ensurepip", "*.opt-?.pyc")
     source = Path(sys.base_prefix) / "lib"
-    shutil.copytree(source / library, python / "lib" / library, ignore=unwanted, symlinks=True)
+    shutil.copytree(source / library, python / "lib" / library, ignore=unwanted, copy_function=link)
     (python / "bin").mkdir()
     shutil.copy2(Path(sys.executable).resolve(), python / "bin" / "python")
     for shared in source.glob("libpython*.so*"):
         shutil.copy2(shared, python / "lib")
     packages = base / "packages"
     shutil.copytree(REPOSITORY / "campaign", packages / "campaign", ignore=unwanted)
-    package = postgres_binaries.candidates()[0].parent.parent
-    shutil.copytree(package, packages / package.name)
-    shutil.copytree(package.parent / f"{package.name}.libs", packages / f"{package.name}.libs")
+    copy_package(postgres_binaries.candidates()[0].parent.parent, packages)
     os.chown(base, nobody.pw_uid, nobody.pw_gid)
     process = subprocess.Popen(
         [python / "bin" / "python", "-c", textwrap.dedent(USER), place],
@@ -391,7 +413,8 @@ def test_the_surroundings_of_the_user_do_not_reach_the_server(place: Path) -> No
     user.leave()
 
 
-def test_a_removed_data_directory_ends_its_server(place: Path) -> None:
+def test_a_removed_data_directory_ends_its_server(spare: Path) -> None:
+    place = spare
     attachment = use(place)
     keeper, server = pids(place)
     attachment.close()
@@ -414,7 +437,8 @@ def test_a_file_where_the_data_directory_should_be_is_explained(base: Path) -> N
         use(base / "data")
 
 
-def test_a_cluster_that_cannot_start_is_explained_with_its_log(place: Path) -> None:
+def test_a_cluster_that_cannot_start_is_explained_with_its_log(spare: Path) -> None:
+    place = spare
     use(place).close(stop=True)
     (Layout(place, 18).cluster / "global" / "pg_control").unlink()
     with pytest.raises(DatabaseUnavailable, match=r"does not start .*pg_control.* Read .*server\.log"):
