@@ -12,7 +12,6 @@ from typing import Final, Literal, TypeAlias, assert_never
 import msgspec
 
 from campaign.domain import script as scripts
-from campaign.domain.campaign import VoicemailPolicy
 from campaign.domain.script import Script
 
 MOST_RESUMES: Final = 3
@@ -84,7 +83,7 @@ def answer(
     resumes_so_far: int,
     script: Script,
     values: Mapping[str, str],
-    voicemail: VoicemailPolicy = VoicemailPolicy.HANG_UP,
+    voicemail: Literal["hang_up", "leave_message"] = "hang_up",
     answered_by: str | None = None,
     opted_out: bool = False,
     concluded: bool = False,
@@ -101,7 +100,8 @@ def answer(
         values: variables for those words.
         voicemail: what to do with a machine; a message needs the end of its greeting detected, and
             whether one may be left at all is decided by the caller from the rules.
-        answered_by: the machine detection's verdict, if it is known from elsewhere.
+        answered_by: the machine detection's verdict, if it is known from elsewhere; None where the
+            campaign talks to machines.
         opted_out: the person asked not to be called again in this call.
         concluded: the conversation had already reached its end (last words, disposition).
 
@@ -114,8 +114,7 @@ def answer(
     if opted_out:
         return HangUp(), "the person asked not to be called"
     verdict = given.get("answered_by") or answered_by or ""
-    machine = verdict == "fax" or (verdict.startswith("machine") and voicemail is not VoicemailPolicy.TALK)
-    if machine:
+    if verdict.startswith("machine") or verdict == "fax":
         return _machine(verdict, script, values, voicemail)
     if session_status == "completed":
         return HangUp(), "the person hung up"
@@ -134,12 +133,12 @@ def answer(
 
 
 def _machine(
-    verdict: str, script: Script, values: Mapping[str, str], voicemail: VoicemailPolicy
+    verdict: str, script: Script, values: Mapping[str, str], voicemail: Literal["hang_up", "leave_message"]
 ) -> tuple[Recovery, str]:
     match voicemail:
-        case VoicemailPolicy.HANG_UP | VoicemailPolicy.TALK:
+        case "hang_up":
             return HangUp(), f"answered by {verdict}"
-        case VoicemailPolicy.LEAVE_MESSAGE:
+        case "leave_message":
             message = scripts.render(script.voicemail, values)
             # Only machine_end_* says that the machine's own greeting is over and it is recording.
             if verdict.startswith("machine_end") and message:
