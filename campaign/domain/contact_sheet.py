@@ -219,11 +219,30 @@ def _listed(cells: Sequence[str]) -> str:
     return ", ".join(f'"{cell[:40]}"' for cell in cells[:40]) or "none"
 
 
-class RowParser:
-    """Rows of one file → contacts. Remembers places already worked out; holds nothing else."""
+@dataclass(frozen=True, slots=True)
+class Attestation:
+    """What whoever brings a list vouches for, where its rows say nothing of consent themselves.
 
-    def __init__(self, columns: Columns, *, region: str | None, now: datetime) -> None:
-        """Args: `region`: ISO country of numbers without "+"; `now`: consent given later is refused."""
+    `level`: one of CONSENT_LEVELS; `at`: aware, UTC; `source`: how it was given, and who says so.
+    """
+
+    level: str
+    at: datetime | None
+    source: str | None
+
+
+class RowParser:
+    """Rows of one file → contacts. Remembers places already worked out; holds nothing else.
+
+    Args:
+        region: ISO country of numbers without "+".
+        now: consent that is dated later is refused.
+        attestation: for rows without a word about consent; one that says "no" keeps its no.
+    """
+
+    def __init__(
+        self, columns: Columns, *, region: str | None, now: datetime, attestation: Attestation | None = None
+    ) -> None:
         self._columns = columns
         self._region = region
         self._now = now
@@ -236,6 +255,7 @@ class RowParser:
         self._plain = not any(
             name in columns.fields for name in ("consent", "consent_at", "consent_source", "party")
         )
+        self._unsaid = attestation or Attestation("none", None, None)
         self._places: dict[tuple[str, str, str, str, str], Place] = {}
 
     def __call__(self, line: int, cells: list[str]) -> ContactRow | RowError:
@@ -268,7 +288,9 @@ class RowParser:
         for other in phones[1:]:
             place = place.union(self._place(other, zone, state, postal_code, country))
         party, consent, consent_at, consent_source = (
-            ("unknown", "none", None, None) if self._plain else self._consent(cells, region)
+            ("unknown", self._unsaid.level, self._unsaid.at, self._unsaid.source)
+            if self._plain
+            else self._consent(cells, region)
         )
         external = self._external_id
         return ContactRow(
@@ -349,6 +371,9 @@ class RowParser:
                 raise _Refused(fields["consent_at"], why, "consent_at")
             if at > self._now:
                 raise _Refused(fields["consent_at"], "the consent's date lies in the future", "consent_at")
+        if not cell("consent"):
+            unsaid = self._unsaid
+            return party, unsaid.level, at or unsaid.at, cell("consent_source") or unsaid.source
         return party, consent, at, cell("consent_source") or None
 
     def _ragged(self, line: int, cells: list[str]) -> RowError:
@@ -358,6 +383,24 @@ class RowParser:
 
     def _error(self, line: int, cells: Sequence[str], index: int, why: str, code: str) -> RowError:
         return RowError(line, self._columns.header[index].strip(), why, code, tuple(cells))
+
+
+def contact_from(fields: Mapping[str, str], *, region: str | None, now: datetime) -> ContactRow:
+    """One contact that doesn't come from a file: the same names and the same checks as a CSV's columns.
+
+    Args:
+        fields: {"phone": "+1 212 555 0142", "first_name": "Ana", "consent": "express_written" …}.
+
+    Raises:
+        BadInput: with the name of the field that can't be used.
+    """
+    for name, value in fields.items():
+        if "\0" in name or "\0" in value:
+            raise BadInput(f"{name!r} holds a NUL character.", field=name)
+    found = RowParser(map_columns(list(fields)), region=region, now=now)(1, list(fields.values()))
+    if isinstance(found, RowError):
+        raise BadInput(f"{found.column or 'contact'}: {found.why}.", field=found.column, code=found.code)
+    return found
 
 
 class _Refused(Exception):
