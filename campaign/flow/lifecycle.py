@@ -31,6 +31,7 @@ __all__ = [
     "faults_against",
     "lift",
     "pause",
+    "pause_for_fault",
     "pause_within",
     "redial",
     "resume",
@@ -38,6 +39,7 @@ __all__ = [
     "stop",
     "stop_all",
     "tick",
+    "warned",
 ]
 
 log = structlog.get_logger(__name__)
@@ -158,6 +160,22 @@ async def pause_within(tx: Tx, name: str, *, actor: str, now: datetime, why: str
     change = await _move(tx, row, CampaignAction.PAUSE, reason, actor, now)
     cancelled = await halts.cancel_calls(tx, row.id, f"the campaign was paused: {reason}", now)
     return replace(change, cancelled=cancelled)
+
+
+async def pause_for_fault(
+    db: Database, campaign_id: int | None, *, why: str, actor: str, now: datetime
+) -> list[Change]:
+    """Pause a campaign, or all that run, because their further calls would fail in the same way.
+
+    Args:
+        campaign_id: None for a fault of the account, which concerns every campaign.
+        why: what is wrong and what to do about it; operators read it in the campaign's status.
+    """
+    async with db.transaction() as tx:
+        await halts.lock_pace(tx)
+        found = await campaigns.listed(tx, [CampaignState.RUNNING])
+        names = [row.name for row in found if campaign_id in (None, row.id)]
+        return [await pause_within(tx, name, actor=actor, now=now, why=why) for name in sorted(names)]
 
 
 async def stop(
@@ -302,6 +320,11 @@ async def _begin_faults(tx: Tx, row: CampaignRow) -> str:
     """Why a scheduled campaign can't begin: its lists have changed since; empty when it can."""
     definition = stored(await campaigns.definition(tx, row.id))
     return "; ".join(str(fault) for fault in await faults_against(tx, definition))
+
+
+def warned(change: Change, warning: str) -> Change:
+    """The same change with one more sentence that the operator should read."""
+    return replace(change, warnings=[*change.warnings, warning])
 
 
 def as_json(change: Change) -> dict[str, Any]:

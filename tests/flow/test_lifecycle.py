@@ -188,6 +188,22 @@ async def test_pausing_twice_is_no_error(db: Database, clock: ManualClock) -> No
     assert not (await lifecycle.pause(db, "Minimal", actor=ANA, now=clock.now())).changed
 
 
+async def test_a_fault_of_the_account_pauses_all_that_run_and_says_why(
+    db: Database, clock: ManualClock
+) -> None:
+    one = await running(db, clock)
+    await lifecycle.create(db, definition(name="Draft"), actor=ANA, now=clock.now())
+    changes = await lifecycle.pause_for_fault(
+        db, None, why="Twilio refuses the account. Check its balance.", actor="system:dialer", now=clock.now()
+    )
+    assert [(change.campaign_id, change.state) for change in changes] == [(one, "paused")]
+    async with db.connection() as tx:
+        assert "balance" in str((await campaigns.find(tx, "Minimal")).state_why)
+    assert await state_of(db, "Draft") == "draft"
+    again = await lifecycle.pause_for_fault(db, one, why="x", actor="system:dialer", now=clock.now())
+    assert again == []
+
+
 async def test_stop_waits_for_the_conversations_and_is_final(db: Database, clock: ManualClock) -> None:
     campaign = await running(db, clock)
     talk = await make_attempt(db, campaign, phone(0), state="answered")
