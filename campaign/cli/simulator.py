@@ -30,8 +30,8 @@ first socket is cut in mid-sentence, and the person goes on in the second):
 
 --by-digits: the last two digits modulo {len(BY_DIGITS)} choose: {_DIGITS}.
 
---people FILE is TOML: a table [numbers] with lines such as "+12125550100" = "interested", and a
-table [weights] with lines such as busy = 10.
+--people FILE is TOML: a table "numbers" with lines such as "+12125550100" = "interested", and a
+table "weights" with lines such as busy = 10.
 
 Faults: --fault NAME=VALUE, rates from 0 to 1: {_FAULTS}.
 
@@ -56,7 +56,7 @@ def simulator(
     person: Annotated[
         list[str] | None, typer.Option(help="NUMBER=PERSONA, repeatable; wins over all else.")
     ] = None,
-    people: Annotated[Path | None, typer.Option(help="TOML file with [numbers] and [weights].")] = None,
+    people: Annotated[Path | None, typer.Option(help="TOML file with tables numbers and weights.")] = None,
     by_digits: Annotated[bool, typer.Option(help="The last two digits choose the persona.")] = False,
     cut_number: Annotated[
         list[str] | None, typer.Option(help="Cut this number's first socket in mid-sentence; repeatable.")
@@ -81,7 +81,7 @@ def simulator(
         Path | None, typer.Option(help="File to which the port is written when ready.")
     ] = None,
 ) -> None:
-    """Run Twilio on your own machine (the full help is `HELP`, given where the command is registered)."""
+    """Run Twilio on your own machine (the command's help is `HELP`)."""
     try:
         numbers, weights = read_people(people) if people else ({}, {})
         numbers |= {number: check_persona(name) for number, name in _pairs(person, "--person")}
@@ -116,6 +116,9 @@ def simulator(
             err=True,
         )
         raise typer.Exit(1) from error
+
+
+simulator.__doc__ = HELP  # typer shows the docstring, and this one is put together from the tables
 
 
 def _pairs(items: list[str] | None, option: str) -> list[tuple[str, str]]:

@@ -118,7 +118,7 @@ class Doors:
         except ValueError as error:
             return _json({"error": str(error)}, 400)
         call = self._exchange.calls.get(sid)
-        if call is None or call.answered is None or call.over.is_set():
+        if call is None or call.answered is None or call.ended is not None:
             return _json({"error": f"no answered call has the sid {sid}"}, 404)
         await self._exchange.interrupt(call, Why.PERSON)
         return _json({"status": call.status})

@@ -74,6 +74,7 @@ class RelaySession:
         ]
         if self._cut_due():
             tasks.append(asyncio.create_task(self._cut_in_mid_sentence()))
+        end: SessionEnd | None = None
         try:
             for task in tasks:
                 task.add_done_callback(self._task_failed)
@@ -82,8 +83,10 @@ class RelaySession:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            if self._ws is not None and not self._ws.closed and not self._end.done():
+            if end is None and self._ws is not None:
+                # The simulator itself is being stopped: no closing handshake.
                 self._abort()
+                await self._ws.close()
         await self._close(end)
         return end
 

@@ -249,7 +249,8 @@ class Speaker:
 
 def whole_words(text: str, characters: int) -> str:
     """The text up to so many characters, cut back to its last whole word."""
+    characters = max(characters, 0)
     if characters >= len(text):
         return text
-    part = text[: max(characters, 0)]
+    part = text[:characters]
     return part.rpartition(" ")[0] if text[len(part)] != " " else part

@@ -1,0 +1,101 @@
+"""Every field that the simulator sends has a source, and every field that a source promises comes."""
+
+import asyncio
+import json
+from collections import defaultdict
+from collections.abc import Iterable
+
+from campaign.simulator.fields import FIELDS
+from tests.simulator.service import RELAY, Rig, Session, rig
+
+GROUNDS = {"recorded", "specified", "documented", "memory"}
+ASK = "Hello, this is Ada. Do you have a minute?"
+
+
+def test_every_source_names_a_section_and_its_ground() -> None:
+    for fields in FIELDS.values():
+        for source in fields.values():
+            assert source.section[0].isdigit()
+            assert source.ground in GROUNDS
+
+
+async def talk(session: Session) -> None:
+    await session.next("setup")
+    await session.ws.send_str("not a frame")
+    await session.say(ASK)
+    await session.next("prompt", voicePrompt="Sure, go ahead.")
+    await session.say("Here is a very long sentence, long enough for anybody to cut into it. Press 5. Yes?")
+    await session.next("interrupt")
+    await session.say("Please press 5. Will you?")
+    await session.next("prompt", last=True)
+    await session.send(type="end", handoffData="done")
+    await session.drain()
+
+
+async def press(session: Session) -> None:
+    await session.next("setup")
+    await session.say("Press 5. Will you?")
+    await session.next("dtmf")
+    # Gone without `end`: the session fails.
+
+
+async def drive(made: Rig) -> None:
+    """Calls of every kind."""
+    service, simulator = made.service, made.simulator
+
+    async def choose(session: Session) -> None:
+        await (talk if session.path == "/relay/one" else press)(session)
+
+    service.talk = choose
+    start = (
+        f'<Start><Recording recordingStatusCallback="{service.url("/recording")}" '
+        'recordingStatusCallbackEvent="in-progress completed"/></Start>'
+    )
+    service.answers["/voice"] = service.relay_twiml(RELAY).replace("<Connect", start + "<Connect", 1)
+    service.answers["/keys"] = service.relay_twiml(RELAY).replace("/relay/one", "/relay/keys")
+    service.answers["/dial"] = (
+        f'<Response><Dial action="{service.url("/dialled")}">+12125550110</Dial></Response>'
+    )
+    service.answers["/dialled"] = "<Response><Redirect>/end</Redirect></Response>"
+    service.answers["/end"] = "<Response><Hangup/></Response>"
+    service.statuses["/broken"] = 500
+    amd = {
+        "machine_detection": "Enable",
+        "async_amd": "true",
+        "async_amd_status_callback": service.url("/amd"),
+    }
+    await made.call(**amd)
+    for number, path in enumerate(("/keys", "/dial", "/broken")):
+        to = f"+1212555030{number}"
+        simulator.world.named[to] = "keypresser" if path == "/keys" else "interested"
+        sync = {"machine_detection": "Enable"} if path == "/dial" else {}
+        await made.call(to, url=service.url(path), fallback_url=service.url("/end"), **sync)
+    await made.call("+12125550400")  # busy
+    await made.finish()
+
+
+async def test_what_is_sent_is_what_the_table_says() -> None:
+    sent: dict[str, list[Iterable[str]]] = defaultdict(list)
+    async with rig(persona="interrupter") as made:
+        await drive(made)
+        for delivery in made.simulator.deliveries:
+            sent[delivery.kind].append(delivery.params)
+        for item in made.simulator.ledger.frames:
+            if item.direction == "sent":
+                sent[f"frame {item.frame['type']}"].append(item.frame)
+        base = f"{made.simulator.base_url}/2010-04-01/Accounts/{made.simulator.config.account_sid}"
+        client = made.client.http_client
+        auth = (made.simulator.config.account_sid, made.simulator.config.auth_token)
+        listed = await asyncio.to_thread(client.request, "GET", f"{base}/Calls.json", auth=auth)
+        missing = await asyncio.to_thread(client.request, "GET", f"{base}/Calls/CA0.json", auth=auth)
+        page = json.loads(listed.text)
+        sent["call list"].append(page)
+        sent["call resource"].extend(page["calls"])
+        sent["error"].append(json.loads(missing.text))
+    assert sent.keys() == FIELDS.keys()
+    for message, fields in FIELDS.items():
+        seen = {name for one in sent[message] for name in one}
+        assert seen == set(fields), message
+        always = {name for name, source in fields.items() if not source.when}
+        for one in sent[message]:
+            assert always <= set(one), message
