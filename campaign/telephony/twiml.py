@@ -28,18 +28,18 @@ def connect_relay(
     """Hand an answered call to a conversation.
 
     Args:
-        script: language, voice, hints and interruption settings; `record` asks for a recording.
+        script: language, voice, hints and interruption settings; `record` starts a recording.
         url: the socket, wss://… (ws://… on a loopback address only); signed as written here.
         action: asked when the session ends, whatever ends it; its answer decides what the call does next.
         parameters: come back as `customParameters` of the session's first frame; no secrets.
-        recording_callback: where the recording's events go; needed when `script.record`.
+        recording_callback: where the recording's events go; None: a recording of the call runs already.
 
     There is no welcomeGreeting: it would be repeated by each new session of the same call, and our greeting
     is a frame of ours. What the person says or keys while we speak is always reported, else "stop calling"
     over our own words would be lost.
     """
     response = VoiceResponse()
-    if script.record:
+    if script.record and recording_callback is not None:
         # Before <Connect>: `Record=true` of the Calls API is silently ignored with ConversationRelay.
         start = Start()
         start.recording(

@@ -62,6 +62,12 @@ def test_a_full_script_carries_its_language_voice_hints_interruptions_and_record
     )
 
 
+def test_a_resumed_session_starts_no_second_recording():
+    script = Script(greeting="Hello.", goal="Ask.", record=True)
+    assert "<Recording" in relay(script, recording_callback="https://e/r")
+    assert "<Recording" not in relay(script, recording_callback=None)
+
+
 def test_there_is_never_a_welcome_greeting_which_each_new_session_would_repeat():
     assert "welcomeGreeting" not in relay(PLAIN)
 

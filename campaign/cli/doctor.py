@@ -1,0 +1,350 @@
+"""`campaign doctor`: is everything there that calling people needs, and what to do where it isn't."""
+
+import asyncio
+import os
+import secrets
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import Annotated
+
+import httpx
+import typer
+from rich.markup import escape
+
+from campaign.cli.common import out, print_json, quiet_logs
+from campaign.domain.errors import CampaignError, TwilioError
+from campaign.settings import ModelProfile, Settings, read_settings
+from campaign.store import campaigns, leases, migrate
+from campaign.store.database import Database
+from campaign.store.embedded import attach
+from campaign.telephony.addresses import RELAY, Addresses
+from campaign.telephony.gateway import Gateway, TwilioRefused
+from campaign.web.health import health_proof
+from campaign.wiring import (
+    ServiceClock,
+    data_dir_of,
+    open_gateway,
+    read_rates,
+    read_rulebook,
+)
+
+HTTP_SECONDS = 10.0
+HEARTBEAT = timedelta(seconds=15)
+
+
+class Verdict(StrEnum):
+    OK = "ok"
+    NOTE = "note"
+    FAULT = "fault"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What was looked at, how it is, and what to do about it."""
+
+    name: str
+    verdict: Verdict
+    said: str
+    do: str = ""
+
+
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+) -> None:
+    """Check each setting, the database, Twilio, the public address and the models.
+
+    Nothing is changed and nobody is called. Says for each fault what to do; ends with 1 when there is one.
+    For the public address the service must be running: start `campaign serve` in another terminal first.
+    """
+    try:
+        settings = read_settings()
+    except CampaignError as error:
+        checks = [Check("settings", Verdict.FAULT, error.what, error.do)]
+    else:
+        quiet_logs(settings)
+        checks = asyncio.run(examine(settings))
+    well = all(check.verdict is not Verdict.FAULT for check in checks)
+    if as_json:
+        print_json({"ok": well, "checks": [asdict(check) for check in checks]})
+    else:
+        _print(checks, well)
+    if not well:
+        raise typer.Exit(1)
+
+
+def _print(checks: Sequence[Check], well: bool) -> None:
+    signs = {Verdict.OK: "[green]ok   [/]", Verdict.NOTE: "[yellow]note [/]", Verdict.FAULT: "[red]FAULT[/]"}
+    for check in checks:
+        out.print(f"{signs[check.verdict]} {escape(check.name)}: {escape(check.said)}")
+        if check.do:
+            out.print(f"      {escape(check.do)}")
+    faults = sum(check.verdict is Verdict.FAULT for check in checks)
+    out.print("Everything is in place." if well else f"{faults} fault{'s' if faults > 1 else ''}; see above.")
+
+
+async def examine(settings: Settings) -> list[Check]:
+    """Look at everything; one fault never hides another."""
+    checks = [*_settings(settings), *_files(settings)]
+    async with AsyncExitStack() as stack:
+        db, found = await _database(settings, stack)
+        checks += found
+        checks += await _twilio(settings, db)
+        checks += await _public_url(settings)
+        for profile in settings.profiles.values():
+            checks.append(await _model(profile))
+        if not settings.profiles:
+            checks.append(Check("model", Verdict.OK, "None is set: the scripted agent talks."))
+    return checks
+
+
+# ── settings and files ─────────────────────────────────────────────────────────────────────────────────
+
+_NEEDED = {
+    "PUBLIC_URL": "Set it to the https address at which Twilio reaches this service, e.g. of a tunnel.",
+    "TWILIO_ACCOUNT_SID": "Copy it from the front page of Twilio's console (AC…).",
+    "TWILIO_AUTH_TOKEN": "Copy it from Twilio's console: webhooks are signed with it, also with API keys.",
+}
+
+
+def _settings(settings: Settings) -> list[Check]:
+    found = []
+    for key, field in type(settings).model_fields.items():
+        name, value = field.alias or key, getattr(settings, key)
+        if value is None and name in _NEEDED:
+            found.append(Check(name, Verdict.FAULT, "Not set.", _NEEDED[name]))
+        elif value is not None and value != () and value != field.default:
+            secret = hasattr(value, "get_secret_value")
+            said = "Set." if secret or isinstance(value, tuple) else f"{value}."
+            found.append(Check(name, Verdict.OK, said))
+    if settings.twilio_is_loopback:
+        found.append(Check("kind", Verdict.NOTE, "Twilio is a simulator on this machine: nobody is called."))
+    if settings.twilio_auth_token_previous is not None:
+        found.append(
+            Check(
+                "token rotation",
+                Verdict.NOTE,
+                "Webhooks signed with the previous auth token are accepted too.",
+                "Unset TWILIO_AUTH_TOKEN_PREVIOUS when the rotation is done.",
+            )
+        )
+    return found
+
+
+def _files(settings: Settings) -> list[Check]:
+    data_dir = data_dir_of(settings)
+    found = []
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        writable = os.access(data_dir, os.W_OK | os.X_OK)
+    except OSError:
+        writable = False
+    if writable:
+        found.append(Check("data directory", Verdict.OK, f"{data_dir} can be written."))
+    else:
+        do = "Give this user the directory, or name another in CAMPAIGN_DATA_DIR."
+        found.append(Check("data directory", Verdict.FAULT, f"{data_dir} cannot be written.", do))
+    for name, read in (("rates", lambda: read_rates(settings)), ("rule packs", read_rulebook)):
+        try:
+            read()
+        except CampaignError as error:
+            found.append(Check(name, Verdict.FAULT, error.what, error.do))
+        else:
+            found.append(Check(name, Verdict.OK, "Can be read."))
+    return found
+
+
+# ── the database ───────────────────────────────────────────────────────────────────────────────────────
+
+
+async def _database(settings: Settings, stack: AsyncExitStack) -> tuple[Database | None, list[Check]]:
+    try:
+        if settings.database_url is not None:
+            url = settings.database_url.get_secret_value()
+        else:
+            attachment = await asyncio.to_thread(attach, data_dir_of(settings))
+            stack.callback(attachment.close)
+            url = attachment.url
+        db = Database(url, pool_size=1)
+        stack.push_async_callback(db.close)
+        await db.now()
+    except CampaignError as error:
+        return None, [Check("database", Verdict.FAULT, error.what, error.do)]
+    found = [Check("database", Verdict.OK, f"{db.url} answers.")]
+    at, needed = await asyncio.to_thread(migrate.current, url), migrate.head()
+    if at is None and settings.database_url is None:
+        found.append(Check("schema", Verdict.OK, "Not there yet; the first command makes it."))
+        return None, found
+    if at != needed:
+        said = f"It is at {at or 'nothing'}; this code needs {needed}."
+        return None, [*found, Check("schema", Verdict.FAULT, said, "Run: campaign db upgrade")]
+    clock = ServiceClock(settings.clock_start, settings.clock_rate, settings.clock_anchor)
+    await clock.sync(db)
+    return db, [*found, Check("schema", Verdict.OK, f"It is at {at}."), await _heartbeat(db, clock)]
+
+
+async def _heartbeat(db: Database, clock: ServiceClock) -> Check:
+    async with db.connection() as tx:
+        alive = await leases.alive(tx, clock.now() - HEARTBEAT * clock.rate)
+    roles = sorted({role for _, role, _ in alive if role != "command"})
+    if roles:
+        return Check("service", Verdict.OK, f"Running: {', '.join(roles)}.")
+    return Check("service", Verdict.NOTE, "No process of it has a heartbeat.", "Start it: campaign serve")
+
+
+# ── Twilio ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def _twilio(settings: Settings, db: Database | None) -> list[Check]:
+    if settings.twilio_account_sid is None or settings.twilio_auth_token is None:
+        return []  # said above
+    found = [await _auth_token(settings)]
+    gateway = open_gateway(settings)
+    try:
+        account = await gateway.account()
+        if account.status != "active":
+            do = "Twilio's console tells why."
+            found.append(Check("account", Verdict.FAULT, f"{account.name!r} is {account.status}.", do))
+        elif account.kind == "Trial":
+            said = f"{account.name!r} is a trial: verified numbers only, and no ConversationRelay."
+            found.append(Check("account", Verdict.FAULT, said, "Upgrade it at Twilio."))
+        else:
+            found.append(Check("account", Verdict.OK, f"{account.name!r} is active."))
+        ids = {one.phone for one in await gateway.caller_ids()}
+        found += await _caller_ids(ids, db)
+    except TwilioError as error:
+        found.append(Check("account", Verdict.FAULT, error.what, error.do))
+    finally:
+        await gateway.close()
+    return found
+
+
+async def _auth_token(settings: Settings) -> Check:
+    """Webhooks are signed with the auth token even when requests use an API key: try the token itself."""
+    assert settings.twilio_account_sid is not None
+    assert settings.twilio_auth_token is not None
+    sid, token = settings.twilio_account_sid, settings.twilio_auth_token.get_secret_value()
+    gateway = Gateway(sid, sid, token, settings.twilio_api_base_url)
+    try:
+        await gateway.account()
+    except TwilioRefused as error:
+        do = "Copy TWILIO_AUTH_TOKEN anew from Twilio's console: without it every webhook is refused."
+        return Check("auth token", Verdict.FAULT, error.what, do)
+    except TwilioError as error:
+        return Check("auth token", Verdict.FAULT, error.what, error.do)
+    finally:
+        await gateway.close()
+    return Check("auth token", Verdict.OK, "Twilio takes it.")
+
+
+_ALIVE = ("draft", "scheduled", "running", "paused", "stopping")
+
+
+async def _caller_ids(ids: set[str], db: Database | None) -> list[Check]:
+    if not ids:
+        said = "The account has no number and no verified caller id."
+        return [Check("caller ids", Verdict.FAULT, said, "Buy a number at Twilio, or verify one of yours.")]
+    found = [Check("caller ids", Verdict.OK, f"{len(ids)} at Twilio: {', '.join(sorted(ids)[:10])}.")]
+    if db is None:
+        return found
+    async with db.connection() as tx:
+        wanted = {
+            row.name: await campaigns.definition(tx, row.id) for row in await campaigns.listed(tx, _ALIVE)
+        }
+    for name, definition in wanted.items():
+        missing = [one["number"] for one in definition["caller_ids"] if one["number"] not in ids]
+        if missing:
+            said = f"{', '.join(missing)} is not a number of the account: its calls will be refused."
+            do = "Buy or verify it at Twilio, or edit the campaign's caller_ids."
+            found.append(Check(f"campaign {name!r}", Verdict.FAULT, said, do))
+    return found
+
+
+# ── the public address ─────────────────────────────────────────────────────────────────────────────────
+
+
+async def _public_url(settings: Settings) -> list[Check]:
+    if settings.public_url is None:
+        return []  # said above
+    addresses = Addresses(settings.public_url)
+    limits = httpx.Timeout(HTTP_SECONDS)
+    async with httpx.AsyncClient(timeout=limits, follow_redirects=False, trust_env=False) as client:
+        return [await _https(client, addresses, settings), await _wss(client, addresses)]
+
+
+async def _https(client: httpx.AsyncClient, addresses: Addresses, settings: Settings) -> Check:
+    nonce = secrets.token_urlsafe(16)
+    name = "public address"
+    try:
+        answer = await client.get(addresses.at("/health"), params={"nonce": nonce})
+        told = answer.json() if answer.headers.get("content-type", "").startswith("application/json") else {}
+    except (httpx.HTTPError, ValueError) as error:
+        said = f"{addresses.at('/health')} cannot be reached: {type(error).__name__} {error}".rstrip() + "."
+        do = "Is `campaign serve` running, and does the tunnel or proxy lead to its port?"
+        return Check(name, Verdict.FAULT, said, do)
+    proof = told.get("proof") if isinstance(told, dict) else None
+    if not isinstance(proof, str):
+        said = f"{addresses.at('/health')} answers {answer.status_code}, but not as this service."
+        return Check(name, Verdict.FAULT, said, "Point the tunnel or proxy at the port of `campaign serve`.")
+    if proof != health_proof(settings, nonce):
+        said = "A campaign service answers there, but with another auth token than this command's."
+        do = "Is PUBLIC_URL that of another installation, or was the service started with other settings?"
+        return Check(name, Verdict.FAULT, said, do)
+    return Check(name, Verdict.OK, f"{addresses.public_url} leads to this service.")
+
+
+async def _wss(client: httpx.AsyncClient, addresses: Addresses) -> Check:
+    """A handshake without a signature must be refused with 403: then it has come through to us."""
+    name = "public address, sockets"
+    headers = {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "ZG9jdG9yIGxvb2tzIGluIQ==",
+    }
+    path = RELAY.format(token="doctor")
+    try:
+        async with client.stream("GET", addresses.at(path), headers=headers) as answer:
+            status = answer.status_code
+    except httpx.HTTPError as error:
+        said = f"{addresses.socket(path)} cannot be reached: {type(error).__name__}."
+        return Check(name, Verdict.FAULT, said, "See `public address` above.")
+    if status == 403:
+        return Check(name, Verdict.OK, f"{addresses.socket('')} lets sockets through.")
+    if status == 101:
+        said = "A socket without Twilio's signature was accepted."
+        return Check(name, Verdict.FAULT, said, "Something else than this service answers there.")
+    said = f"A socket's handshake was answered with {status}, not by this service."
+    return Check(
+        name, Verdict.FAULT, said, "Let the proxy or tunnel pass WebSocket upgrades to this service."
+    )
+
+
+# ── models ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def _model(profile: ModelProfile) -> Check:
+    """GET /models: every OpenAI-compatible server has it, and it costs nothing."""
+    name, base = f"model {profile.name!r}", profile.base_url.rstrip("/")
+    key = profile.api_key.get_secret_value()
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    try:
+        async with httpx.AsyncClient(timeout=HTTP_SECONDS, headers=headers) as client:
+            answer = await client.get(f"{base}/models")
+        listed = answer.json() if answer.status_code == 200 else {}
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+        said = f"{base} cannot be reached: {type(error).__name__} {error}".rstrip() + "."
+        return Check(name, Verdict.FAULT, said, "Check its base URL; it usually ends in /v1.")
+    if answer.status_code in (401, 403):
+        return Check(name, Verdict.FAULT, f"{base} refuses the key.", "Check its API key.")
+    if answer.status_code != 200:
+        said = f"{base}/models answers {answer.status_code}; whether it has {profile.model!r} is not known."
+        return Check(name, Verdict.NOTE, said, "Try it: campaign call-me SCRIPT +1…")
+    models = listed.get("data") if isinstance(listed, dict) else None
+    names = {str(one.get("id")) for one in models or [] if isinstance(one, dict)}
+    if names and profile.model not in names:
+        said = f"{base} lists {len(names)} models, but not {profile.model!r}."
+        return Check(name, Verdict.NOTE, said, f"It has for example: {', '.join(sorted(names)[:5])}.")
+    return Check(name, Verdict.OK, f"{base} answers and takes the key.")

@@ -1,0 +1,153 @@
+"""The do-not-call lists: ask, add, remove."""
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from campaign.domain import phone as phones
+from campaign.domain.errors import BadInput, NotFound
+from campaign.flow.suppress import suppress
+from campaign.store import accounts
+from campaign.store import dnc as store
+from campaign.web.auth import API, SignedIn, actor_of, guard
+from campaign.web.deps import With
+from campaign.web.problems import responses
+
+router = APIRouter(prefix=API, tags=["Do not call"], dependencies=[guard], responses=responses())
+
+Phone = Annotated[
+    str,
+    Query(
+        max_length=40,
+        description="a number, best in E.164; other forms need `region`",
+        examples=["+12025550123"],
+    ),
+]
+Region = Annotated[
+    str | None, Query(pattern="^[A-Z]{2}$", description="country of a number written without +")
+]
+
+
+class DncHit(BaseModel):
+    """A list that has the number, and why."""
+
+    list_name: str
+    kind: str = Field(description="own (all campaigns), campaign, or registry")
+    reason: str
+    source: str = Field(description="conversation, keypress, api, import, cli or console")
+    quote: str | None = Field(description="the person's own words")
+    actor: str
+    added_at: datetime
+
+
+class DncCheck(BaseModel):
+    """Where a number stands."""
+
+    phone: str
+    listed: bool
+    hits: list[DncHit]
+
+
+class DncAdd(BaseModel):
+    """A number that is not to be called."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"phone": "+12025550123", "reason": "asked by e-mail"}]},
+    )
+
+    phone: str = Field(max_length=40)
+    reason: str = Field(min_length=1, max_length=500)
+    region: str | None = Field(
+        default=None, pattern="^[A-Z]{2}$", description="country of a number written without +"
+    )
+    list_name: str | None = Field(
+        default=None,
+        max_length=200,
+        description="a campaign's or registry's list; none: our own, for all campaigns",
+    )
+
+
+class DncAdded(BaseModel):
+    """What adding did, at once."""
+
+    phone: str
+    added: bool = Field(description="false: it stood there already")
+    contacts_blocked: int = Field(description="enrolled contacts that wait for no call any more")
+    calls_cancelled: int = Field(description="calls that were queued or ringing")
+
+
+class DncRemoved(BaseModel):
+    """What removing did."""
+
+    phone: str
+    removed: bool
+    contacts_unblocked: int = Field(description="enrolled contacts that are judged anew")
+
+
+@router.get("/dnc", summary="Is a number on a do-not-call list?", responses=responses(400))
+async def check_number(services: With, phone: Phone, region: Region = None) -> DncCheck:
+    """Every list of any kind that has the number."""
+    e164 = number(phone, region)
+    async with services.db.connection() as tx:
+        hits = await store.check(tx, e164)
+    shown = [DncHit(**{name: getattr(hit, name) for name in DncHit.model_fields}) for hit in hits]
+    return DncCheck(phone=e164, listed=bool(shown), hits=shown)
+
+
+@router.post("/dnc", summary="Never call a number again", responses=responses(400, 404))
+async def add_number(services: With, key: SignedIn, body: DncAdd) -> DncAdded:
+    """In force for the very next call. What waits for the number is blocked, what is queued or rings is
+    cancelled; a conversation that goes on is not cut."""
+    e164 = number(body.phone, body.region)
+    done = await suppress(
+        services.db,
+        services.gateway if services.settings.twilio_account_sid else None,
+        [e164],
+        reason=body.reason,
+        source="api",
+        actor=actor_of(key),
+        now=services.clock.now(),
+        list_name=body.list_name,
+    )
+    return DncAdded(
+        phone=e164,
+        added=bool(done.added),
+        contacts_blocked=done.blocked,
+        calls_cancelled=len(done.call_sids),
+    )
+
+
+@router.delete("/dnc", summary="Take a number off a do-not-call list", responses=responses(400, 404))
+async def remove_number(
+    services: With,
+    key: SignedIn,
+    phone: Phone,
+    reason: Annotated[str, Query(min_length=3, max_length=500, description="why, for the audit trail")],
+    region: Region = None,
+    list_name: Annotated[str | None, Query(max_length=200, description="none: our own list")] = None,
+) -> DncRemoved:
+    """Only on the person's own wish or to mend a mistake; who did it and why is kept for ever."""
+    e164, actor, now = number(phone, region), actor_of(key), services.clock.now()
+    async with services.db.transaction() as tx:
+        if not await store.remove(tx, list_name=list_name, phone=e164, actor=actor, now=now):
+            raise NotFound(
+                "The number is not on that do-not-call list.", "GET /api/v1/dnc?phone=… shows all."
+            )
+        unblocked = await store.unblock(tx, e164, now)
+        await accounts.audit(tx, actor, "dnc.remove_why", f"phone:{e164}", now, {"reason": reason})
+    return DncRemoved(phone=e164, removed=True, contacts_unblocked=unblocked)
+
+
+def number(text: str, region: str | None) -> str:
+    """A number as E.164.
+
+    Raises:
+        BadInput: it is none that can be called.
+    """
+    parsed = phones.parse(text, region)
+    if isinstance(parsed, phones.Rejected):
+        raise BadInput(f"`phone` {parsed.why}.", "Write it as +<country code><number>.", code=parsed.code)
+    return parsed.e164

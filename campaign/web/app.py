@@ -1,0 +1,86 @@
+"""The front doors as one application: the API, Twilio's webhooks, the conversations' socket, health."""
+
+from importlib.metadata import version
+from typing import Any
+
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.openapi.utils import get_openapi
+
+from campaign.domain import campaign as campaigns
+from campaign.web import health, hooks, metrics, problems, relay
+from campaign.web.api import audit, contacts, dnc, lists, results, stops
+from campaign.web.api import campaigns as campaign_routes
+from campaign.web.auth import API, guard
+from campaign.web.limits import BodyLimit
+from campaign.wiring import Services
+
+DESCRIPTION = """\
+Outbound calling campaigns: contact lists in, calls out at the allowed pace and hour, outcomes kept.
+
+**Keys.** Every request carries `Authorization: Bearer cc_…`, a key made with `campaign keys create`. What a
+key may do is its role's: `admin` everything; `operator` campaigns, lists, do-not-call and results;
+`uploader` lists and do-not-call; `analyst` reads results.
+
+**Problems** are documents of RFC 9457: `detail` says what happened and where, `do` what to do about it.
+
+**Lists** come in pages: `items`, and `next`, which is given back as `cursor` for the next page.
+
+**Times** are ISO 8601 with an offset, **numbers** E.164 (`+12025550123`).
+"""
+
+_API_ROUTERS = (lists, contacts, dnc, campaign_routes, results, stops, audit)
+
+
+def create_app(services: Services) -> FastAPI:
+    """The application over open services; opening and closing them is the caller's."""
+    app = FastAPI(
+        title="Calling campaigns",
+        version=version("calling-campaign"),
+        description=DESCRIPTION,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.services = services
+    app.state.metrics = metrics.Metrics(services.clock.now())
+    app.state.pulse = health.Pulse()
+    app.state.children = set()
+    problems.install(app)
+    for module in _API_ROUTERS:
+        app.include_router(module.router)
+    app.include_router(_documents())
+    app.include_router(metrics.router)
+    app.include_router(health.router)
+    app.include_router(hooks.router)
+    app.include_router(relay.router)
+    app.add_middleware(
+        BodyLimit,
+        upload_bytes=services.settings.max_upload_mb * 1024 * 1024,
+        upload_paths=frozenset({API + "/contact-lists"}),
+    )
+    app.add_middleware(metrics.CountRequests, metrics=app.state.metrics)
+    app.add_middleware(problems.LastResort)
+    return app
+
+
+def _documents() -> APIRouter:
+    router = APIRouter(tags=["Service"], dependencies=[guard])
+
+    @router.get("/openapi.json", summary="This description", include_in_schema=False)
+    async def openapi(request: Request) -> dict[str, Any]:
+        app: FastAPI = request.app
+        if app.openapi_schema is None:
+            app.openapi_schema = openapi_of(app)
+        return app.openapi_schema
+
+    return router
+
+
+def openapi_of(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI document, with the campaign definition's own schema in it."""
+    document = get_openapi(
+        title=app.title, version=app.version, description=app.description, routes=app.routes
+    )
+    _, parts = campaigns.json_schema()
+    document.setdefault("components", {}).setdefault("schemas", {}).update(parts)
+    return document

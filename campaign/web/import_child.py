@@ -1,0 +1,184 @@
+"""An uploaded file is read in a process of its own, never in the loop that holds conversations.
+
+`start_import` starts that process and waits only until the file's header is understood; the process goes on
+by itself, also when the service ends meanwhile. What it needs to know goes in by its standard input, as
+JSON, and one line comes back: the import's number, or why there is none.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from campaign.domain.errors import CampaignError, Unavailable
+from campaign.flow import intake
+from campaign.flow.intake import Begun, Options
+from campaign.settings import Settings, process_environment, read_settings
+from campaign.wiring import Services, open_services
+
+UNDERSTOOD_SECONDS = 300.0
+"""Longest wait for the first answer: the whole file is looked through for its encoding and its digest."""
+_HANDED_ON = (
+    "DATABASE_URL",
+    "CAMPAIGN_DATA_DIR",
+    "TWILIO_API_BASE_URL",
+    "CAMPAIGN_CLOCK",
+    "CAMPAIGN_CLOCK_RATE",
+    "CAMPAIGN_CLOCK_ANCHOR",
+    "CAMPAIGN_MAX_UPLOAD_MB",
+    "LOG_FORMAT",
+    "LOG_LEVEL",
+)
+
+
+class ImportRefused(CampaignError):
+    """What the child said of a file that it does not read; carries the child's own status and slug."""
+
+    def __init__(self, told: dict[str, Any]) -> None:
+        super().__init__(told["what"], told["do"], **told["data"])
+        self.status, self.slug = told["status"], told["slug"]
+
+
+async def start_import(
+    services: Services,
+    path: Path,
+    *,
+    list_name: str,
+    options: Options,
+    file_name: str,
+    actor: str,
+    children: "set[asyncio.Task[None]]",
+) -> Begun:
+    """Begin to read a file in a child process.
+
+    Args:
+        path: of the kept upload; the child removes it when it is read or refused.
+        children: keeps the tasks that wait for the children's ends.
+    Raises:
+        ImportRefused: the file can't be read, or not now.
+        Unavailable: the child said nothing.
+    """
+    child = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "campaign.web.import_child",
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        env=process_environment(_environment(services.settings, services.data_dir), hermetic=True),
+        start_new_session=True,
+    )
+    assert child.stdin is not None
+    assert child.stdout is not None
+    order = {
+        "path": str(path),
+        "list_name": list_name,
+        "options": options.kept(),
+        "file_name": file_name,
+        "actor": actor,
+    }
+    ending = asyncio.create_task(_ended(child))
+    children.add(ending)
+    ending.add_done_callback(children.discard)
+    try:
+        child.stdin.write(json.dumps(order).encode())
+        child.stdin.close()
+        line = await asyncio.wait_for(child.stdout.readline(), UNDERSTOOD_SECONDS)
+        told = json.loads(line)
+    except (TimeoutError, OSError, ValueError):
+        with contextlib.suppress(ProcessLookupError):
+            child.kill()
+        _remove(path)
+        raise Unavailable(
+            "The file could not be read now.", "Try again; the service's log tells more."
+        ) from None
+    if "what" in told:
+        raise ImportRefused(told)
+    return Begun(**told)
+
+
+async def _ended(child: asyncio.subprocess.Process) -> None:
+    await child.wait()
+
+
+def _environment(settings: Settings, data_dir: Path) -> dict[str, str]:
+    """The settings that the child needs, as its environment."""
+    found = {"CAMPAIGN_DATA_DIR": str(data_dir)}
+    for key, field in type(settings).model_fields.items():
+        value = getattr(settings, key)
+        if field.alias in _HANDED_ON and value is not None:
+            shown = value.get_secret_value() if hasattr(value, "get_secret_value") else value
+            found[field.alias] = shown.isoformat() if hasattr(shown, "isoformat") else str(shown)
+    return found | {"CAMPAIGN_DATA_DIR": str(data_dir)}
+
+
+# ── the child ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def _child(order: dict[str, Any]) -> None:
+    path = Path(order["path"])
+    settings = read_settings(env_file=None)
+    async with open_services(settings, actor=order["actor"], role="import", pool_size=2) as services:
+        try:
+            begun = await intake.begin(
+                services.db,
+                services.clock,
+                path,
+                order["list_name"],
+                Options.from_kept(order["options"]),
+                file_name=order["file_name"],
+                max_bytes=settings.max_upload_mb * 1024 * 1024,
+                actor=order["actor"],
+            )
+        except CampaignError:
+            _remove(path)
+            raise
+        _say(asdict(begun))
+        if begun.again:
+            _remove(path)
+            return
+        done = await intake.run(services.db, services.clock, begun.id)
+        if done.state in ("finished", "failed", "discarded"):
+            _remove(path)
+            read = Path(done.stored_path or "")
+            if read.parent == path.parent:  # an upload of ours, never a file of the command line's user
+                _remove(read)
+
+
+def _remove(path: Path) -> None:
+    path.unlink(missing_ok=True)
+
+
+def _say(told: dict[str, Any]) -> None:
+    """One line, and no more: whoever waits for it need not wait for the end."""
+    sys.stdout.write(json.dumps(told, default=str) + "\n")
+    sys.stdout.flush()
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, sys.stdout.fileno())
+    os.close(devnull)
+
+
+def main() -> int:
+    """Read one file as told on standard input."""
+    order = json.load(sys.stdin)
+    try:
+        asyncio.run(_child(order))
+    except CampaignError as error:
+        _say(
+            {
+                "what": error.what,
+                "do": error.do,
+                "status": error.status,
+                "slug": error.slug,
+                "data": error.data,
+            }
+        )
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

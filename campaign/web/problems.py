@@ -1,0 +1,156 @@
+"""Errors as problem documents (RFC 9457), the same story as the command line tells, never internals."""
+
+import secrets
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from campaign.domain.errors import CampaignError, NotSignedIn, Unavailable
+
+log = structlog.get_logger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+TYPE = "urn:calling-campaign:problem:"
+RETRY_SECONDS = 5
+
+
+class Problem(BaseModel):
+    """What went wrong (RFC 9457). Further members carry facts for programs."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str = Field(examples=[TYPE + "not-found"], description="identifies the kind of problem")
+    title: str = Field(examples=["Not Found"], description="the kind in words")
+    status: int = Field(examples=[404], description="the HTTP status")
+    detail: str = Field(examples=["There is no campaign 7."], description="what happened and where")
+    do: str = Field(
+        default="", examples=["GET /api/v1/campaigns lists them."], description="what to do about it"
+    )
+
+
+def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Problem responses for a route's OpenAPI: these statuses and those that every route may give."""
+    return {
+        status: {
+            "model": Problem,
+            "description": HTTPStatus(status).phrase,
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
+        for status in sorted({*statuses, 401, 403, 422, 503})
+    }
+
+
+def problem(
+    status: int,
+    slug: str,
+    detail: str,
+    do: str = "",
+    headers: Mapping[str, str] | None = None,
+    **members: object,
+) -> JSONResponse:
+    """One problem document as a response."""
+    body = {
+        **members,
+        "type": TYPE + slug,
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "do": do,
+    }
+    return JSONResponse(body, status, dict(headers or {}), MEDIA_TYPE)
+
+
+def of_error(error: CampaignError) -> JSONResponse:
+    """The problem document of one of our own errors."""
+    headers = {}
+    if isinstance(error, NotSignedIn):
+        headers["WWW-Authenticate"] = 'Bearer realm="campaign"'
+    if isinstance(error, Unavailable):
+        headers["Retry-After"] = str(RETRY_SECONDS)
+    return problem(error.status, error.slug, error.what, error.do, headers, **error.data)
+
+
+def install(app: FastAPI) -> None:
+    """Make every fault of the app's routes a problem document."""
+
+    async def ours(_: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, CampaignError)
+        return of_error(error)
+
+    async def invalid(_: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, RequestValidationError)
+        # The value itself is left out: it may be a phone number or a secret.
+        faults = [{"where": _where(fault["loc"]), "why": str(fault["msg"])} for fault in error.errors()]
+        said = "; ".join(f"{fault['where']}: {fault['why']}" for fault in faults[:5])
+        return problem(422, "bad-input", f"The request cannot be used: {said}.", faults=faults)
+
+    async def by_status(_: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, HTTPException)
+        return problem(
+            error.status_code, _SLUGS.get(error.status_code, "http"), str(error.detail), headers=error.headers
+        )
+
+    app.add_exception_handler(CampaignError, ours)
+    app.add_exception_handler(RequestValidationError, invalid)
+    app.add_exception_handler(HTTPException, by_status)
+
+
+_SLUGS = {400: "bad-input", 404: "not-found", 405: "method-not-allowed", 413: "too-large"}
+
+
+def _where(path: tuple[int | str, ...]) -> str:
+    return ".".join(str(part) for part in path)
+
+
+class LastResort:
+    """ASGI: whatever else is raised becomes a 500 with a number to find it in the log by, and no more.
+
+    Also gives every HTTP answer the headers that keep browsers from guessing and caching.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        begun = False
+
+        async def sending(message: Message) -> None:
+            nonlocal begun
+            if message["type"] == "http.response.start":
+                begun = True
+                names = {name for name, _ in message["headers"]}
+                message["headers"] = [
+                    *message["headers"],
+                    *((name, value) for name, value in _ALWAYS if name not in names),
+                ]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, sending)
+        except Exception:  # the edge of the loop: one request's bug must not end anything else
+            number = secrets.token_hex(6)
+            log.exception("request failed", number=number, method=scope["method"], path=scope["path"])
+            if begun:
+                raise
+            answer = problem(
+                500,
+                "internal",
+                "Something failed inside the service.",
+                f"Its log tells more under number {number}.",
+                number=number,
+            )
+            await answer(scope, receive, sending)
+
+
+_ALWAYS = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
