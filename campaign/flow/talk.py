@@ -1,0 +1,602 @@
+"""Runs one conversation: socket × conversation machine × agent; leaves nothing behind however it ends.
+
+One reader takes frames; agents stream in tasks of their own; one timer wakes the machine at its deadline.
+All of them feed `_step`, one event at a time, whose commands are carried out in order before the next event:
+so an opt-out is safe on the list before its acknowledgement is spoken. Writing the transcript happens
+elsewhere (flow/transcripts.py), never in the way of a turn.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Literal, Protocol, assert_never
+from zoneinfo import ZoneInfo
+
+import msgspec
+import structlog
+
+from campaign.agent.protocol import Agent, AgentError, Context, Done, Text
+from campaign.domain import campaign as campaigns
+from campaign.domain import relay_protocol as relay
+from campaign.domain.campaign import CampaignDefinition, VoicemailPolicy
+from campaign.domain.clock import Clock
+from campaign.domain.conversation import (
+    AgentDone,
+    AgentFailed,
+    AgentText,
+    AgentTool,
+    Ask,
+    CancelAsk,
+    Closed,
+    Command,
+    Conversation,
+    Disclosed,
+    EndSession,
+    Event,
+    FirstWord,
+    HandOver,
+    HangUp,
+    MachineVerdict,
+    Note,
+    OptOut,
+    RecordTurn,
+    Resumed,
+    Send,
+    SetDisposition,
+    StopRequested,
+    Tick,
+)
+from campaign.domain.dialogue import ToolRequest, Turn
+from campaign.domain.phone import mask
+from campaign.domain.place import Place, zones_named
+from campaign.domain.redaction import redact
+from campaign.domain.tools import RecordAnswer, ScheduleCallback
+from campaign.flow import optout_journal
+from campaign.flow.answers import spoken_values
+from campaign.flow.optout_journal import Entry
+from campaign.flow.suppress import suppress
+from campaign.flow.transcripts import Writer
+from campaign.store import attempts, conversations
+from campaign.store.conversations import AnswerRow, TalkNews, TurnRow
+from campaign.store.database import Database
+
+log = structlog.get_logger(__name__)
+
+SETUP_WAIT = 10.0
+"""Clock seconds within which the setup frame must come."""
+SETTLE = 2.0
+"""Real seconds that the end of a talk waits for its last rows."""
+LEAST_DRAIN = 3.0
+"""Real seconds that a turn is given to end, however little time is left for draining."""
+OPT_OUT_PATIENCE = 3.0
+"""Real seconds for the list before the journal is written."""
+UTC_ZONE = ZoneInfo("UTC")
+
+
+class RelaySocket(Protocol):
+    """A WebSocket that Twilio opened."""
+
+    async def receive(self) -> str | bytes | None:
+        """The next frame; None once the socket is closed."""
+        ...
+
+    async def send(self, frame: str) -> None:
+        """Send one frame; does nothing once the socket is closed."""
+        ...
+
+    async def close(self, code: int) -> None:
+        """Close; does nothing once the socket is closed."""
+        ...
+
+    @property
+    def close_code(self) -> int | None:
+        """The code that it was closed with, if known."""
+        ...
+
+
+class NamedAgents(Protocol):
+    """Where the agents of profiles are found."""
+
+    def named(self, profile: str) -> Agent | None: ...
+
+
+OnOptOut = Callable[["SessionContext", str, Literal["conversation", "keypress"]], Awaitable[None]]
+"""Makes an opt-out safe: (session, quote, how it was said). Returns once it is; never raises."""
+HangsUp = Callable[[str], Awaitable[object]]
+"""Completes a call through REST, by its sid."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionContext:
+    """Everything that a conversation needs to know of its call.
+
+    Args:
+        attempt_id, marker, phone, call_sid: of the attempt; the sid binds the socket to it.
+        ordinal: of the session within the call, from 1.
+        definition: the campaign's, of the attempt's version.
+        values: variables of the script.
+        zone: the person's own time zone, as well as it is known.
+        resumed: what earlier sessions left.
+        opened_at: when the token was used.
+    """
+
+    attempt_id: int
+    marker: str
+    phone: str
+    call_sid: str | None
+    ordinal: int
+    definition: CampaignDefinition
+    values: Mapping[str, str]
+    zone: ZoneInfo
+    resumed: Resumed | None
+    opened_at: datetime
+
+
+async def open_session(db: Database, token: str, replica: str, now: datetime) -> SessionContext | None:
+    """Use a socket's single-use token and load what its conversation needs; None: refuse the socket.
+
+    Args:
+        token: from the socket's path.
+        replica: of this process.
+        now: the clock's instant.
+
+    Raises:
+        DatabaseUnavailable: refuse the socket; `<Connect action>` asks what to do.
+    """
+    async with db.transaction() as tx:
+        opened = await conversations.open_once(tx, token, replica, now)
+        if opened is None:
+            return None
+        attempt = await attempts.by_id(tx, opened.attempt_id)
+        stored = await attempts.definition_of(tx, attempt) if attempt else None
+        if attempt is None or stored is None:
+            return None
+        definition = campaigns.stored(stored)
+        resumed = None
+        if opened.ordinal > 1:
+            resumed = _resumed(
+                await conversations.turns(tx, attempt.id), await conversations.answers(tx, attempt.id)
+            )
+        return SessionContext(
+            attempt_id=attempt.id,
+            marker=attempt.marker,
+            phone=attempt.phone,
+            call_sid=attempt.call_sid,
+            ordinal=opened.ordinal,
+            definition=definition,
+            values=await spoken_values(tx, attempt, definition),
+            zone=_zone(opened.said_zone, opened.place),
+            resumed=resumed,
+            opened_at=now,
+        )
+
+
+def _resumed(rows: list[TurnRow], answers: Mapping[str, object]) -> Resumed:
+    turns = tuple(
+        msgspec.convert(
+            {
+                "seq": row.seq,
+                "speaker": row.speaker,
+                "text": row.text,
+                "at": 0.0,
+                "interrupted": row.interrupted,
+                "latency_ms": row.latency_ms,
+            },
+            Turn,
+        )
+        for row in rows
+    )
+    known = {key: value for key, value in answers.items() if isinstance(value, str | int | float | bool)}
+    return Resumed(turns, known)
+
+
+def _zone(said: str | None, place: str | None) -> ZoneInfo:
+    """One zone of those where the person may be: what was said, else the westernmost, so that "today" and
+    "tomorrow" are never a day ahead of theirs."""
+    if said:
+        found = zones_named(said)
+        if found:
+            return ZoneInfo(found[0])
+    zones = Place.from_key(place).zones if place else ()
+    return ZoneInfo(zones[-1]) if zones else UTC_ZONE
+
+
+@dataclass
+class LiveTalks:
+    """The conversations that this process holds."""
+
+    _talks: dict[int, "_Talk"] = field(default_factory=dict)
+    _writers: dict[int, Writer] = field(default_factory=dict)
+    _draining: bool = False
+    _nobody: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def count(self) -> int:
+        """How many conversations are going on here."""
+        return len(self._talks)
+
+    @property
+    def draining(self) -> bool:
+        """Whether new sockets are refused, so that another process takes them."""
+        return self._draining
+
+    async def on_machine(self, attempt_id: int, answered_by: str) -> bool:
+        """Tell the attempt's conversation that a machine or a fax answers; False: there is none here."""
+        talk = self._talks.get(attempt_id)
+        if talk is None:
+            return False
+        await talk.tell(MachineVerdict(answered_by))
+        return True
+
+    async def stop(self, attempt_id: int, reason: Literal["operator", "opt_out"]) -> bool:
+        """End the attempt's conversation politely; False: there is none here."""
+        talk = self._talks.get(attempt_id)
+        if talk is None:
+            return False
+        await talk.tell(StopRequested(reason))
+        return True
+
+    async def drain(self, seconds: float) -> None:
+        """Refuse new sockets and hand conversations over, each at the end of a turn.
+
+        Args:
+            seconds: real seconds for that (at least three); what is left then is cut with close code 1012,
+                and Twilio's `<Connect action>` resumes it elsewhere too.
+        """
+        self._draining = True
+        for talk in tuple(self._talks.values()):
+            await talk.tell(HandOver())
+        await self._until_nobody(max(seconds, LEAST_DRAIN))
+        for talk in tuple(self._talks.values()):
+            await talk.cut(1012)
+        await self._until_nobody(SETTLE + 1.0)
+        for writer in self._writers.values():
+            await writer.settle(SETTLE)
+
+    async def _until_nobody(self, seconds: float) -> None:
+        self._nobody.clear()
+        if not self._talks:
+            return
+        try:
+            async with asyncio.timeout(seconds):
+                await self._nobody.wait()
+        except TimeoutError:
+            log.info("talks_left", count=self.count)
+
+    def _enter(self, talk: "_Talk") -> None:
+        self._talks[talk.session.attempt_id] = talk
+
+    def _leave(self, talk: "_Talk") -> None:
+        if self._talks.get(talk.session.attempt_id) is talk:
+            del self._talks[talk.session.attempt_id]
+        if not self._talks:
+            self._nobody.set()
+
+    def writer(self, db: Database, clock: Clock) -> Writer:
+        """The process's transcript writer for a database."""
+        return self._writers.setdefault(id(db), Writer(db, clock))
+
+
+async def talk(
+    socket: RelaySocket,
+    session: SessionContext,
+    *,
+    db: Database,
+    agents: NamedAgents,
+    clock: Clock,
+    talks: LiveTalks,
+    on_opt_out: OnOptOut,
+    hang_up: HangsUp,
+    account_sid: str | None = None,
+) -> None:
+    """Hold the conversation of one accepted socket, to its end.
+
+    Args:
+        socket: accepted, with nothing read yet.
+        session: from `open_session`.
+        db: where transcript and result are written.
+        agents: by profile.
+        clock: stopwatch and pauses.
+        talks: knows this conversation while it lasts.
+        on_opt_out: makes an opt-out safe before it is acknowledged.
+        hang_up: completes the call through REST when the line stays up.
+        account_sid: the account that the setup frame must name, when known.
+    """
+    one = _Talk(socket, session, db, agents, clock, talks, on_opt_out, hang_up)
+    await one.run(account_sid)
+
+
+class _Talk:
+    def __init__(
+        self,
+        socket: RelaySocket,
+        session: SessionContext,
+        db: Database,
+        agents: NamedAgents,
+        clock: Clock,
+        talks: LiveTalks,
+        on_opt_out: OnOptOut,
+        hang_up: HangsUp,
+    ) -> None:
+        self.session = session
+        self._socket = socket
+        self._agents = agents
+        self._clock = clock
+        self._talks = talks
+        self._on_opt_out = on_opt_out
+        self._hang_up = hang_up
+        self._writer = talks.writer(db, clock)
+        self._started = clock.monotonic()
+        self._started_at = clock.now()
+        definition = session.definition
+        self._conversation = Conversation(
+            definition.script,
+            session.values,
+            started=self._started,
+            started_at=self._started_at.astimezone(session.zone),
+            attempt=session.marker,
+            phone=session.phone,
+            talk_to_machines=definition.voicemail.policy is VoicemailPolicy.TALK,
+            resumed=session.resumed,
+        )
+        self._memory: dict[str, object] = {}
+        self._turn = asyncio.Lock()
+        self._asked: dict[int, asyncio.Task[None]] = {}
+        self._others: set[asyncio.Task[Any]] = set()
+        self._timer: asyncio.Task[None] | None = None
+        self._wakes_at = 0.0
+        self._log = log.bind(attempt=session.attempt_id, session=session.ordinal)
+
+    async def run(self, account_sid: str | None) -> None:
+        self._talks._enter(self)
+        why = "closed"
+        try:
+            why = await self._hold(account_sid)
+        except Exception as error:  # the loop's edge: the call must get its <Connect action>, the row its end
+            self._log.error("talk_failed", error=str(error)[:500], exc_info=True)
+            why = f"failed: {type(error).__name__}"
+            await self._socket.close(1011)
+        finally:
+            await self._end(why)
+
+    async def _hold(self, account_sid: str | None) -> str:
+        """Read to the end; returns why the session closed."""
+        setup = await self._setup()
+        if not isinstance(setup, relay.Setup):
+            self._log.warning("no_setup", got=type(setup).__name__)
+            await self._socket.close(1008)
+            return "no setup frame"
+        expected = self.session.call_sid
+        if (expected and setup.call_sid != expected) or (account_sid and setup.account_sid != account_sid):
+            self._log.warning("setup_of_another_call", call=setup.call_sid)
+            await self._socket.close(1008)
+            return "the setup frame is of another call"
+        self._news(session_sid=setup.session_id, agent=",".join(self.session.definition.script.profiles))
+        await self._step(setup)
+        if self._talks.draining:
+            await self._step(HandOver())
+        while (frame := await self._socket.receive()) is not None:
+            await self._step(relay.decode(frame))
+        return f"closed {self._socket.close_code or ''}".strip()
+
+    async def _setup(self) -> relay.Incoming | None:
+        read = asyncio.ensure_future(self._socket.receive())
+        late = asyncio.ensure_future(self._clock.sleep(SETUP_WAIT))
+        try:
+            await asyncio.wait((read, late), return_when=asyncio.FIRST_COMPLETED)
+            if not read.done():
+                return None
+            frame = read.result()
+            return None if frame is None else relay.decode(frame)
+        finally:
+            late.cancel()
+            read.cancel()
+
+    async def tell(self, event: Event) -> None:
+        """An event from outside the socket."""
+        await self._step(event)
+
+    async def cut(self, code: int) -> None:
+        """Close the socket under the conversation."""
+        await self._socket.close(code)
+
+    async def _end(self, why: str) -> None:
+        try:
+            await self._step(Closed(self._socket.close_code))
+            self._news(closed_at=self._clock.now(), closed_why=why[:200])
+            mine = [*self._asked.values(), *([self._timer] if self._timer else []), *self._others]
+            self._asked.clear()
+            for task in mine:
+                if task not in self._others:
+                    task.cancel()
+            await asyncio.gather(*mine, return_exceptions=True)
+            await self._writer.settle(SETTLE)
+        finally:
+            self._talks._leave(self)
+
+    # ── one event at a time ────────────────────────────────────────────────────────────────────────────
+
+    async def _step(self, event: Event) -> None:
+        async with self._turn:
+            for command in self._conversation.receive(event, self._clock.monotonic()):
+                if type(command) is Send:
+                    await self._socket.send(relay.encode(command.frame))
+                else:
+                    await self._carry_out(command)
+        self._set_timer()
+
+    async def _carry_out(self, command: Command) -> None:
+        match command:
+            case Send(frame):
+                await self._socket.send(relay.encode(frame))
+            case Ask():
+                task = asyncio.create_task(self._reply(command), name=f"reply-{command.generation}")
+                self._asked[command.generation] = task
+            case CancelAsk(generation):
+                asked = self._asked.pop(generation, None)
+                if asked is not None and asked is not asyncio.current_task():
+                    asked.cancel()
+            case RecordTurn(turn):
+                self._writer.turn(self._row(turn))
+            case OptOut(quote, origin):
+                await self._on_opt_out(self.session, quote, origin)
+            case RecordAnswer(key, value):
+                self._writer.answer(
+                    AnswerRow(self.session.attempt_id, key, _storable(value), self._clock.now())
+                )
+            case ScheduleCallback(at):
+                self._news(callback_at=at)
+            case SetDisposition(code):
+                self._news(disposition=code.value)
+            case FirstWord(milliseconds):
+                first = self._clock.now() if self.session.ordinal == 1 else None
+                self._news(first_word_ms=milliseconds, first_word_at=first)
+            case Disclosed():
+                self._news(disclosed=True)
+            case EndSession(handoff):
+                self._writer.hurry()
+                await self._socket.send(relay.encode(relay.End(msgspec.json.encode(handoff).decode())))
+            case HangUp():
+                self._log.warning("line_still_up")
+                self._aside(self._complete())
+            case Note(what):
+                self._log.info("talk_note", what=what)
+            case _:
+                assert_never(command)
+
+    def _row(self, turn: Turn) -> TurnRow:
+        at = self._started_at + timedelta(seconds=turn.at - self._started)
+        text = _storable(turn.text)
+        return TurnRow(
+            self.session.attempt_id,
+            turn.seq,
+            self.session.ordinal,
+            turn.speaker,
+            text if isinstance(text, str) else "",
+            turn.interrupted,
+            turn.latency_ms,
+            at,
+        )
+
+    def _news(self, **what: Any) -> None:
+        self._writer.news(TalkNews(self.session.attempt_id, self.session.ordinal, **what))
+
+    def _aside(self, work: Any) -> None:
+        task = asyncio.create_task(work)
+        self._others.add(task)
+        task.add_done_callback(self._others.discard)
+
+    async def _complete(self) -> None:
+        if self.session.call_sid is None:
+            return
+        try:
+            async with asyncio.timeout(10):
+                await self._hang_up(self.session.call_sid)
+        except Exception as error:  # an edge: Twilio away; the sweep asks about the call until it is over
+            self._log.warning("hang_up_failed", error=str(error)[:200])
+
+    # ── the agent ──────────────────────────────────────────────────────────────────────────────────────
+
+    async def _reply(self, ask: Ask) -> None:
+        """Feed one reply into the conversation, piece by piece, until it is done or cancelled."""
+        generation = ask.generation
+        agent = self._agents.named(ask.profile)
+        if agent is None:
+            await self._step(AgentFailed(generation, "the settings know no such profile"))
+            return
+        context = Context(
+            self.session.definition.script, self.session.values, ask.answers, ask.local_now, self._memory
+        )
+        try:
+            async for piece in agent.reply(ask.history, ask.tools, context):
+                if generation not in self._asked:
+                    return
+                match piece:
+                    case Text(text):
+                        await self._step(AgentText(generation, text))
+                    case ToolRequest():
+                        await self._step(AgentTool(generation, piece))
+                    case Done():
+                        await self._step(AgentDone(generation))
+                        return
+                    case _:
+                        assert_never(piece)
+            await self._step(AgentFailed(generation, "the reply ended without its end"))
+        except AgentError as error:
+            await self._step(AgentFailed(generation, str(error)))
+        except Exception as error:  # an agent's edge: whatever breaks there, the person must be answered
+            self._log.error("agent_broke", profile=ask.profile, error=str(error)[:500], exc_info=True)
+            await self._step(AgentFailed(generation, type(error).__name__))
+        finally:
+            self._asked.pop(generation, None)
+
+    # ── time ───────────────────────────────────────────────────────────────────────────────────────────
+
+    def _set_timer(self) -> None:
+        """Have the timer wake no later than the conversation's deadline; waking early is harmless."""
+        deadline = self._conversation.deadline()
+        if deadline is None or self._timer is asyncio.current_task():
+            return
+        if self._timer is not None and not self._timer.done():
+            if self._wakes_at <= deadline:
+                return
+            self._timer.cancel()
+        self._wakes_at = deadline
+        self._timer = asyncio.create_task(self._watch(), name="deadline")
+
+    async def _watch(self) -> None:
+        while (deadline := self._conversation.deadline()) is not None:
+            left = deadline - self._clock.monotonic()
+            if left <= 0:
+                await self._step(Tick())
+            else:
+                self._wakes_at = deadline
+                await self._clock.sleep(left)
+
+
+def _storable(value: object) -> object:
+    """Text as Postgres takes it: no NUL, no lone surrogates."""
+    if isinstance(value, str):
+        return value.replace("\x00", "").encode("utf-8", "replace").decode()
+    return value
+
+
+def safe_opt_out(db: Database, clock: Clock, data_dir: Path) -> OnOptOut:
+    """How an opt-out is made safe: on the own list, or, with Postgres away, in the journal.
+
+    Args:
+        db, clock: of the service.
+        data_dir: where the journal is.
+    """
+
+    async def record(
+        session: SessionContext, quote: str, origin: Literal["conversation", "keypress"]
+    ) -> None:
+        said = redact(quote, (session.phone,))
+        actor = f"system:attempt {session.attempt_id}"
+        now = clock.now()
+        try:
+            async with asyncio.timeout(OPT_OUT_PATIENCE):
+                await suppress(
+                    db,
+                    None,  # queued calls are cancelled by the sweep, which looks every second
+                    [session.phone],
+                    reason="asked in a call",
+                    source=origin,
+                    actor=actor,
+                    now=now,
+                    quote=said,
+                )
+            return
+        except Exception as error:  # whatever keeps it from the list, it must be safe before we say so
+            log.warning("opt_out_journalled", phone=mask(session.phone), error=str(error)[:200])
+        try:
+            await optout_journal.append(
+                data_dir, Entry(phone=session.phone, quote=said, source=origin, at=now, actor=actor)
+            )
+        except OSError as error:
+            log.critical("opt_out_not_safe", phone=mask(session.phone), error=str(error))
+
+    return record
