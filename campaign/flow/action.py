@@ -62,22 +62,19 @@ async def answer(
         DatabaseUnavailable: the caller says sorry and hangs up.
     """
     async with db.transaction() as tx:
-        attempt = await attempts.by_marker(tx, marker, lock=True)
-        why = await _not_ours(tx, attempt, ordinal, form, now)
-        if attempt is None or why:
+        before = await attempts.by_marker(tx, marker, lock=True)
+        why = await _not_ours(tx, before, ordinal, form, now)
+        if before is None or why:
             log.warning("action_refused", call=form.get("CallSid"), why=why)
             return HangUp(why)
-        once = await events.insert_once(
-            tx, "action", marker, {**form, "ordinal": str(ordinal)}, now, handled=True
-        )
-        before = attempt
-        attempt = await attempts.apply_locked(tx, attempt, _told(form, now), now)
+        taken = await events.take(tx, "action", marker, {**form, "ordinal": str(ordinal)}, now)
+        attempt = await attempts.apply_locked(tx, before, _told(form, now), now)
         await sessions.close(tx, attempt.id, ordinal, _closed_why(form), now, form.get("SessionId") or None)
         stored = await attempts.definition_of(tx, attempt)
         if stored is None:
             return HangUp("the attempt's campaign definition is gone")
         chosen = await _choose(tx, attempt, ordinal, form, campaigns.stored(stored), now, mint)
-        if attempt.settled and (once is not None or attempt != before):
+        if attempt.settled and (taken is not None or attempt != before):
             await outcomes.close(tx, attempt.id, now, rates)
         return chosen
 
@@ -100,7 +97,7 @@ async def after_transfer(
             log.warning("transfer_end_refused", call=form.get("CallSid"), why=why)
             return HangUp(why)
         status = form.get("DialCallStatus", "")
-        await events.insert_once(tx, "dial", marker, {**form, "ordinal": str(ordinal)}, now, handled=True)
+        await events.take(tx, "dial", marker, {**form, "ordinal": str(ordinal)}, now)
         await sessions.set_became(tx, attempt.id, ordinal, f"transfer: {status or 'over'}")
         stored = await attempts.definition_of(tx, attempt)
         if stored is None or form.get("CallStatus", "in-progress") != "in-progress":

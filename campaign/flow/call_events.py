@@ -85,16 +85,21 @@ async def receive(
     """
     try:
         async with db.transaction() as tx:
-            event_id = await events.insert_once(tx, kind, marker, form, now)
-            if event_id is None:
+            taken = await events.take(tx, kind, marker, form, now)
+            if taken is None:
                 return
-            machine = await _handle(tx, CallEvent(event_id, kind, marker, form, now), now, hands)
+            if taken.attempt is None:
+                log.warning("unknown_marker", kind=kind, call=form.get("CallSid"))
+                return
+            machine, refused = await _handle(tx, taken.attempt, told_by(kind, form, now), now, hands)
+            if refused:
+                await events.mark_handled(tx, taken.event_id, now, refused)
     except DatabaseUnavailable:
         raise
     except Exception as error:  # whatever is wrong with one event must not lose it
-        log.error("call_event_failed", kind=kind, error=str(error), exc_info=True)
+        log.error("call_event_failed", kind=kind, error=_first_line(error))
         async with db.transaction() as tx:
-            await events.insert_once(tx, kind, marker, form, now, error=repr(error)[:500])
+            await events.keep(tx, kind, marker, form, now, error=repr(error)[:500], handled=False)
         return
     if machine is not None:
         await _on_machine(machine, hands)
@@ -113,12 +118,11 @@ async def sweep(db: Database, before: datetime, now: datetime, hands: Hands, mos
     done = 0
     for event in waiting:
         try:
-            async with db.transaction() as tx:
-                machine = await _handle(tx, event, now, hands)
+            machine = await _handle_again(db, event, now, hands)
         except DatabaseUnavailable:
             raise
         except Exception as error:  # one bad event must not hold up the others
-            log.error("call_event_failed_again", event=event.id, kind=event.kind, error=str(error))
+            log.error("call_event_failed_again", event_id=event.id, kind=event.kind, error=_first_line(error))
             async with db.transaction() as tx:
                 await events.mark_failed(tx, event.id, repr(error)[:500])
             continue
@@ -128,26 +132,32 @@ async def sweep(db: Database, before: datetime, now: datetime, hands: Hands, mos
     return done
 
 
-async def _handle(tx: Tx, event: CallEvent, now: datetime, hands: Hands) -> _Machine | None:
-    attempt = await attempts.by_marker(tx, event.marker, lock=True)
-    if attempt is None:
-        log.warning("unknown_marker", kind=event.kind, call=event.form.get("CallSid"))
-        await events.mark_handled(tx, event.id, now, "no attempt has this marker")
-        return None
+async def _handle_again(db: Database, event: CallEvent, now: datetime, hands: Hands) -> _Machine | None:
+    async with db.transaction() as tx:
+        attempt = await attempts.by_marker(tx, event.marker, lock=True)
+        if attempt is None:
+            await events.mark_handled(tx, event.id, now, events.UNKNOWN_MARKER)
+            return None
+        told = told_by(event.kind, event.form, event.received_at)
+        machine, refused = await _handle(tx, attempt, told, now, hands)
+        await events.mark_handled(tx, event.id, now, refused or None)
+        return machine
+
+
+async def _handle(
+    tx: Tx, attempt: Attempt, told: Told, now: datetime, hands: Hands
+) -> tuple[_Machine | None, str]:
+    """Join what was told into the locked attempt; what is to be done afterwards, and why it was refused."""
     try:
-        after = await attempts.apply_locked(
-            tx, attempt, told_by(event.kind, event.form, event.received_at), now
-        )
+        after = await attempts.apply_locked(tx, attempt, told, now)
     except AnotherCall as error:
         log.error("another_call", attempt=attempt.id, error=str(error))
-        await events.mark_handled(tx, event.id, now, str(error))
-        return None
-    await events.mark_handled(tx, event.id, now)
-    if after.settled and (after != attempt or not attempt.settled):
+        return None, str(error)
+    if after.settled and after != attempt:
         await outcomes.close(tx, after.id, now, hands.rates)
     if after.answered_by == attempt.answered_by or not is_machine(after.answered_by) or after.settled:
-        return None
-    return await _machine(tx, after, now)
+        return None, ""
+    return await _machine(tx, after, now), ""
 
 
 def told_by(kind: str, form: Mapping[str, str], received_at: datetime) -> Told:
@@ -228,6 +238,11 @@ async def _on_machine(machine: _Machine, hands: Hands) -> None:
             await hands.gateway.hang_up(machine.attempt.call_sid)
     except TwilioError as error:
         log.warning("hang_up_failed", attempt=machine.attempt.id, error=error.what)
+
+
+def _first_line(error: Exception) -> str:
+    """Without what follows: a database's error goes on with the row, and that holds a person's number."""
+    return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"[:200]
 
 
 def _timestamp(text: str) -> datetime | None:

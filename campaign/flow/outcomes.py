@@ -8,7 +8,7 @@ stands. Nothing in it depends on when it runs: a retry is counted from the end o
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, assert_never
 
 import structlog
 
@@ -22,7 +22,7 @@ from campaign.domain.phone import PhoneNumber, parse
 from campaign.store import outcomes as store
 from campaign.store.attempts import Attempt
 from campaign.store.database import Tx
-from campaign.store.outcomes import Known, Outcome
+from campaign.store.outcomes import Known, Outcome, Release
 from campaign.telephony import codes
 
 log = structlog.get_logger(__name__)
@@ -51,22 +51,12 @@ async def close(tx: Tx, attempt_id: int, now: datetime, rates: Rates | None = No
     planned = _plan(known, disposition, definition)
     if isinstance(planned, retry.Retry):
         outcome = replace(outcome, final=False, retry_at=planned.at)
-    await store.write(tx, outcome, now)
-    await store.settle_recoveries(tx, attempt_id)
-    if known.contact_open and attempt.campaign_contact_id is not None and _changed(known.old, outcome):
-        await store.release(
-            tx,
-            attempt.campaign_contact_id,
-            disposition=disposition.value,
-            attempts=_attempts_made(attempt, disposition),
-            retry=(planned.at, planned.number_index, planned.due_for)
-            if isinstance(planned, retry.Retry)
-            else None,
-            why=planned.why if isinstance(planned, retry.Exhausted) else None,
-            now=now,
-        )
-    before = known.old.cost if known.old is not None and known.old.cost is not None else Decimal(0)
-    await store.settle_money(tx, attempt, (outcome.cost or Decimal(0)) - before)
+    release = None
+    if known.contact_open and _changed(known.old, outcome):
+        release = _release(_attempts_made(attempt, disposition), planned)
+    await store.write(tx, known, outcome, release, now)
+    if known.recoveries_open:
+        await store.settle_recoveries(tx, attempt_id)
     if known.old is None:
         log.info("attempt_closed", attempt=attempt_id, disposition=disposition.value, seconds=outcome.seconds)
     return disposition
@@ -123,6 +113,16 @@ def _plan(
         due_for: Any = attempt.due_for
         return replace(planned, due_for=due_for)
     return planned
+
+
+def _release(attempts_made: int, planned: retry.Retry | retry.Exhausted) -> Release:
+    match planned:
+        case retry.Retry(at, number_index, due_for):
+            return Release(attempts_made, at, number_index, due_for)
+        case retry.Exhausted(why):
+            return Release(attempts_made, why=why)
+        case _:
+            assert_never(planned)
 
 
 def _outcome(

@@ -232,8 +232,8 @@ class Reconciler:
             after = await attempts.apply_locked(tx, before, told, now)
             if found is not None:
                 form = {"CallSid": found.sid, "CallStatus": found.status}
-                await events.insert_once(tx, "found", attempt.marker, form, now, handled=True)
-            if after.settled and (after != before or not before.settled):
+                await events.take(tx, "found", attempt.marker, form, now)
+            if after.settled and after != before:
                 await outcomes.close(tx, attempt.id, now, self._hands.rates)
 
 

@@ -43,10 +43,11 @@ async def answer(
     """
     async with db.transaction() as tx:
         attempt = await attempts.by_marker(tx, marker, lock=True)
-        refused = await _refused(tx, attempt, marker, form, now)
-        if refused is not None or attempt is None:
-            return refused or HangUp("no attempt has this marker")
-        await events.insert_once(tx, "twiml", marker, form, now, handled=True)
+        refused = _refused(attempt, form, now)
+        if attempt is None or refused:
+            log.warning("call_refused", attempt=attempt and attempt.id, call=form.get("CallSid"), why=refused)
+            await events.keep(tx, "twiml", marker, form, now, error=refused, handled=True)
+            return HangUp(refused)
         told = Told(
             at=now,
             event=AttemptEvent.ANSWERED,
@@ -73,27 +74,20 @@ async def answer(
         return Converse(attempt.id, marker, 1, token, definition.script)
 
 
-async def _refused(
-    tx: Tx, attempt: Attempt | None, marker: str, form: Mapping[str, str], now: datetime
-) -> HangUp | None:
-    """Calls that get no word: unknown, over, or another call than the attempt's."""
+def _refused(attempt: Attempt | None, form: Mapping[str, str], now: datetime) -> str:
+    """Why a call gets no word: unknown, over, or another call than the attempt's; empty when it does."""
     sid = form.get("CallSid", "")
     if attempt is None:
-        why = "no attempt has this marker"
-    elif not sid:
-        why = "the request names no call"
-    elif attempt.settled:
-        why = f"the attempt is over ({attempt.state.value})"
-    else:
-        try:
-            attempts.merged(attempt, Told(at=now, call_sid=sid), now)
-        except AnotherCall as error:
-            why = str(error)
-        else:
-            return None
-    log.warning("call_refused", attempt=attempt.id if attempt else None, call=sid, why=why)
-    await events.insert_once(tx, "twiml", marker, form, now, handled=True, error=why)
-    return HangUp(why)
+        return events.UNKNOWN_MARKER
+    if not sid:
+        return "the request names no call"
+    if attempt.settled:
+        return f"the attempt is over ({attempt.state.value})"
+    try:
+        attempts.merged(attempt, Told(at=now, call_sid=sid), now)
+    except AnotherCall as error:
+        return str(error)
+    return ""
 
 
 async def _turned_away(

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy import text
 
 from campaign.store import models
+from campaign.store.attempts import COLUMNS_SQL, Attempt, from_row
 from campaign.store.database import Tx
 
 _IDENTITY = {
@@ -23,9 +24,12 @@ _IDENTITY = {
 """What tells two events of one kind and one call apart; Twilio has no event id."""
 
 
+UNKNOWN_MARKER = "no attempt has this marker"
+
+
 @dataclass(frozen=True, slots=True)
 class CallEvent:
-    """One webhook as it stands in the inbox."""
+    """One webhook that stands unhandled in the inbox."""
 
     id: int
     kind: str
@@ -40,25 +44,60 @@ def dedupe_key(kind: str, marker: str, form: Mapping[str, str]) -> str:
     return json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
 
 
-async def insert_once(
-    tx: Tx,
-    kind: str,
-    marker: str,
-    form: Mapping[str, str],
-    now: datetime,
-    *,
-    handled: bool = False,
-    error: str | None = None,
-) -> int | None:
-    """Put an event into the inbox.
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """An event that was put into the inbox now, and the attempt it is about, its row locked.
+
+    `attempt` is None when no attempt has the marker; the inbox says so, and the event counts as handled.
+    """
+
+    event_id: int
+    attempt: Attempt | None
+
+
+async def take(tx: Tx, kind: str, marker: str, form: Mapping[str, str], now: datetime) -> Taken | None:
+    """Put an event into the inbox as handled, and lock its attempt: one statement.
+
+    The caller handles it in this same transaction; when that fails, all is rolled back, and `keep` keeps it.
 
     Args:
         form: the form's fields; blank ones aren't kept.
-        handled: it is handled in this same transaction.
     Returns:
-        Its id, or None when it is there already.
+        None when the event is there already.
     """
-    rows = await tx.execute(
+    row = (
+        (
+            await tx.execute(
+                text(
+                    f"""
+                    WITH a AS (SELECT {COLUMNS_SQL} FROM attempts a WHERE a.marker = :marker FOR UPDATE),
+                    new AS (
+                        INSERT INTO call_events (dedupe, kind, marker, attempt_id, call_sid, payload,
+                                                 received_at, handled_at, error)
+                        VALUES (:dedupe, :kind, :marker, (SELECT id FROM a), :call_sid,
+                                CAST(:payload AS jsonb), :now, :now,
+                                CASE WHEN NOT EXISTS (SELECT FROM a) THEN '{UNKNOWN_MARKER}' END)
+                        ON CONFLICT (dedupe) DO NOTHING
+                        RETURNING id)
+                    SELECT new.id AS event_id, a.* FROM new LEFT JOIN a ON true
+                    """  # noqa: S608 (constants)
+                ),
+                _values(kind, marker, form, now),
+            )
+        )
+        .mappings()
+        .first()
+    )
+    if row is None:
+        return None
+    return Taken(row["event_id"], None if row["id"] is None else from_row(row))
+
+
+async def keep(
+    tx: Tx, kind: str, marker: str, form: Mapping[str, str], now: datetime, *, error: str, handled: bool
+) -> None:
+    """Put an event into the inbox that could not be handled yet, or had no effect; `error` says why."""
+    await tx.execute(
         text(
             """
             INSERT INTO call_events (dedupe, kind, marker, attempt_id, call_sid, payload, received_at,
@@ -66,22 +105,21 @@ async def insert_once(
             VALUES (:dedupe, :kind, :marker, (SELECT id FROM attempts WHERE marker = :marker), :call_sid,
                     CAST(:payload AS jsonb), :now, :handled_at, :error)
             ON CONFLICT (dedupe) DO NOTHING
-            RETURNING id
             """
         ),
-        {
-            "dedupe": dedupe_key(kind, marker, form),
-            "kind": kind,
-            "marker": marker,
-            "call_sid": form.get("CallSid") or None,
-            "payload": json.dumps({name: value for name, value in form.items() if value}),
-            "now": now,
-            "handled_at": now if handled else None,
-            "error": error,
-        },
+        {**_values(kind, marker, form, now), "handled_at": now if handled else None, "error": error},
     )
-    found: int | None = rows.scalar_one_or_none()
-    return found
+
+
+def _values(kind: str, marker: str, form: Mapping[str, str], now: datetime) -> dict[str, object]:
+    return {
+        "dedupe": dedupe_key(kind, marker, form),
+        "kind": kind,
+        "marker": marker,
+        "call_sid": form.get("CallSid") or None,
+        "payload": json.dumps({name: value for name, value in form.items() if value}),
+        "now": now,
+    }
 
 
 async def mark_handled(tx: Tx, event_id: int, now: datetime, error: str | None = None) -> None:

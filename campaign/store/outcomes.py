@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -26,6 +26,7 @@ class Known:
         first_word_ms: from the answer (or the session's setup) to our first words, milliseconds.
         model: a language model, not only the scripted agent, spoke.
         voicemail_left: our message was commanded for a machine.
+        recoveries_open: answers to `<Connect action>` of which nobody has said what became.
         answers: what was gathered, by question.
         contact_phones: the contact's numbers in order; empty without a contact.
         contact_open: the contact still waits for this attempt: no newer attempt, nobody closed it.
@@ -38,6 +39,7 @@ class Known:
     first_word_ms: int | None
     model: bool
     voicemail_left: bool
+    recoveries_open: bool
     answers: Mapping[str, Any]
     contact_phones: tuple[str, ...]
     contact_open: bool
@@ -77,6 +79,8 @@ _KNOWN = text(
            s.opened AS session_opened, s.first_word AS session_word, s.model AS model,
            EXISTS (SELECT 1 FROM recoveries r
                     WHERE r.attempt_id = a.id AND r.answer = 'voicemail') AS voicemail_left,
+           EXISTS (SELECT 1 FROM recoveries r
+                    WHERE r.attempt_id = a.id AND r.became IS NULL) AS recoveries_open,
            (SELECT jsonb_object_agg(w.question, w.value) FROM answers w WHERE w.attempt_id = a.id) AS answers,
            k.phone AS first_phone, k.other_phones,
            cc.state AS contact_state, cc.disposition AS contact_disposition,
@@ -136,6 +140,7 @@ async def known(tx: Tx, attempt_id: int) -> Known | None:
         first_word_ms=attempt.first_word_ms if attempt.first_word_ms is not None else row["session_word"],
         model=bool(row["model"]),
         voicemail_left=row["voicemail_left"],
+        recoveries_open=row["recoveries_open"],
         answers=row["answers"] or {},
         contact_phones=phones,
         contact_open=attempt.campaign_contact_id is not None and untouched and not row["superseded"],
@@ -143,117 +148,98 @@ async def known(tx: Tx, attempt_id: int) -> Known | None:
     )
 
 
-async def write(tx: Tx, outcome: Outcome, now: datetime) -> None:
-    """Write the attempt's one outcome, or refine it; a summary that the wrap-up wrote stays."""
-    await tx.execute(
-        text(
-            """
-            INSERT INTO outcomes AS o (attempt_id, campaign_id, campaign_contact_id, disposition, category,
-                   answered_by, seconds, first_word_ms, data, cost, cost_lines, final, retry_at, abandoned,
-                   recorded_at)
-            VALUES (:attempt_id, :campaign_id, :campaign_contact_id, :disposition, :category, :answered_by,
-                    :seconds, :first_word_ms, CAST(:data AS jsonb), :cost, CAST(:cost_lines AS jsonb),
-                    :final, :retry_at, :abandoned, :now)
-            ON CONFLICT (attempt_id) DO UPDATE
-               SET disposition = excluded.disposition, category = excluded.category,
-                   answered_by = excluded.answered_by, seconds = excluded.seconds,
-                   first_word_ms = excluded.first_word_ms, data = excluded.data, cost = excluded.cost,
-                   cost_lines = excluded.cost_lines, final = excluded.final, retry_at = excluded.retry_at,
-                   abandoned = excluded.abandoned
-            """
-        ),
-        {
-            "attempt_id": outcome.attempt_id,
-            "campaign_id": outcome.campaign_id,
-            "campaign_contact_id": outcome.campaign_contact_id,
-            "disposition": outcome.disposition,
-            "category": outcome.category,
-            "answered_by": outcome.answered_by,
-            "seconds": outcome.seconds,
-            "first_word_ms": outcome.first_word_ms,
-            "data": json.dumps(dict(outcome.data)),
-            "cost": outcome.cost,
-            "cost_lines": json.dumps(dict(outcome.cost_lines)),
-            "final": outcome.final,
-            "retry_at": outcome.retry_at,
-            "abandoned": outcome.abandoned,
-            "now": now,
-        },
-    )
-
-
-async def release(
-    tx: Tx,
-    campaign_contact_id: int,
-    *,
-    disposition: str,
-    attempts: int,
-    retry: tuple[datetime, int, str] | None,
-    why: str | None,
-    now: datetime,
-) -> None:
-    """Give the contact back: due again at an instant, or done.
+@dataclass(frozen=True, slots=True)
+class Release:
+    """What becomes of the contact: due again at an instant, or done.
 
     Args:
         attempts: the contact's attempts so far that count.
-        retry: (not before, which of its numbers from 0, due for what); None: done.
+        next_at: not before; None: done.
+        number_index: which of its numbers, from 0; None: as it is.
+        due_for: first, retry or callback; None: as it is.
         why: why it is done, for people.
     """
-    at, index, due_for = retry if retry is not None else (None, None, None)
+
+    attempts: int
+    next_at: datetime | None = None
+    number_index: int | None = None
+    due_for: str | None = None
+    why: str | None = None
+
+
+_WRITE = text(
+    """
+    WITH contact AS (
+        UPDATE campaign_contacts
+           SET state = CASE WHEN CAST(:next_at AS timestamptz) IS NULL THEN 'done' ELSE 'waiting' END,
+               next_at = :next_at,
+               due_for = coalesce(CAST(:due_for AS text), due_for),
+               priority = CASE WHEN CAST(:due_for AS text) IN ('retry', 'callback') THEN :urgent
+                               ELSE priority END,
+               number_index = coalesce(CAST(:number_index AS smallint), number_index),
+               attempts = :attempts, disposition = :disposition, waiting_for = :why, updated_at = :now
+         WHERE :release AND id = :campaign_contact_id
+    ), freed AS (
+        UPDATE attempts SET reserved = 0 WHERE id = :attempt_id AND reserved <> 0
+    ), money AS (
+        INSERT INTO campaign_spend AS s (campaign_id, day, reserved, spent)
+        SELECT :campaign_id, :day, 0, :spent
+         WHERE CAST(:campaign_id AS bigint) IS NOT NULL
+           AND (CAST(:reserved AS numeric) <> 0 OR CAST(:spent AS numeric) <> 0)
+        ON CONFLICT (campaign_id, day) DO UPDATE
+           SET reserved = s.reserved - :reserved, spent = s.spent + :spent
+    )
+    INSERT INTO outcomes AS o (attempt_id, campaign_id, campaign_contact_id, disposition, category,
+           answered_by, seconds, first_word_ms, data, cost, cost_lines, final, retry_at, abandoned,
+           recorded_at)
+    VALUES (:attempt_id, :campaign_id, :campaign_contact_id, :disposition, :category, :answered_by,
+            :seconds, :first_word_ms, CAST(:data AS jsonb), :cost, CAST(:cost_lines AS jsonb),
+            :final, :retry_at, :abandoned, :now)
+    ON CONFLICT (attempt_id) DO UPDATE
+       SET disposition = excluded.disposition, category = excluded.category,
+           answered_by = excluded.answered_by, seconds = excluded.seconds,
+           first_word_ms = excluded.first_word_ms, data = excluded.data, cost = excluded.cost,
+           cost_lines = excluded.cost_lines, final = excluded.final, retry_at = excluded.retry_at,
+           abandoned = excluded.abandoned
+    """
+)
+
+
+async def write(tx: Tx, known: Known, outcome: Outcome, release: Release | None, now: datetime) -> None:
+    """Write the attempt's one outcome or refine it, give its contact back, settle its money: one statement.
+
+    A summary that the wrap-up wrote stays.
+
+    Args:
+        known: of the same attempt, read in this transaction: what it was reserved and cost before.
+        release: what becomes of the contact; None: that is decided already, or there is none.
+    """
+    attempt = known.attempt
+    before = known.old.cost if known.old is not None else None
+    given = {name: getattr(outcome, name) for name in _PLAIN}
+    step = release or Release(0)
     await tx.execute(
-        text(
-            """
-            UPDATE campaign_contacts
-               SET state = CASE WHEN CAST(:at AS timestamptz) IS NULL THEN 'done' ELSE 'waiting' END,
-                   next_at = :at,
-                   due_for = coalesce(CAST(:due_for AS text), due_for),
-                   priority = CASE WHEN CAST(:due_for AS text) IN ('retry', 'callback') THEN :urgent
-                                   ELSE priority END,
-                   number_index = coalesce(CAST(:index AS smallint), number_index),
-                   attempts = :attempts, disposition = :disposition, waiting_for = :why, updated_at = :now
-             WHERE id = :id
-            """
-        ),
+        _WRITE,
         {
-            "id": campaign_contact_id,
-            "at": at,
-            "index": index,
-            "due_for": due_for,
-            "attempts": attempts,
-            "disposition": disposition,
-            "why": why,
+            **given,
+            "data": json.dumps(dict(outcome.data)),
+            "cost_lines": json.dumps(dict(outcome.cost_lines)),
+            "release": release is not None,
+            "next_at": step.next_at,
+            "number_index": step.number_index,
+            "due_for": step.due_for,
+            "attempts": step.attempts,
+            "why": step.why,
             "urgent": URGENT,
+            "day": attempt.intent_at.astimezone(UTC).date(),
+            "reserved": attempt.reserved,
+            "spent": (outcome.cost or Decimal(0)) - (before or Decimal(0)),
             "now": now,
         },
     )
 
 
-async def settle_money(tx: Tx, attempt: Attempt, spent: Decimal) -> None:
-    """Let go of what was reserved for the attempt and add to what is spent.
-
-    Args:
-        spent: by how much the attempt's cost has grown since it was last settled (it may shrink).
-    """
-    if attempt.campaign_id is None or (not attempt.reserved and not spent):
-        return
-    await tx.execute(
-        text(
-            """
-            WITH freed AS (UPDATE attempts SET reserved = 0 WHERE id = :id)
-            INSERT INTO campaign_spend AS s (campaign_id, day, reserved, spent)
-            VALUES (:campaign_id, :day, 0, :spent)
-            ON CONFLICT (campaign_id, day) DO UPDATE
-               SET reserved = s.reserved - :reserved, spent = s.spent + :spent
-            """
-        ),
-        {
-            "id": attempt.id,
-            "campaign_id": attempt.campaign_id,
-            "day": attempt.intent_at.astimezone(UTC).date(),
-            "reserved": attempt.reserved,
-            "spent": spent,
-        },
-    )
+_PLAIN = tuple(field.name for field in fields(Outcome) if field.name not in ("data", "cost_lines"))
 
 
 async def settle_recoveries(tx: Tx, attempt_id: int) -> None:
@@ -275,15 +261,4 @@ async def settle_recoveries(tx: Tx, attempt_id: int) -> None:
             """
         ),
         {"id": attempt_id},
-    )
-
-
-async def close_sessions(tx: Tx, attempt_id: int, why: str, now: datetime) -> None:
-    """Close what sessions of the attempt are still open, or never were opened."""
-    await tx.execute(
-        text(
-            "UPDATE conversation_sessions SET closed_at = :now, closed_why = :why "
-            "WHERE attempt_id = :id AND closed_at IS NULL"
-        ),
-        {"id": attempt_id, "why": why, "now": now},
     )
