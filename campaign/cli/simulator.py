@@ -17,7 +17,7 @@ _PEOPLE = "\n\n".join(f"* {name}: {what}" for name, what in PERSONAS.items())
 _DIGITS = ", ".join(f"{index:02d} {name}" for index, name in enumerate(BY_DIGITS))
 _FAULTS = ", ".join(item.name for item in fields(Faults))
 
-HELP = f"""Run Twilio on your own machine: REST, signed callbacks, ConversationRelay with scripted people.
+_TEXT = f"""Run Twilio on your own machine: REST, signed callbacks, ConversationRelay with scripted people.
 
 Start it, then start the service with the environment that it prints (account {ACCOUNT_SID}, token
 {AUTH_TOKEN}). PUBLIC_URL of the service may then be http://127.0.0.1:PORT. Nobody is called.
@@ -38,6 +38,7 @@ Faults: --fault NAME=VALUE, rates from 0 to 1: {_FAULTS}.
 What happened: GET /simulator/calls, /simulator/report, /simulator/debugger, /simulator/deliveries,
 /simulator/frames. What shall go wrong from now on: POST /simulator/faults with a JSON object;
 POST /simulator/people with {{"+1...": "persona"}}; POST /simulator/hangup with {{"call": "CA..."}}."""
+HELP = "\n\n".join(paragraph.replace("\n", " ") for paragraph in _TEXT.split("\n\n"))
 
 
 def simulator(
