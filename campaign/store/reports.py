@@ -347,7 +347,8 @@ class Status:
         started_10s: calls that went out in the last ten seconds.
         ended_60s: contacts that came to an end in the last minute.
         dispositions: contacts by the disposition of their last attempt.
-        waiting_for: waiting and blocked contacts by rule.
+        waiting_for: waiting contacts by the rule that defers them.
+        blocked_by: blocked contacts by rule.
     """
 
     at: datetime
@@ -359,6 +360,7 @@ class Status:
     ended_60s: int
     dispositions: dict[str, int]
     waiting_for: dict[str, int]
+    blocked_by: dict[str, int]
 
     @property
     def total(self) -> int:
@@ -427,7 +429,8 @@ async def status(tx: Tx, campaign_id: int, now: datetime) -> Status:
         started_10s=started,
         ended_60s=sum(row.ended for row in groups),
         dispositions=_summed(groups, "disposition"),
-        waiting_for=_summed(groups, "rule"),
+        waiting_for=_summed([row for row in groups if row.state == "waiting"], "rule"),
+        blocked_by=_summed([row for row in groups if row.state == "blocked"], "rule"),
     )
 
 

@@ -96,7 +96,7 @@ async def test_the_status_tells_what_is_up_what_is_due_and_when_the_next_is(
     assert found.contacts == {"done": 3, "blocked": 2, "waiting": 2, "calling": 1}
     assert (found.total, found.finished, found.calls, found.due) == (8, 5, {"ringing": 1}, 1)
     assert found.next_at == clock.now() + timedelta(hours=2)
-    assert found.waiting_for == {"dnc.own": 2}
+    assert (found.waiting_for, found.blocked_by) == ({}, {"dnc.own": 2})
     assert found.dispositions == {"interested": 2, "busy": 1, "not_interested": 1}
 
 
