@@ -76,8 +76,7 @@ class ScriptedAgent:
 def respond(history: Sequence[Message], context: Context) -> list[Text | ToolRequest]:
     """The whole answer to a history, as pieces in order."""
     said = next((message.text for message in reversed(history) if message.role == "person"), "")
-    ours = (message.text for message in reversed(history) if message.role == "agent")
-    last = next((text for text in ours if text), "")
+    last = _our_last_words(history)
     heard_since = bool(history) and history[-1].role == "person"
     words = f" {plain(said)} "
     if not heard_since:
@@ -101,6 +100,18 @@ def respond(history: Sequence[Message], context: Context) -> list[Text | ToolReq
         return [Text(NOT_INTERESTED), _tool("end_call", reason="not_interested")]
     lead = UNKNOWN if plain(said).startswith(_QUESTION_STARTS) else ""
     return _next_question(history, context, lead)
+
+
+def _our_last_words(history: Sequence[Message]) -> str:
+    """All that we said before the person's last words, back to those before them: a nudge or a bridging
+    sentence doesn't hide the question that is open."""
+    said: list[str] = []
+    for message in reversed(history):
+        if message.role == "person" and said:
+            break
+        if message.role == "agent" and message.text:
+            said.append(message.text)
+    return " ".join(reversed(said))
 
 
 def _any(words: str, phrases: Sequence[str]) -> bool:

@@ -110,7 +110,7 @@ def decode(data: str | bytes) -> Incoming:
     """Read one frame. Never raises: what can't be read comes back as `Unknown` with the reason."""
     try:
         frame = _decoder.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeError) as error:
         text = data.decode("utf-8", "replace") if isinstance(data, bytes) else data
         return Unknown(why=str(error), text=text[:500])
     if not isinstance(frame, _Info):
