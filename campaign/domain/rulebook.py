@@ -45,6 +45,7 @@ from campaign.domain.rule import (
     Terms,
     closed_days,
 )
+from campaign.domain.rule_table import Table
 
 LONGEST_CAP_HOURS = 720
 """The greatest window of an attempt cap: 30 days."""
@@ -148,7 +149,7 @@ def parse_rulebook(texts: Mapping[str, str]) -> Rulebook:
         except tomllib.TOMLDecodeError as error:
             faults.append(f"{name}: not TOML: {error}")
             continue
-        top = _Table(name, tables, faults)
+        top = Table(name, tables, faults)
         if top.whole("schema", default=1) != 1:
             top.fault("schema", "this program reads schema 1")
         packs += [_pack(entry) for entry in top.tables("pack", required=True)]
@@ -165,89 +166,7 @@ def parse_rulebook(texts: Mapping[str, str]) -> Rulebook:
     return Rulebook(tuple(packs))
 
 
-class _Table:
-    """Reads one TOML table key by key, writing faults with their place; `finish` refuses unread keys."""
-
-    def __init__(self, where: str, table: Mapping[str, object], faults: list[str]) -> None:
-        self.where, self._left, self.faults = where, dict(table), faults
-
-    def fault(self, key: str, why: str) -> None:
-        self.faults.append(f"{self.where}: {key}: {why}" if key else f"{self.where}: {why}")
-
-    def _take(self, key: str, kinds: type | tuple[type, ...], wanted: str, default: object) -> object:
-        value = self._left.pop(key, default)
-        if value is None:
-            self.fault(key, f"is missing; it must be {wanted}")
-        elif value is not default and (
-            not isinstance(value, kinds) or (isinstance(value, bool) and kinds is not bool)
-        ):
-            self.fault(key, f"must be {wanted}, not {value!r}")
-            return None
-        return value
-
-    def text(self, key: str, default: str | None = None) -> str:
-        return str(self._take(key, str, "text", default) or "")
-
-    def choice(self, key: str, allowed: tuple[str, ...], default: str | None = None) -> str:
-        value = self.text(key, default)
-        if value and value not in allowed:
-            self.fault(key, f'"{value}" is not one of {", ".join(allowed)}')
-        return value
-
-    def number(self, key: str, default: float | None = None) -> float:
-        value = self._take(key, (int, float), "a number", default)
-        if isinstance(value, int | float) and value < 0:
-            self.fault(key, "must not be negative")
-        return float(value) if isinstance(value, int | float) else 0.0
-
-    def whole(self, key: str, default: int | None = None, least: int = 0) -> int:
-        value = self._take(key, int, "a whole number", default)
-        if isinstance(value, int) and value < least:
-            self.fault(key, f"must be at least {least}")
-        return value if isinstance(value, int) else 0
-
-    def flag(self, key: str, default: bool) -> bool:
-        return bool(self._take(key, bool, "true or false", default))
-
-    def day(self, key: str) -> date:
-        value = self._take(key, date, "a date such as 2026-11-21", None)
-        return value if isinstance(value, date) else date.min
-
-    def day_or_none(self, key: str) -> date | None:
-        return self.day(key) if key in self._left else None
-
-    def texts(self, key: str, required: bool = False, one: bool = False) -> tuple[str, ...]:
-        """A list of texts (dates become their ISO form); with `one` a single text will do."""
-        value = self._take(key, (list, str) if one else list, "a list of texts", None if required else [])
-        entries = [value] if isinstance(value, str) else value if isinstance(value, list) else []
-        if not all(isinstance(entry, str | date) for entry in entries):
-            self.fault(key, "must be a list of texts")
-            return ()
-        return tuple(str(entry) for entry in entries)
-
-    def table(self, key: str, required: bool = True) -> "_Table":
-        value = self._take(key, dict, "a table", None if required else {})
-        return _Table(f"{self.where}: {key}", value if isinstance(value, dict) else {}, self.faults)
-
-    def tables(self, key: str, required: bool = False) -> list["_Table"]:
-        value = self._take(key, list, f"a list of tables ([[{key}]])", None if required else [])
-        entries = value if isinstance(value, list) else []
-        return [
-            _Table(f"{self.where}: {key} {entry.get('id', f'number {i}')}", entry, self.faults)
-            for i, entry in enumerate(entries, 1)
-            if isinstance(entry, dict)
-        ]
-
-    def rest(self) -> dict[str, object]:
-        rest, self._left = self._left, {}
-        return rest
-
-    def finish(self) -> None:
-        for key in self._left:
-            self.fault(key, "is not a key that is known here")
-
-
-def _pack(table: _Table) -> Pack:
+def _pack(table: Table) -> Pack:
     match = table.table("match")
     countries = match.texts("country", required=True, one=True)
     regions = match.texts("region", one=True)
@@ -271,7 +190,7 @@ def _pack(table: _Table) -> Pack:
     return pack
 
 
-def _rule(table: _Table) -> Rule:
+def _rule(table: Table) -> Rule:
     source = table.table("source")
     cited = Source(
         source.text("cite"), source.day("read_on"), source.text("url", ""), source.text("quote", "")
@@ -299,7 +218,7 @@ def _rule(table: _Table) -> Rule:
     return rule
 
 
-def _facet(scope: _Table, name: str, allowed: tuple[str, ...]) -> frozenset[str]:
+def _facet(scope: Table, name: str, allowed: tuple[str, ...]) -> frozenset[str]:
     values = scope.texts(name, one=True)
     for value in values:
         if value not in allowed:
@@ -307,7 +226,7 @@ def _facet(scope: _Table, name: str, allowed: tuple[str, ...]) -> frozenset[str]
     return frozenset(values)
 
 
-def _lifted_by(table: _Table, kind: str) -> tuple[str, ...]:
+def _lifted_by(table: Table, kind: str) -> tuple[str, ...]:
     tokens = table.texts("lifted_by")
     for token in tokens:
         if token not in LIFTING:
@@ -317,7 +236,7 @@ def _lifted_by(table: _Table, kind: str) -> tuple[str, ...]:
     return tokens
 
 
-def _terms(table: _Table, kind: str) -> Terms:
+def _terms(table: Table, kind: str) -> Terms:
     """The demands of a rule by its kind; a kind that is not known is a fault."""
     read = _KINDS.get(kind)
     if read is None:
@@ -327,7 +246,7 @@ def _terms(table: _Table, kind: str) -> Terms:
     return read(table)
 
 
-def _hours(table: _Table) -> Hours:
+def _hours(table: Table) -> Hours:
     week = table.table("week")
     hours = WeeklyHours(((),) * 7)
     try:
@@ -340,7 +259,7 @@ def _hours(table: _Table) -> Hours:
     return Hours(hours, clock)
 
 
-def _closed_days(table: _Table) -> ClosedDays:
+def _closed_days(table: Table) -> ClosedDays:
     inner = table.table("holidays")
     inner.choice("lib", ("holidays",), "holidays")
     terms = ClosedDays(
@@ -358,11 +277,11 @@ def _closed_days(table: _Table) -> ClosedDays:
     return terms
 
 
-def _region_pause(table: _Table) -> RegionPause:
+def _region_pause(table: Table) -> RegionPause:
     return RegionPause(table.day("from"), table.day_or_none("to"), table.text("reason"))
 
 
-def _attempt_cap(table: _Table) -> AttemptCap:
+def _attempt_cap(table: Table) -> AttemptCap:
     terms = AttemptCap(
         table.whole("count"), table.whole("window_hours", least=1), table.text("key", "called_party")
     )
@@ -373,25 +292,25 @@ def _attempt_cap(table: _Table) -> AttemptCap:
     return terms
 
 
-def _consent(table: _Table) -> ConsentDemand:
+def _consent(table: Table) -> ConsentDemand:
     return ConsentDemand(table.choice("level", CONSENT_LEVELS), table.whole("expires_days", 0))
 
 
-def _registry(table: _Table) -> Registry:
+def _registry(table: Table) -> Registry:
     return Registry(
         table.text("registry"), table.whole("max_age_days", least=1), table.flag("same_day", False)
     )
 
 
-def _internal_dnc(table: _Table) -> InternalDnc:
+def _internal_dnc(table: Table) -> InternalDnc:
     return InternalDnc(table.text("honour_within"), table.whole("keep_days", 0))
 
 
-def _revocation_scope(table: _Table) -> RevocationScope:
+def _revocation_scope(table: Table) -> RevocationScope:
     return RevocationScope(table.choice("value", ("topic", "all_topics")))
 
 
-def _opt_out(table: _Table) -> OptOut:
+def _opt_out(table: Table) -> OptOut:
     return OptOut(
         table.number("offer_within_s"),
         table.flag("after_identification", False),
@@ -399,7 +318,7 @@ def _opt_out(table: _Table) -> OptOut:
     )
 
 
-def _disclosure(table: _Table) -> Disclosure:
+def _disclosure(table: Table) -> Disclosure:
     say = table.texts("say", required=True)
     for what in say:
         if what not in ("business_name", "phone_number", "purpose", "ai"):
@@ -407,7 +326,7 @@ def _disclosure(table: _Table) -> Disclosure:
     return Disclosure(say, table.number("within_s", 0))
 
 
-def _abandonment(table: _Table) -> Abandonment:
+def _abandonment(table: Table) -> Abandonment:
     return Abandonment(
         table.number("max_rate"),
         table.whole("window_days", least=1),
@@ -417,7 +336,7 @@ def _abandonment(table: _Table) -> Abandonment:
     )
 
 
-def _caller_number(table: _Table) -> CallerNumber:
+def _caller_number(table: Table) -> CallerNumber:
     terms = CallerNumber(table.text("must_match", ""), table.text("must_not_match", ""))
     for key, pattern in (("must_match", terms.must_match), ("must_not_match", terms.must_not_match)):
         try:
@@ -428,23 +347,23 @@ def _caller_number(table: _Table) -> CallerNumber:
     return terms
 
 
-def _prohibition(table: _Table) -> Prohibition:
+def _prohibition(table: Table) -> Prohibition:
     return Prohibition(table.text("reason"))
 
 
-def _registration(table: _Table) -> Registration:
+def _registration(table: Table) -> Registration:
     return Registration(table.text("what"))
 
 
-def _reassigned(table: _Table) -> Reassigned:
+def _reassigned(table: Table) -> Reassigned:
     return Reassigned(table.whole("max_age_days", least=1))
 
 
-def _retention(table: _Table) -> Retention:
+def _retention(table: Table) -> Retention:
     return Retention(table.text("what"), table.whole("days"))
 
 
-_KINDS: dict[str, Callable[[_Table], Terms]] = {
+_KINDS: dict[str, Callable[[Table], Terms]] = {
     "hours": _hours,
     "closed_days": _closed_days,
     "region_pause": _region_pause,
