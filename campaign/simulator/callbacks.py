@@ -4,8 +4,9 @@ Sources: signature TWILIO 5.1; budgets, retries and connection overrides TWILIO 
 """
 
 import asyncio
-from collections.abc import Awaitable, Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 from uuid import uuid4
 
@@ -266,5 +267,5 @@ class Webhooks:
         await self._clock.sleep(seconds)
         await self._send(delivery, method)
 
-    def _spawn(self, work: Awaitable[None], kind: str) -> asyncio.Task[None]:
+    def _spawn(self, work: Coroutine[Any, Any, None], kind: str) -> asyncio.Task[None]:
         return self._activity.spawn(work, f"{kind} callback", self._ledger.errors.append)

@@ -70,9 +70,9 @@ class Recording:
     events: frozenset[str] = frozenset({"completed"})
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Call:
-    """One outgoing call, or the second leg of a <Dial> (`parent_sid` set)."""
+    """One outgoing call."""
 
     sid: str
     account_sid: str

@@ -7,8 +7,9 @@ requests keep a floor in real seconds (`real`): at sixty times the speed a 15 s 
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 
 class SimulatorClock:
@@ -79,7 +80,9 @@ class Activity:
         self._idle.set()
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def spawn(self, work: Awaitable[None], name: str, on_error: Callable[[str], None]) -> asyncio.Task[None]:
+    def spawn(
+        self, work: Coroutine[Any, Any, None], name: str, on_error: Callable[[str], None]
+    ) -> asyncio.Task[None]:
         """Run the work as a task that counts as activity; an error goes to `on_error` as a sentence."""
 
         async def guarded() -> None:
@@ -92,6 +95,8 @@ class Activity:
         self.begin()
         self._tasks.add(task)
         task.add_done_callback(self._done)
+        # A task cancelled before its first step has never awaited the work.
+        task.add_done_callback(lambda _: work.close())
         return task
 
     def _done(self, task: asyncio.Task[None]) -> None:
@@ -120,7 +125,8 @@ class Activity:
 
     async def cancel(self) -> None:
         """Cancel all that is under way and wait until it has ended."""
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        while self._tasks:
+            tasks = list(self._tasks)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)

@@ -30,7 +30,7 @@ class Exchange:
         self._counts: dict[str, int] = {}  # calls ever made to a number, deleted ones included
         self._queue: deque[Call] = deque()
         self._queued = asyncio.Event()
-        self._live = 0
+        self._live: set[str] = set()  # the calls that use a line now
         self._serial = 0
         self._next_slot = 0.0
         self._dialler: asyncio.Task[None] | None = None
@@ -145,31 +145,29 @@ class Exchange:
             await self._end(call, "canceled")
             interrupted.interruption.handled.set()
         finally:
+            self._live.discard(call.sid)
             call.over.set()
 
     async def _ring(self, call: Call) -> None:
         world, timings, rng = self.world, self.world.timings, call.rng
         persona = call.person.persona
         limit = world.config.max_calls
-        if limit is not None and self._live >= limit:
+        if limit is not None and len(self._live) >= limit:
             world.alert(10004, "Call concurrency limit exceeded", call.sid)
             await self._end(call, "failed")
             return
-        self._live += 1
-        try:
-            await race(world, call, draw(rng, timings.initiated))
-            self._status(call, "initiated", "initiated")
-            if persona in ("failed", "bad_number"):
-                await race(self.world, call, draw(rng, timings.failed))
-                await self._end(call, "failed")
-                return
-            await race(self.world, call, draw(rng, timings.ringing))
-            call.become("ringing", world.clock.now())
-            world.ledger.rings[call.to].append(world.clock.monotonic())
-            self._status(call, "ringing", "ringing")
-            await self._pick_up(call)
-        finally:
-            self._live -= 1
+        self._live.add(call.sid)
+        await race(world, call, draw(rng, timings.initiated))
+        self._status(call, "initiated", "initiated")
+        if persona in ("failed", "bad_number"):
+            await race(world, call, draw(rng, timings.failed))
+            await self._end(call, "failed")
+            return
+        await race(world, call, draw(rng, timings.ringing))
+        call.become("ringing", world.clock.now())
+        world.ledger.rings[call.to].append(world.clock.monotonic())
+        self._status(call, "ringing", "ringing")
+        await self._pick_up(call)
 
     async def _pick_up(self, call: Call) -> None:
         timings, rng = self.world.timings, call.rng
@@ -229,6 +227,7 @@ class Exchange:
         if call.ended is None:
             call.ended, call.ended_at = world.clock.now(), world.clock.monotonic()
         call.become(status, call.ended)
+        self._live.discard(call.sid)
         if call.interruption is not None:
             call.interruption.handled.set()
         await world.clock.sleep(draw(call.rng, world.timings.final_callback))
@@ -297,7 +296,7 @@ class Exchange:
             "CallbackSource": "call-progress-events",
             "SequenceNumber": str(number),
         }
-        if status not in ("initiated", "canceled", "failed"):
+        if status in ("ringing", "in-progress"):
             fields["StirStatus"] = self.world.config.stir_status
         if status in TERMINAL:
             seconds = call.seconds()
@@ -305,7 +304,6 @@ class Exchange:
             fields["SipResponseCode"] = SIP_CODES[status]
             if status == "completed":
                 fields["Duration"] = str(ceil(seconds / 60))
-            fields.pop("StirStatus", None)
         if call.answered_by:
             fields["AnsweredBy"] = call.answered_by
             fields["MachineDetectionDuration"] = str(call.amd_ms or 0)

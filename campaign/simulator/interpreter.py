@@ -23,15 +23,11 @@ class ProgramEnd(Exception):
 
 
 class Interpreter:
-    """The program of one answered call.
-
-    `add_call` is told of the second leg of a <Dial>.
-    """
+    """The program of one answered call."""
 
     def __init__(self, world: World, call: Call) -> None:
         self.world = world
         self.call = call
-        self.legs: list[Call] = []
 
     async def run(self) -> Interruption | None:
         """Run until the call is over; returns the interruption that ended it, if one did."""

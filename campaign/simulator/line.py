@@ -69,6 +69,7 @@ class Line:
                 self.call.message += text
 
     async def talk(self) -> None:
+        """Be the person (or the machine) until it hangs up; cancelled when the session ends."""
         if self.call.person.is_machine:
             await self._machine()
             return
@@ -138,7 +139,6 @@ class Line:
     async def utter(self, text: str, opening: bool = False) -> None:
         """The person says something: the frames of a barge-in or of an ordinary turn (2.3)."""
         clock, timings, settings = self.world.clock, self.world.timings, self.settings
-        self._heard = ""
         overlaps = self.speaker.speaking
         interrupts = self.speaker.stoppable_by("speech")
         reported = not overlaps or interrupts or "speech" in settings.report_during_speech
@@ -147,6 +147,7 @@ class Line:
             await self.send({"type": "info", "name": "clientSpeaking", "value": "on"})
         if interrupts:
             await self._interrupt()
+        self._heard = ""  # what follows is new, also what the agent says meanwhile
         self.call.note("person", text, clock.monotonic())
         words = text.split()
         seconds = max(0.4, len(text) / SPEAKING_SPEED)
@@ -203,6 +204,7 @@ class Line:
         if interrupts:
             await self._interrupt()
             await self._agent_off()
+        self._heard = ""
         reported = not overlaps or interrupts or "dtmf" in self.settings.report_during_speech
         if self.settings.dtmf_detection and reported:
             await self.send({"type": "dtmf", "digit": digit})

@@ -105,7 +105,7 @@ _ANSWERS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"bad time|inconvenient|busy right now", "No, it's fine. Go ahead."),
         (r"are you (still )?there|can you hear me|hear me", "Yes, I'm here."),
         (r"\b(anything else|other questions|any (more |other )?questions)\b", "No, that's all. Thank you."),
-        (r"am i speaking|speaking (with|to)|is this|may i speak|is that", "Yes, this is me."),
+        (r"am i speaking|speaking (with|to)|may i speak|is (this|that) (mr|mrs|ms|dr)\b", "Yes, this is me."),
         (r"(good|right) time|a (moment|minute)|quick (question|chat)|have (a )?time", "Sure, go ahead."),
         (r"\b((what|which) (time|day)|when|tomorrow or)\b", "Tomorrow at three in the afternoon."),
         (r"\be-?mail\b", "It's pat at example dot com."),

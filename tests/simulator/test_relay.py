@@ -419,3 +419,25 @@ async def test_a_public_https_address_can_be_routed_to_this_machine() -> None:
         )
         session = made.service.sessions[0]
         assert session.headers["X-Twilio-Signature"] == signature(token, "wss://calls.example/relay/x")
+
+
+async def test_after_a_barge_in_the_person_waits_for_the_answer() -> None:
+    async def talk(session: Session) -> None:
+        await session.next("setup")
+        await session.say(ASK)
+        await session.next("prompt", voicePrompt="Sure, go ahead.")
+        await session.say("Sentence one is here. Sentence two, however, is a very long one that goes on.")
+        await session.next("interrupt")
+        await session.next("prompt", last=True)
+        await made.simulator.clock.sleep(8.0)  # a slow model
+        await session.say("It costs nothing. Is that fine?")
+        await session.next("prompt", last=True)
+        await session.send(type="end")
+        await session.drain()
+
+    async with rig(persona="interrupter") as made:
+        made.service.talk = talk
+        await made.call()
+        call = await made.finish()
+        said = [line["text"] for line in call.transcript if line["who"] == "person"]
+        assert said[1:] == ["Sure, go ahead.", "Sorry, wait a second, how much does it cost?", "Yes."]
