@@ -99,7 +99,7 @@ async def receive(
     except Exception as error:  # whatever is wrong with one event must not lose it
         log.error("call_event_failed", kind=kind, error=_first_line(error))
         async with db.transaction() as tx:
-            await events.keep(tx, kind, marker, form, now, error=repr(error)[:500], handled=False)
+            await events.keep(tx, kind, marker, form, now, error=repr(error)[:500])
         return
     if machine is not None:
         await _on_machine(machine, hands)

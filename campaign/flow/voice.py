@@ -42,11 +42,13 @@ async def answer(
         DatabaseUnavailable: the caller says sorry and hangs up.
     """
     async with db.transaction() as tx:
-        attempt = await attempts.by_marker(tx, marker, lock=True)
+        taken = await events.take(tx, "twiml", marker, form, now)
+        attempt = taken.attempt if taken else await attempts.by_marker(tx, marker, lock=True)
         refused = _refused(attempt, form, now)
         if attempt is None or refused:
             log.warning("call_refused", attempt=attempt and attempt.id, call=form.get("CallSid"), why=refused)
-            await events.keep(tx, "twiml", marker, form, now, error=refused, handled=True)
+            if taken is not None:
+                await events.mark_handled(tx, taken.event_id, now, refused)
             return HangUp(refused)
         told = Told(
             at=now,

@@ -93,21 +93,19 @@ async def take(tx: Tx, kind: str, marker: str, form: Mapping[str, str], now: dat
     return Taken(row["event_id"], None if row["id"] is None else from_row(row))
 
 
-async def keep(
-    tx: Tx, kind: str, marker: str, form: Mapping[str, str], now: datetime, *, error: str, handled: bool
-) -> None:
-    """Put an event into the inbox that could not be handled yet, or had no effect; `error` says why."""
+async def keep(tx: Tx, kind: str, marker: str, form: Mapping[str, str], now: datetime, *, error: str) -> None:
+    """Put an event into the inbox that could not be handled yet; `error` says why."""
     await tx.execute(
         text(
             """
             INSERT INTO call_events (dedupe, kind, marker, attempt_id, call_sid, payload, received_at,
-                                     handled_at, error)
+                                     error)
             VALUES (:dedupe, :kind, :marker, (SELECT id FROM attempts WHERE marker = :marker), :call_sid,
-                    CAST(:payload AS jsonb), :now, :handled_at, :error)
+                    CAST(:payload AS jsonb), :now, :error)
             ON CONFLICT (dedupe) DO NOTHING
             """
         ),
-        {**_values(kind, marker, form, now), "handled_at": now if handled else None, "error": error},
+        {**_values(kind, marker, form, now), "error": error},
     )
 
 
