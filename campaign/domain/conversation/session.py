@@ -336,7 +336,7 @@ class Conversation:
         self._nudges = 0
         greeting = now - self._opened_at < HELLO_WAIT and not self.transcript.speech.reported
         over_us = self._agent_speaking_now and self.transcript.speech.pending
-        talked_over = over_us and said.lower().strip(" .,!?") in _BACKCHANNELS
+        talked_over = over_us and said.lower().replace("-", " ").strip(" .,!?") in _BACKCHANNELS
         if greeting or talked_over:
             self._await_answer(now)
             return commands

@@ -138,13 +138,25 @@ class Speech:
         """
         dropped, self._queue = self._queue, []
         self._ends_at = now
-        if not self.reported and dropped and fragment.strip():
-            head = dropped[0]
-            found = head.sent.find(fragment.strip())
-            head.heard = head.sent[: found + len(fragment.strip())] if found >= 0 else fragment.strip()
         for one in dropped:
             one.closed = one.interrupted = True
+        if not self.reported and fragment.strip():
+            _guess_heard(dropped, fragment.strip())
         return dropped
+
+
+def _guess_heard(dropped: list[Utterance], fragment: str) -> None:
+    """Without reports: all before the utterance that holds the fragment was heard, and that one up to it."""
+    place = next((n for n, one in enumerate(dropped) if fragment in one.sent), None)
+    if place is None:
+        for one in dropped[:1]:
+            one.heard = fragment
+        return
+    for one in dropped[:place]:
+        one.interrupted = False
+        _hear_all(one, complete=True)
+    at = dropped[place]
+    at.heard = at.sent[: at.sent.find(fragment) + len(fragment)]
 
 
 def _hear_all(utterance: Utterance, *, complete: bool) -> None:

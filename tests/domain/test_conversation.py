@@ -1,0 +1,643 @@
+"""The conversation as events in, commands out, with no socket."""
+
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from campaign.domain import relay_protocol as relay
+from campaign.domain.conversation import (
+    AgentDone,
+    AgentFailed,
+    AgentText,
+    AgentTool,
+    Ask,
+    CancelAsk,
+    Closed,
+    Command,
+    Conversation,
+    Disclosed,
+    EndSession,
+    Event,
+    FirstWord,
+    HandOver,
+    HangUp,
+    MachineVerdict,
+    OptOut,
+    RecordTurn,
+    Resumed,
+    Send,
+    SetDisposition,
+    StopRequested,
+    Tick,
+)
+from campaign.domain.dialogue import ToolRequest, Turn
+from campaign.domain.disposition import Disposition
+from campaign.domain.script import Script
+from campaign.domain.tools import RecordAnswer, ScheduleCallback
+
+START = datetime(2026, 11, 24, 10, 0, tzinfo=ZoneInfo("America/New_York"))
+SETUP = relay.Setup(session_id="VX1", call_sid="CA1")
+AI = "Hello, this is Alex, an AI assistant calling for Acme."
+STOP = "Say stop calling or press 9 and we won't call again."
+GREETING = "Hi Sam, is now a good time?"
+SCRIPT: dict[str, Any] = {
+    "greeting": "Hi {{ first_name }}, is now a good time?",
+    "goal": "Book a demo.",
+    "questions": [{"key": "demo", "ask": "Would you like a demo?", "kind": "yes_no"}],
+    "transfers": {"sales": {"to": "+12125550199", "name": "our sales team"}},
+    "profiles": ["clever"],
+}
+
+
+class Call:
+    """A conversation and its stopwatch; `did` is what the last event led to."""
+
+    def __init__(self, script: dict[str, Any] | None = None, **more: Any) -> None:
+        self.now = 100.0
+        self.conversation = Conversation(
+            msgspec.convert({**SCRIPT, **(script or {})}, Script),
+            {"first_name": "Sam", "seller_name": "Acme"},
+            started=self.now,
+            started_at=START,
+            attempt="m1",
+            phone="+12125550142",
+            **more,
+        )
+        self.did: list[Command] = []
+        self.all: list[Command] = []
+
+    def on(self, *events: Event) -> "Call":
+        self.did = []
+        for event in events:
+            self.did += self.conversation.receive(event, self.now)
+        self.all += self.did
+        return self
+
+    def after(self, seconds: float) -> "Call":
+        """Time passes, with a tick at each deadline on the way."""
+        self.did = []
+        target = self.now + seconds
+        while (deadline := self.conversation.deadline()) is not None and deadline <= target:
+            self.now = max(self.now, deadline)
+            done = self.conversation.receive(Tick(), self.now)
+            self.did += done
+            self.all += done
+        self.now = target
+        return self
+
+    def says(self, text: str) -> "Call":
+        return self.on(relay.Prompt(voice_prompt=text, lang="en", last=True))
+
+    def plays(self, *chunks: str) -> "Call":
+        events: list[Event] = [relay.TokensPlayed(chunk) for chunk in chunks]
+        return self.on(*events, relay.SpeakerEvent("agent", False))
+
+    def greeted(self) -> "Call":
+        self.on(SETUP).after(1.0)
+        return self.plays(AI, " " + STOP, " " + GREETING)
+
+    def replies(self, *pieces: str | ToolRequest) -> "Call":
+        """The agent answers what it was last asked."""
+        generation = [one.generation for one in self.all if isinstance(one, Ask)][-1]
+        events: list[Event] = [
+            AgentText(generation, piece) if isinstance(piece, str) else AgentTool(generation, piece)
+            for piece in pieces
+        ]
+        return self.on(*events, AgentDone(generation))
+
+    def of(self, kind: type) -> list[Any]:
+        return [one for one in self.did if isinstance(one, kind)]
+
+    @property
+    def text(self) -> str:
+        return "".join(one.frame.token for one in self.of(Send) if isinstance(one.frame, relay.Text))
+
+    @property
+    def heard(self) -> dict[int, Turn]:
+        return {one.turn.seq: one.turn for one in self.all if isinstance(one, RecordTurn)}
+
+
+def tool(name: str, **arguments: object) -> ToolRequest:
+    return ToolRequest("t1", name, msgspec.json.encode(arguments).decode())
+
+
+# ── opening ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_nothing_is_said_before_the_line_is_quiet_or_a_second_has_passed() -> None:
+    call = Call().on(SETUP)
+    assert call.did == []
+    assert call.after(0.99).did == []
+    assert call.after(0.02).text.endswith(GREETING)
+
+
+def test_the_greeting_begins_as_soon_as_the_person_stops_speaking() -> None:
+    call = Call().on(SETUP, relay.SpeakerEvent("person", True))
+    call.now += 0.4
+    call.on(relay.SpeakerEvent("person", False))
+    assert call.of(FirstWord) == [FirstWord(400)]
+    frames = [one.frame for one in call.of(Send)]
+    assert [frame.token.strip() for frame in frames] == [AI, STOP, GREETING]
+    assert [frame.interruptible for frame in frames] == [False, False, None]
+    assert [frame.last for frame in frames] == [False, False, True]
+
+
+def test_the_first_hello_is_answered_by_the_greeting_alone() -> None:
+    call = Call().on(SETUP, relay.SpeakerEvent("person", False))
+    call.says("Hello?")
+    assert call.of(Ask) == []
+    assert call.of(RecordTurn)[0].turn.text == "Hello?"
+
+
+def test_disclosures_count_only_when_they_were_heard() -> None:
+    call = Call().on(SETUP).after(1.0)
+    assert call.of(Disclosed) == []
+    assert call.plays(AI).of(Disclosed) == []
+    assert call.plays(" " + STOP).of(Disclosed) == [Disclosed()]
+    assert [turn.text for turn in call.heard.values()] == [AI, STOP]
+
+
+def test_a_disclosure_that_was_cut_off_is_said_again_before_the_next_reply() -> None:
+    call = Call().on(SETUP).after(1.0)
+    call.on(relay.TokensPlayed("Hello, this"), relay.Interrupt("Hello, this", 300))
+    assert call.says("Who is this?").text.startswith(AI + " " + STOP)
+    assert call.of(Ask)
+    call.plays(AI, STOP)
+    assert call.of(Disclosed) == [Disclosed()]
+    assert AI not in call.replies("Alex.").text
+
+
+def test_the_recording_is_disclosed_only_when_there_is_one() -> None:
+    assert "recorded" not in Call().on(SETUP).after(1).text
+    assert "This call is recorded." in Call({"record": True}).on(SETUP).after(1).text
+
+
+# ── turns ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_reply_goes_out_piece_by_piece_and_is_closed_once() -> None:
+    call = Call().greeted().says("Yes.")
+    asked = call.of(Ask)[0]
+    assert asked.profile == "clever"
+    assert [(one.role, one.text) for one in asked.history[-2:]] == [("agent", GREETING), ("person", "Yes.")]
+    call.now += 0.3
+    call.replies("Would you ", "like a demo?")
+    assert [(one.frame.token, one.frame.last) for one in call.of(Send)] == [
+        ("Would you ", False), ("like a demo?", False), ("", True),
+    ]  # fmt: skip
+    call.plays("Would you like a demo?")
+    assert call.of(RecordTurn)[0].turn.latency_ms == 300
+
+
+def test_markup_and_emoji_are_never_spoken() -> None:
+    call = Call().greeted().says("Yes.")
+    assert call.replies("**Great** 🎉 `ok`\n", "# Next").text == "Great  ok  Next"
+
+
+def test_an_interruption_cuts_turn_and_history_at_what_was_heard() -> None:
+    call = Call().greeted().says("Tell me.")
+    generation = call.of(Ask)[0].generation
+    call.on(AgentText(generation, "Sentence 1 of twelve: the quick fox. Sentence 2 of"))
+    call.on(relay.TokensPlayed("Sentence 1 of twelve:"), relay.TokensPlayed(" the quick fox."))
+    call.on(relay.TokensPlayed(" Sentence 2"), relay.Interrupt("Sentence 2", 684))
+    assert call.of(CancelAsk) == [CancelAsk(generation)]
+    turn = call.of(RecordTurn)[-1].turn
+    assert turn.text == "Sentence 1 of twelve: the quick fox. Sentence 2"
+    assert turn.interrupted
+    assert call.on(AgentText(generation, " twelve: more."), AgentDone(generation)).did == []
+    history = call.says("Stop there for a second.").of(Ask)[0].history
+    assert history[-2].text == "Sentence 1 of twelve: the quick fox. Sentence 2"
+
+
+def test_without_reports_of_what_was_played_the_sent_text_is_cut_after_the_fragment() -> None:
+    call = Call().on(SETUP).after(1.0).after(20)
+    call.says("Tell me.")
+    call.replies("One two three four.")
+    call.on(relay.Interrupt("two", "120"))
+    assert call.heard[max(call.heard)].text == "One two"
+
+
+def test_a_new_prompt_replaces_a_reply_that_has_not_begun() -> None:
+    call = Call().greeted().says("Yes.")
+    first = call.of(Ask)[0].generation
+    call.says("I mean no.")
+    assert call.of(CancelAsk) == [CancelAsk(first)]
+    assert call.of(Ask)[0].generation == first + 1
+    assert call.on(AgentText(first, "Great!")).did == []
+
+
+def test_a_backchannel_while_we_speak_changes_nothing() -> None:
+    call = Call().greeted().says("Yes.")
+    call.replies("A long explanation. And more of it.")
+    call.on(relay.SpeakerEvent("agent", True), relay.TokensPlayed("A long explanation."))
+    assert call.says("uh-huh").of(Ask) == []
+    call.plays(" And more of it.")
+    assert call.says("okay").of(Ask)
+
+
+def test_numbers_split_over_turns_are_redacted_in_all_of_them() -> None:
+    call = Call().greeted()
+    for said in ("my card is 4111 1111", "1111 1111"):
+        call.says(said).replies("Go on.").plays("Go on.")
+    kept = [turn.text for turn in call.heard.values() if turn.speaker == "person"]
+    assert kept == ["my card is [card]", "[card ending 1111]"]
+    history = [one for one in call.all if isinstance(one, Ask)][-1].history
+    assert any("4111" in message.text for message in history)
+
+
+def test_keys_that_belong_together_are_one_turn() -> None:
+    call = Call().greeted().on(relay.Dtmf("1"), relay.Dtmf("0"), relay.Dtmf("9"))
+    assert call.of(OptOut) == []
+    call.after(1.6)
+    assert call.of(RecordTurn)[0].turn.speaker == "key"
+    assert call.of(Ask)[0].history[-1].text == "(pressed the keys 1 0 9)"
+
+
+def test_a_reply_beyond_the_longest_turn_is_cut_at_a_sentence() -> None:
+    call = Call({"limits": {"turn_seconds": 5}}).greeted().says("Tell me everything.")
+    generation = call.of(Ask)[0].generation
+    call.on(AgentText(generation, "word " * 20 + "end."))
+    assert call.of(CancelAsk) == [CancelAsk(generation)]
+    assert call.on(AgentText(generation, " more")).did == []
+
+
+# ── tools ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_answers_are_recorded_typed_and_known_to_the_next_reply() -> None:
+    call = Call().greeted().says("Yes.")
+    call.replies(tool("record_answer", question="demo", value="yes"))
+    assert call.of(RecordAnswer) == [RecordAnswer("demo", True)]
+    again = call.of(Ask)[0]
+    assert again.answers == {"demo": True}
+    assert [one.role for one in again.history[-2:]] == ["agent", "tool"]
+
+
+def test_end_call_waits_until_the_last_words_were_heard() -> None:
+    call = Call().greeted().says("No thanks.")
+    call.replies("All right. ", "Goodbye.", tool("end_call", reason="not_interested"))
+    assert call.of(SetDisposition) == [SetDisposition(Disposition.NOT_INTERESTED)]
+    assert call.of(EndSession) == []
+    call.on(relay.TokensPlayed("All right."))
+    assert call.of(EndSession) == []
+    call.on(relay.TokensPlayed(" Goodbye."))
+    assert call.of(EndSession) == [EndSession({"reason": "ended", "attempt": "m1"})]
+
+
+def test_end_call_without_words_says_goodbye() -> None:
+    call = Call().greeted().says("Bye.").replies(tool("end_call", reason="completed"))
+    assert "Goodbye." in call.text
+
+
+def test_last_words_that_are_never_confirmed_end_by_their_length() -> None:
+    call = Call().greeted().says("Bye.").replies("Goodbye then.", tool("end_call", reason="completed"))
+    assert call.after(0.9).of(EndSession) == []
+    assert call.after(2.5).of(EndSession)
+
+
+def test_a_line_that_stays_up_is_hung_up_two_seconds_after_the_end() -> None:
+    call = Call().greeted().says("Bye.").replies("Bye.", tool("end_call", reason="completed"))
+    call.plays("Bye.")
+    assert call.of(EndSession)
+    assert call.after(1.9).of(HangUp) == []
+    assert call.after(0.2).of(HangUp) == [HangUp()]
+
+
+def test_an_interrupted_goodbye_goes_on_once() -> None:
+    call = Call().greeted().says("Fine.").replies("Goodbye, Sam.", tool("end_call", reason="completed"))
+    call.on(relay.TokensPlayed("Good"), relay.Interrupt("Good", 100))
+    assert call.of(EndSession) == []
+    assert call.says("Wait, how much is it?").of(Ask)
+    call.replies("Free. Goodbye, Sam.", tool("end_call", reason="completed"))
+    call.on(relay.TokensPlayed("Free."), relay.Interrupt("Free.", 100))
+    assert call.of(EndSession)
+
+
+def test_a_transfer_names_the_target_by_its_key() -> None:
+    call = Call().greeted().says("A human please.").replies(tool("transfer", to="sales"))
+    assert "our sales team" in call.text
+    assert call.of(SetDisposition) == [SetDisposition(Disposition.TRANSFERRED)]
+    call.plays(call.text)
+    assert call.of(EndSession) == [EndSession({"reason": "transfer", "target": "sales", "attempt": "m1"})]
+
+
+def test_a_number_as_transfer_target_is_refused_and_the_model_told() -> None:
+    call = Call().greeted().says("Connect me to 900.").replies(tool("transfer", to="+19005550100"))
+    assert call.of(EndSession) == []
+    assert "no transfer target" in call.of(Ask)[0].history[-1].text
+
+
+def test_a_callback_is_kept_in_the_persons_own_zone_and_survives_the_end() -> None:
+    call = Call().greeted().says("Call me tomorrow at three.")
+    call.replies(tool("schedule_callback", when="2026-11-25T15:00"), "Fine, tomorrow at three. Goodbye.")
+    at = call.of(ScheduleCallback)[0].at
+    assert at == datetime(2026, 11, 25, 15, 0, tzinfo=ZoneInfo("America/New_York"))
+    assert call.of(SetDisposition) == [SetDisposition(Disposition.CALLBACK)]
+
+
+def test_tools_alone_cannot_go_on_for_ever() -> None:
+    call = Call().greeted().says("Yes.")
+    for _ in range(20):
+        call.replies(tool("record_answer", question="demo", value="yes"))
+        if call.of(EndSession):
+            break
+    assert len([one for one in call.all if isinstance(one, Ask)]) < 16
+
+
+# ── opt-out ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_an_opt_out_is_safe_before_it_is_acknowledged_and_then_the_line_is_dropped() -> None:
+    call = Call().greeted().says("Please stop calling me.")
+    kinds = [type(one) for one in call.did]
+    assert kinds.index(OptOut) < kinds.index(Send)
+    assert call.of(OptOut) == [OptOut("Please stop calling me.", "conversation")]
+    assert call.of(SetDisposition) == [SetDisposition(Disposition.DO_NOT_CALL)]
+    assert "?" not in call.text
+    assert call.plays(call.text).of(EndSession)[0].handoff["reason"] == "do_not_call"
+
+
+def test_an_opt_out_stops_a_reply_in_progress() -> None:
+    call = Call().greeted().says("Yes.")
+    generation = call.of(Ask)[0].generation
+    call.says("No, take me off your list.")
+    assert call.of(CancelAsk) == [CancelAsk(generation)]
+    assert call.on(AgentText(generation, "But")).did == []
+
+
+@pytest.mark.parametrize("moment", ["opening", "greeting", "reply", "closing"])
+def test_key_nine_opts_out_at_any_moment(moment: str) -> None:
+    call = Call().on(SETUP) if moment == "opening" else Call().on(SETUP).after(1.0)
+    if moment in ("reply", "closing"):
+        call.plays(AI, STOP, GREETING).says("Yes.")
+    if moment == "closing":
+        call.replies("Bye.", tool("end_call", reason="completed"))
+    call.on(relay.Dtmf("9"))
+    assert call.of(OptOut) == [OptOut("pressed 9", "keypress")]
+    call.after(30)
+    assert any(isinstance(one, EndSession) for one in call.all)
+
+
+def test_an_opt_out_in_an_unfinished_transcript_waits_for_its_end() -> None:
+    call = Call().greeted()
+    call.on(relay.Prompt(voice_prompt="do not call me", last=False))
+    assert call.of(OptOut) == []
+    call.says("Do not call me tomorrow, call Friday.")
+    assert call.after(5).of(OptOut) == []
+
+
+def test_an_opt_out_whose_end_never_comes_counts() -> None:
+    call = Call().greeted().on(relay.Prompt(voice_prompt="take me off your list", last=False))
+    assert call.after(1.3).of(OptOut) == [OptOut("take me off your list", "conversation")]
+
+
+def test_hanging_up_in_the_middle_of_an_opt_out_counts() -> None:
+    call = Call().greeted().on(relay.Prompt(voice_prompt="take me off your list", last=False), Closed(1000))
+    assert call.of(OptOut) == [OptOut("take me off your list", "conversation")]
+    assert call.of(SetDisposition) == [SetDisposition(Disposition.DO_NOT_CALL)]
+
+
+def test_the_models_opt_out_is_kept_in_the_persons_own_words() -> None:
+    call = Call().greeted().says("Scratch this number from everything you have.")
+    call.replies(tool("do_not_call", quote="I made this up"))
+    assert call.of(OptOut)[0].quote == "Scratch this number from everything you have."
+
+
+def test_an_opt_out_is_made_only_once() -> None:
+    call = Call().greeted().says("Stop calling me.").says("I said stop calling.")
+    assert len([one for one in call.all if isinstance(one, OptOut)]) == 1
+
+
+# ── failure and silence ────────────────────────────────────────────────────────────────────────────────
+
+
+def test_slow_first_words_are_bridged_once_then_the_next_profile_answers() -> None:
+    call = Call().greeted().says("Yes.")
+    assert call.after(1.9).text == ""
+    assert call.after(0.2).text == "One moment, please."
+    call.plays("One moment, please.")
+    call.after(6)
+    assert [one.profile for one in call.of(Ask)] == ["scripted"]
+    assert call.of(CancelAsk)
+
+
+def test_a_stream_that_breaks_off_is_excused_and_the_next_profile_goes_on() -> None:
+    call = Call().greeted().says("Yes.")
+    generation = call.of(Ask)[0].generation
+    call.on(AgentText(generation, "Well, I "), AgentFailed(generation, "no finish reason"))
+    assert "trouble" in call.text
+    assert call.of(Ask)[0].profile == "scripted"
+
+
+def test_a_gap_in_a_reply_counts_as_failure() -> None:
+    call = Call().greeted().says("Yes.")
+    generation = call.of(Ask)[0].generation
+    call.on(AgentText(generation, "Well, I "))
+    call.after(4.1)
+    assert call.of(CancelAsk) == [CancelAsk(generation)]
+    assert call.of(Ask)[0].profile == "scripted"
+
+
+def test_when_every_profile_fails_the_call_is_closed_politely() -> None:
+    call = Call().greeted().says("Yes.")
+    for _ in range(2):
+        generation = [one.generation for one in call.all if isinstance(one, Ask)][-1]
+        call.on(AgentFailed(generation, "down"))
+    assert "technical trouble" in call.text
+    assert call.plays(call.text).of(EndSession)[0].handoff["reason"] == "trouble"
+
+
+def test_a_profile_that_failed_twice_is_not_asked_again() -> None:
+    call = Call().greeted()
+    for _ in range(2):
+        generation = call.says("Yes.").of(Ask)[0].generation
+        call.on(AgentFailed(generation, "down"))
+        call.replies("Would you like a demo?").plays("Would you like a demo?")
+    assert call.says("Yes.").of(Ask)[0].profile == "scripted"
+
+
+def test_an_empty_reply_is_a_failure() -> None:
+    call = Call().greeted().says("Yes.").replies()
+    assert call.of(Ask)[0].profile == "scripted"
+
+
+def test_silence_is_nudged_twice_then_the_call_ends() -> None:
+    call = Call().greeted()
+    assert call.after(8.1).text == "Are you still there?"
+    call.plays("Are you still there?")
+    assert call.after(8.1).text == "I can't hear you. Are you there?"
+    call.plays("I can't hear you.", " Are you there?")
+    assert "Goodbye" in call.after(8.1).text
+    assert call.of(SetDisposition) == [SetDisposition(Disposition.NO_CONVERSATION)]
+    call.plays("I can't hear anyone, so I'll let you go.", " Goodbye.")
+    assert call.of(EndSession)
+
+
+def test_an_answer_resets_the_silence() -> None:
+    call = Call().greeted().after(8.1).plays("Are you still there?")
+    call.says("Yes, sorry.").replies("Good.").plays("Good.")
+    assert call.after(8.1).text == "Are you still there?"
+
+
+def test_silence_is_not_counted_while_the_person_speaks() -> None:
+    call = Call().greeted().on(relay.SpeakerEvent("person", True))
+    assert call.after(30).text == ""
+
+
+def test_the_longest_call_ends_politely() -> None:
+    call = Call({"limits": {"call_seconds": 30}}).greeted().on(relay.SpeakerEvent("person", True))
+    call.after(30)
+    assert "enough of your time" in call.text
+
+
+def test_the_most_turns_end_politely() -> None:
+    call = Call({"limits": {"turns": 2}}).greeted()
+    for _ in range(2):
+        call.says("And then?").replies("More.").plays("More.")
+    assert "enough of your time" in call.says("And then?").text
+
+
+# ── from outside ───────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("verdict", ["machine_start", "machine_end_beep", "machine_end_other", "fax"])
+def test_a_machine_ends_the_session_without_another_word(verdict: str) -> None:
+    call = Call().greeted().on(MachineVerdict(verdict))
+    assert call.of(EndSession) == [EndSession({"reason": "machine", "answered_by": verdict, "attempt": "m1"})]
+    assert call.text == ""
+    assert call.after(5).of(HangUp) == []
+
+
+@pytest.mark.parametrize("verdict", ["human", "unknown"])
+def test_a_person_is_talked_to(verdict: str) -> None:
+    assert Call().greeted().on(MachineVerdict(verdict)).did == []
+
+
+def test_a_campaign_may_talk_to_machines() -> None:
+    assert Call(talk_to_machines=True).greeted().on(MachineVerdict("machine_start")).did == []
+
+
+def test_an_operator_ends_the_call_politely() -> None:
+    call = Call().greeted().on(StopRequested("operator"))
+    assert "Goodbye" in call.text
+    assert call.plays(call.text).of(EndSession)[0].handoff["reason"] == "stopped"
+
+
+def test_a_hand_over_waits_for_the_end_of_a_turn() -> None:
+    call = Call().greeted().says("Yes.").on(HandOver())
+    assert call.of(EndSession) == []
+    call.replies("Would you like a demo?")
+    assert call.of(EndSession) == []
+    call.plays("Would you like a demo?")
+    assert call.of(EndSession) == [EndSession({"reason": "handover", "attempt": "m1"})]
+    assert call.on(Closed(1000)).of(SetDisposition) == []
+
+
+def test_a_call_that_is_hung_up_says_whether_there_was_a_conversation() -> None:
+    assert Call().greeted().on(Closed(1000)).of(SetDisposition) == [
+        SetDisposition(Disposition.NO_CONVERSATION)
+    ]
+    talked = Call().greeted().says("Yes.").on(Closed(1000))
+    assert talked.of(SetDisposition) == [SetDisposition(Disposition.COMPLETED)]
+    assert talked.of(Send) == []
+
+
+# ── taken up again ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def turns(*said: tuple[str, str]) -> tuple[Turn, ...]:
+    return tuple(Turn(seq + 1, speaker, text, 0.0) for seq, (speaker, text) in enumerate(said))  # type: ignore[arg-type]
+
+
+def resumed(*said: tuple[str, str], **answers: bool) -> Call:
+    return Call(resumed=Resumed(turns(*said), answers)).on(SETUP)
+
+
+def test_a_resumed_call_says_one_bridging_sentence_and_nothing_twice() -> None:
+    call = resumed(("agent", AI), ("agent", STOP), ("agent", GREETING))
+    assert call.text == "Sorry, we were cut off for a moment, could you say that again?"
+    assert call.of(Ask) == []
+    assert call.of(FirstWord) == [FirstWord(0)]
+
+
+def test_a_resumed_call_says_disclosures_that_were_not_confirmed() -> None:
+    call = resumed(("agent", AI), ("agent", "Say stop calling"), ("person", "Who is it?"))
+    assert call.text == f"{STOP} Sorry, we were cut off for a moment."
+    assert call.of(Ask)[0].history[1].text == "Say stop calling"
+
+
+def test_a_resumed_call_answers_what_was_left_unanswered() -> None:
+    call = resumed(("agent", AI), ("agent", STOP), ("agent", GREETING), ("person", "Yes."), demo=True)
+    asked = call.of(Ask)[0]
+    assert asked.answers == {"demo": True}
+    assert ("person", "Yes.") in [(one.role, one.text) for one in asked.history]
+
+
+def test_a_call_that_broke_before_its_greeting_is_greeted() -> None:
+    call = resumed(("agent", AI))
+    assert call.did == []
+    assert call.after(1).text == f"{STOP} {GREETING}"
+
+
+def test_turns_of_a_resumed_call_go_on_counting() -> None:
+    call = resumed(("agent", AI), ("agent", STOP), ("agent", GREETING)).says("Yes.")
+    assert call.of(RecordTurn)[0].turn.seq > 3
+
+
+# ── whatever happens ───────────────────────────────────────────────────────────────────────────────────
+
+EVENTS: st.SearchStrategy[Event] = st.one_of(
+    st.builds(relay.Prompt, voice_prompt=st.text(max_size=30), last=st.booleans()),
+    st.builds(relay.Prompt, voice_prompt=st.sampled_from(["yes", "no", "stop calling me", "uh-huh", "bye"])),
+    st.builds(relay.Dtmf, digit=st.sampled_from("0123456789*#")),
+    st.builds(relay.Interrupt, st.text(max_size=10), st.floats(0, 5000)),
+    st.builds(relay.SpeakerEvent, st.sampled_from(["agent", "person"]), st.booleans()),
+    st.builds(relay.TokensPlayed, st.text(max_size=60)),
+    st.builds(relay.RelayError, st.text(max_size=10)),
+    st.builds(MachineVerdict, st.sampled_from(["human", "unknown", "machine_start"])),
+    st.builds(AgentText, st.integers(1, 6), st.sampled_from(["Hello. ", "Well", " and so on."])),
+    st.builds(AgentDone, st.integers(1, 6)),
+    st.builds(AgentFailed, st.integers(1, 6), st.just("x")),
+    st.builds(
+        AgentTool,
+        st.integers(1, 6),
+        st.builds(
+            tool,
+            st.sampled_from(["end_call", "do_not_call", "record_answer", "transfer", "nonsense"]),
+            question=st.just("demo"),
+            value=st.sampled_from(["yes", "perhaps"]),
+            to=st.sampled_from(["sales", "+1900"]),
+        ),
+    ),
+    st.just(SETUP),
+    st.just(HandOver()),
+    st.just(StopRequested("operator")),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.tuples(EVENTS, st.floats(0, 3)), max_size=40))
+def test_whatever_happens_the_call_ends_and_its_rules_hold(story: list[tuple[Event, float]]) -> None:
+    call = Call().on(SETUP)
+    for event, wait in story:
+        call.on(event).after(wait)
+    call.after(2000)
+    ends = [one for one in call.all if isinstance(one, EndSession)]
+    assert len(ends) == 1
+    assert call.conversation.deadline() is None
+    after_the_end = call.all[call.all.index(ends[0]) + 1 :]
+    assert [one for one in after_the_end if isinstance(one, Send | Ask)] == []
+    opted_out = [one for one in call.all if isinstance(one, OptOut)]
+    assert len(opted_out) <= 1
+    said = [one.frame for one in call.all if isinstance(one, Send) and isinstance(one.frame, relay.Text)]
+    if said:
+        assert said[0].token.strip() == AI or "off our list" in said[0].token
+    call.on(Closed(1000))
+    assert call.on(relay.Prompt(voice_prompt="stop calling me")).did == []
+    codes = [one.code for one in call.all if isinstance(one, SetDisposition)]
+    assert Disposition.DO_NOT_CALL not in codes[:-1]
