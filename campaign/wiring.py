@@ -20,9 +20,13 @@ from pathlib import Path
 
 import structlog
 
+from campaign.agent.llm import LlmAgent, Profile
+from campaign.agent.protocol import Agent
+from campaign.agent.scripted import ScriptedAgent
 from campaign.domain.budget import Rates, parse_rates
 from campaign.domain.errors import SettingsError
 from campaign.domain.rulebook import Rulebook, parse_rulebook
+from campaign.domain.script import SCRIPTED
 from campaign.flow.talk import LiveTalks
 from campaign.settings import Settings
 from campaign.store import migrate
@@ -101,7 +105,10 @@ class Services:
     data_dir: Path
     actor: str
     replica: Replica
+    agents: "Agents"
     talks: LiveTalks = field(default_factory=LiveTalks)
+    draining: bool = False
+    """This process is about to end: load balancers should send nothing more here."""
     _gateway: Gateway | None = None
 
     @property
@@ -129,6 +136,32 @@ class Services:
         """Close the connections to Twilio, if any were opened."""
         if self._gateway is not None:
             await self._gateway.close()
+
+
+class Agents:
+    """The agents of this process by profile: the scripted one, and one for each model of the settings."""
+
+    def __init__(self, settings: Settings, clock: ServiceClock) -> None:
+        self._agents: dict[str, Agent] = {SCRIPTED: ScriptedAgent()}
+        for name, profile in settings.profiles.items():
+            self._agents[name] = LlmAgent(
+                Profile(
+                    name=name,
+                    base_url=profile.base_url,
+                    model=profile.model,
+                    api_key=profile.api_key.get_secret_value(),
+                ),
+                clock,
+            )
+
+    def named(self, profile: str) -> Agent | None:
+        """The agent of a profile; None when the settings know no such profile."""
+        return self._agents.get(profile)
+
+    async def close(self) -> None:
+        """Close all connections to models."""
+        for agent in self._agents.values():
+            await agent.close()
 
 
 def open_gateway(settings: Settings) -> Gateway:
@@ -231,6 +264,7 @@ async def open_services(
             rates=read_rates(settings),
             data_dir=data_dir,
             actor=actor,
+            agents=Agents(settings, clock),
             replica=Replica(
                 id=f"{host}:{os.getpid()}:{secrets.token_hex(4)}",
                 role=role,
@@ -240,6 +274,7 @@ async def open_services(
             ),
         )
         stack.push_async_callback(services.close_gateway)
+        stack.push_async_callback(services.agents.close)
         yield services
 
 

@@ -8,12 +8,14 @@ from functools import partial
 
 import structlog
 
+from campaign.domain.errors import DatabaseUnavailable
 from campaign.domain.pacing import Pace
 from campaign.flow import enrol, lifecycle, optout_journal, reconcile
+from campaign.flow.call_events import Hands
 from campaign.flow.claiming import ClaimLimits
 from campaign.flow.dialer import Dialer
 from campaign.flow.scheduler import Part, Scheduler
-from campaign.store import attempts, leases
+from campaign.store import claims, leases
 from campaign.wiring import Services, token
 
 log = structlog.get_logger(__name__)
@@ -39,7 +41,7 @@ class Workers:
             services.clock,
             services.replica,
             parts=self._parts() if tick else {},
-            own_parts={"opt_outs": self._write_journal},
+            own_parts={"opt_outs": self._write_journal, "machines": self._relay_machines},
         )
 
     @contextlib.asynccontextmanager
@@ -67,12 +69,25 @@ class Workers:
         services.draining = self.scheduler.draining = True
         if self.dialer is not None:
             self.dialer.stop()
+        await self.scheduler.tick()
         loop = asyncio.get_running_loop()
         until = loop.time() + within_s
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(within_s):
-                await self._all_over()
+        if not await self._others_serve():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(within_s):
+                    await self._all_over()
         await services.talks.drain(max(0.0, until - loop.time()))
+
+    async def _others_serve(self) -> bool:
+        """Whether another process takes calls and sockets, so that talks can be handed over at once."""
+        services = self._services
+        since = services.clock.now() - timedelta(seconds=SILENT_S * services.clock.rate)
+        try:
+            async with services.db.connection() as tx:
+                others = await leases.alive(tx, since)
+        except DatabaseUnavailable:
+            return False
+        return any(one.role in ("all", "web") for one in others if one.id != services.replica.id)
 
     async def _all_over(self) -> None:
         while self._services.talks.count or await self._calls_up():  # noqa: ASYNC110 (also other replicas' word)
@@ -82,9 +97,9 @@ class Workers:
         """Whether calls that this process placed are still under way (no, when the database is away)."""
         try:
             async with self._services.db.connection() as tx:
-                return await attempts.any_under_way(tx, self._services.replica.id)
-        except Exception as error:  # while ending, a database that is away must not hold us up
-            log.warning("drain_blind", error=str(error))
+                return await claims.any_under_way(tx, self._services.replica.id)
+        except DatabaseUnavailable as error:
+            log.warning("drain_blind", error=error.what)
             return False
 
     def _make_dialer(self) -> Dialer:
@@ -117,6 +132,8 @@ class Workers:
 
     def _parts(self) -> dict[str, Part]:
         services = self._services
+        hands = Hands(on_machine=services.talks.on_machine, gateway=services.gateway, rates=services.rates)
+        reconciler = reconcile.Reconciler(services.db, services.gateway, hands, rate=services.clock.rate)
 
         async def sweep_replicas(now: datetime) -> None:
             async with services.db.transaction() as tx:
@@ -125,16 +142,14 @@ class Workers:
         return {
             "campaigns": partial(lifecycle.tick, services.db),
             "enrolment": partial(enrol.tick, services.db, services.rulebook),
-            "reconcile": self._reconcile,
+            "reconcile": reconciler.tick,
             "replicas": sweep_replicas,
         }
 
-    async def _reconcile(self, now: datetime) -> None:
+    async def _relay_machines(self, now: datetime) -> None:
         services = self._services
-        silent_since = now - timedelta(seconds=SILENT_S * services.clock.rate)
-        await reconcile.tick(
-            services.db, services.gateway, now, rates=services.rates, silent_since=silent_since
-        )
+        if services.talks.count:
+            await reconcile.relay_machines(services.db, services.replica.id, services.talks.on_machine)
 
     async def _write_journal(self, now: datetime) -> None:
         await optout_journal.replay(self._services.db, self._services.data_dir, now)

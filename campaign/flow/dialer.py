@@ -14,7 +14,7 @@ from typing import Any, Protocol, assert_never
 import structlog
 
 from campaign.domain.attempt import AttemptEvent
-from campaign.domain.campaign import Detection
+from campaign.domain.campaign import CampaignDefinition, Detection
 from campaign.domain.clock import Clock
 from campaign.domain.errors import DatabaseUnavailable
 from campaign.domain.pacing import Pace
@@ -23,6 +23,7 @@ from campaign.flow import claiming, outcomes
 from campaign.flow.claiming import Claim, ClaimLimits, Dial
 from campaign.store import claims
 from campaign.store.database import Database
+from campaign.telephony.addresses import Addresses
 from campaign.telephony.calls import MachineDetection
 from campaign.telephony.gateway import (
     BadNumber,
@@ -67,6 +68,23 @@ class Counters:
     forfeited: int = 0
 
 
+def call_request(
+    addresses: Addresses, definition: CampaignDefinition, marker: str, to: str, caller_id: str
+) -> CallRequest:
+    """The one POST of an attempt: every address carries its marker."""
+    detection = DETECTION[definition.voicemail.detection]
+    return CallRequest(
+        to=to,
+        from_=caller_id,
+        url=addresses.voice(marker),
+        status_callback=addresses.status(marker),
+        ring_timeout_s=definition.ring_timeout_seconds,
+        time_limit_s=definition.longest_call_seconds,
+        machine_detection=detection,
+        amd_callback=addresses.amd(marker) if detection != "off" else None,
+    )
+
+
 class Dialer:
     """Places calls while it runs.
 
@@ -94,7 +112,7 @@ class Dialer:
         self._db = db
         self._clock = clock
         self._gateway = gateway
-        self._public_url = public_url
+        self._addresses = Addresses(public_url)
         self._limits = limits
         self._pause_campaign = pause_campaign
         self._before_claim = before_claim
@@ -165,8 +183,9 @@ class Dialer:
         if why is not None:
             await self._give_back(dial, AttemptEvent.NOT_SENT, why)
             return
+        request = call_request(self._addresses, dial.definition, dial.marker, dial.phone, dial.caller_id)
         sent_at = self._clock.now()
-        result = await self._gateway.place(self._request(dial))
+        result = await self._gateway.place(request)
         self.counters.placed += 1
         name = type(result).__name__
         self.counters.results[name] = self.counters.results.get(name, 0) + 1
@@ -195,21 +214,6 @@ class Dialer:
                     return "its slot was missed and no other is near; it is gated again"
                 await claims.set_pace(tx, following)
             dial.slot_at = slot
-
-    def _request(self, dial: Dial) -> CallRequest:
-        definition = dial.definition
-        hooks = f"{self._public_url}/twilio"
-        detection = DETECTION[definition.voicemail.detection]
-        return CallRequest(
-            to=dial.phone,
-            from_=dial.caller_id,
-            url=f"{hooks}/voice/{dial.marker}",
-            status_callback=f"{hooks}/status/{dial.marker}",
-            ring_timeout_s=definition.ring_timeout_seconds,
-            time_limit_s=definition.longest_call_seconds,
-            machine_detection=detection,
-            amd_callback=f"{hooks}/amd/{dial.marker}" if detection != "off" else None,
-        )
 
     async def _settle(self, dial: Dial, result: PlaceResult) -> None:
         """Write what Twilio's answer proves, and hold or pause what it calls for."""

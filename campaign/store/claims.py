@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import text
 
 from campaign.domain.attempt import SETTLED, AttemptEvent, AttemptState, after
+from campaign.store import models
 from campaign.store.attempts import FIRST_LOOK, HOLD, SILENCE
 from campaign.store.database import Tx
 
@@ -357,6 +358,39 @@ async def write_intents(
     return {row.marker: row.id for row in rows}
 
 
+@dataclass(frozen=True, slots=True)
+class OwnCall:
+    """The intent of a call to one's own number; `definition` as JSON, for it belongs to no campaign."""
+
+    marker: str
+    phone: str
+    caller_id: str
+    slot_at: datetime
+    window_closes_at: datetime | None
+    definition: Any
+
+
+async def write_own_call(tx: Tx, call: OwnCall, *, replica: str, lease_until: datetime, now: datetime) -> int:
+    """Write the intent of a call that is never counted; the attempt's id."""
+    row = await tx.execute(
+        models.attempts.insert().returning(models.attempts.c.id),
+        {
+            "marker": call.marker,
+            "kind": "test",
+            "definition": call.definition,
+            "phone": call.phone,
+            "caller_id": call.caller_id,
+            "state": "placing",
+            "intent_at": now,
+            "slot_at": call.slot_at,
+            "window_closes_at": call.window_closes_at,
+            "replica": replica,
+            "lease_until": lease_until,
+        },
+    )
+    return int(row.scalar_one())
+
+
 async def record_placed(tx: Tx, placed: Sequence[tuple[int, str, str, datetime, datetime]]) -> None:
     """Record what Twilio answered with a sid, many at once.
 
@@ -429,3 +463,15 @@ async def record_not_placed(
         },
     )
     return settled and done.rowcount == 1
+
+
+async def any_under_way(tx: Tx, replica: str) -> bool:
+    """Whether calls that this replica placed have not ended yet."""
+    found = await tx.execute(
+        text(
+            "SELECT EXISTS (SELECT FROM attempts WHERE settled_at IS NULL AND replica = :replica "
+            "AND state IN ('placed', 'ringing', 'answered'))"
+        ),
+        {"replica": replica},
+    )
+    return bool(found.scalar_one())

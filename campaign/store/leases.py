@@ -5,6 +5,7 @@ No session locks, so that all of it works through PgBouncer in transaction mode.
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from sqlalchemy import text
 
@@ -90,12 +91,21 @@ async def forget_silent(tx: Tx, before: datetime) -> None:
     await tx.execute(text("DELETE FROM replicas WHERE beat_at < :before"), {"before": before})
 
 
-async def alive(tx: Tx, since: datetime) -> list[tuple[str, str, datetime]]:
-    """Replicas heard of since an instant: (id, role, last heartbeat)."""
+class Alive(NamedTuple):
+    """A replica that has a heartbeat and isn't about to end."""
+
+    id: str
+    role: str
+    beat_at: datetime
+
+
+async def alive(tx: Tx, since: datetime) -> list[Alive]:
+    """Replicas heard of since an instant, without those that are about to end."""
     rows = await tx.execute(
-        text("SELECT id, role, beat_at FROM replicas WHERE beat_at >= :since ORDER BY id"), {"since": since}
+        text("SELECT id, role, beat_at FROM replicas WHERE beat_at >= :since AND NOT draining ORDER BY id"),
+        {"since": since},
     )
-    return [(row.id, row.role, row.beat_at) for row in rows]
+    return [Alive(row.id, row.role, row.beat_at) for row in rows]
 
 
 async def scheduler(tx: Tx) -> tuple[str, datetime] | None:
