@@ -49,6 +49,10 @@ _COUNTRY_NAMES = {
 }  # fmt: skip
 
 
+_MOST_KEPT = 50_000  # places and consents remembered while a file is read
+_Consent = tuple[str, str, datetime | None, str | None]  # party, consent, consent_at, consent_source
+
+
 class ContactRow(NamedTuple):
     """One contact of a list.
 
@@ -252,9 +256,9 @@ class RowParser:
         optional = ("zone", "state", "postal_code", "country")
         self._where = tuple(columns.fields.get(name) for name in optional)
         self._external_id = columns.fields.get("external_id")
-        self._plain = not any(
-            name in columns.fields for name in ("consent", "consent_at", "consent_source", "party")
-        )
+        consent = ("party", "consent", "consent_at", "consent_source")
+        self._said = tuple(columns.fields[name] for name in consent if name in columns.fields)
+        self._consents: dict[tuple[str | None, tuple[str, ...]], _Consent] = {}
         self._unsaid = attestation or Attestation("none", None, None)
         self._places: dict[tuple[str, str, str, str, str], Place] = {}
 
@@ -277,21 +281,24 @@ class RowParser:
             return self._error(line, cells, refused.index, refused.why, refused.code)
 
     def _contact(self, line: int, cells: list[str]) -> ContactRow:
-        zone, state, postal_code, country = (
-            cells[index].strip() if index is not None else "" for index in self._where
-        )
-        region = self._region
-        if country:
-            country = region = self._country(country)
+        zone_at, state_at, postal_at, country_at = self._where
+        zone = cells[zone_at].strip() if zone_at is not None else ""
+        state = cells[state_at].strip() if state_at is not None else ""
+        postal_code = cells[postal_at].strip() if postal_at is not None else ""
+        country, region = "", self._region
+        if country_at is not None and cells[country_at].strip():
+            country = region = self._country(cells[country_at].strip())
         phones = self._numbers(cells, region)
         place = self._place(phones[0], zone, state, postal_code, country)
         for other in phones[1:]:
             place = place.union(self._place(other, zone, state, postal_code, country))
-        party, consent, consent_at, consent_source = (
-            ("unknown", self._unsaid.level, self._unsaid.at, self._unsaid.source)
-            if self._plain
-            else self._consent(cells, region)
-        )
+        said = tuple([cells[index] for index in self._said])
+        consent = self._consents.get((region, said))
+        if consent is None:
+            consent = self._consent(cells, region)
+            if len(self._consents) > _MOST_KEPT:
+                self._consents.clear()
+            self._consents[region, said] = consent
         external = self._external_id
         return ContactRow(
             line,
@@ -300,10 +307,7 @@ class RowParser:
             zone or None,
             state or None,
             postal_code or None,
-            party,
-            consent,
-            consent_at,
-            consent_source,
+            *consent,
             (cells[external].strip() or None) if external is not None else None,
             {name: cells[index].strip() for name, index in self._variables},
         )
@@ -336,7 +340,7 @@ class RowParser:
                 )
             except BadInput as fault:
                 raise _Refused(self._columns.fields.get("zone", 0), fault.what, "zone") from fault
-            if len(self._places) > 100_000:
+            if len(self._places) > _MOST_KEPT:
                 self._places.clear()
             self._places[key] = place
         return place
@@ -349,7 +353,7 @@ class RowParser:
             raise _Refused(index, f'"{text[:40]}" is no country (write its ISO code, such as US)', "country")
         return found
 
-    def _consent(self, cells: list[str], region: str | None) -> tuple[str, str, datetime | None, str | None]:
+    def _consent(self, cells: list[str], region: str | None) -> _Consent:
         fields = self._columns.fields
 
         def cell(name: str) -> str:

@@ -186,6 +186,7 @@ class RowReader:
         self._decoder = codecs.getincrementaldecoder(dialect.encoding)(self._faults)
         self._open: list[str] = []  # complete lines of a record that isn't complete
         self._tail = ""  # the beginning of a line
+        self._dirty = False  # what is read now may hold what can't be stored
         self._skipping = False  # inside a line that is too long
 
     @property
@@ -216,6 +217,7 @@ class RowReader:
                 self._tail = ""
                 return found
             self._skipping = False
+        self._dirty = (self._dirty and bool(self._open)) or _UNSTORABLE.search(text) is not None
         lines = text.split("\n")
         self._tail = lines.pop()
         lines = [line + "\n" for line in lines]
@@ -235,7 +237,6 @@ class RowReader:
         """Rows of these complete lines; keeps the lines of an unfinished record in `_open`."""
         at = 0
         self._open = []
-        dirty = any(map(_UNSTORABLE.search, lines))
         while at < len(lines):
             reader = csv.reader(
                 iter(lines[at:] if at else lines), delimiter=self._dialect.delimiter, strict=True
@@ -249,7 +250,7 @@ class RowReader:
                         raise csv.Error("glued")
                     if any(cells):
                         self.width = self.width or len(cells)
-                        bad = dirty and _unstorable(first + begin, cells)
+                        bad = self._dirty and _unstorable(first + begin, cells)
                         yield bad or (first + begin, cells)
                     begin = at = end
                     self.line = first + begin

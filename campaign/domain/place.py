@@ -9,7 +9,7 @@ apply. With no zone at all a contact can't be dialled.
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from zoneinfo import available_timezones
 
 import phonenumbers
@@ -103,7 +103,7 @@ class Evidence:
     regions: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Place:
     """Everywhere the person may be; each tuple sorted and without repetition.
 
@@ -115,7 +115,7 @@ class Place:
     zones: tuple[str, ...]
     evidence: tuple[Evidence, ...] = ()
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Canonical text: "US|US-FL|America/Chicago,America/New_York"; equal places have equal keys."""
         return "|".join(",".join(part) for part in (self.countries, self.regions, self.zones))

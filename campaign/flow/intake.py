@@ -30,7 +30,7 @@ from campaign.domain.contact_sheet import (
 )
 from campaign.domain.csv_reader import Dialect, EncodingScan, Row, RowError, RowReader, sniff
 from campaign.domain.dnc_sheet import DncParser
-from campaign.domain.errors import BadFile, BadInput, CampaignError, TooLarge
+from campaign.domain.errors import BadFile, BadInput, CampaignError, Conflict, TooLarge
 from campaign.domain.phone import is_region
 from campaign.store import contacts, dnc, imports
 from campaign.store.accounts import audit
@@ -41,6 +41,8 @@ log = structlog.get_logger(__name__)
 
 BATCH_BYTES = 1 << 20
 SAMPLE_BYTES = 1 << 16
+MOST_REMEMBERED = 1_000_000
+"""Numbers of a file kept in memory (some 65 bytes each); beyond that the list itself is asked."""
 CAUSE = "import"
 
 Watcher = Callable[[Import], None]
@@ -266,7 +268,9 @@ async def _interrupted(db: Database, import_id: int, now: datetime, error: BaseE
 
 
 async def _read_all(db: Database, clock: Clock, row: Import, watch: Watcher | None, batch_bytes: int) -> None:
-    reading = await asyncio.to_thread(_Reading, row, clock.now(), batch_bytes)
+    async with db.connection() as tx:
+        into_empty = row.list_id is not None and await contacts.is_empty(tx, row.list_id)
+    reading = await asyncio.to_thread(_Reading, row, clock.now(), batch_bytes, into_empty)
     try:
         offset = row.byte_offset
         if not row.header:
@@ -274,20 +278,33 @@ async def _read_all(db: Database, clock: Clock, row: Import, watch: Watcher | No
                 await imports.set_header(tx, row.id, reading.header)
         async with aclosing(_ahead(reading)) as batches:
             async for batch in batches:
-                async with db.transaction() as tx:
-                    progress = await batch.load(tx, row, clock.now())
-                    await imports.advance(tx, row.id, offset, progress, clock.now())
-                    now_at = await imports.get(tx, row.id) if watch is not None else None
-                offset = progress.byte_offset
-                if watch is not None and now_at is not None:
-                    watch(now_at)
+                stands = await _load(db, clock, row, offset, batch)
+                offset = stands.byte_offset
+                if watch is not None:
+                    watch(stands)
         async with db.transaction() as tx:
+            on_dnc = 0
             if row.list_id is not None:
                 await contacts.add_columns(tx, row.list_id, reading.names)
-            if not await imports.end(tx, row.id, "finished", clock.now()):
-                raise BadFile(f"Import {row.id} was taken over or discarded by somebody else.")
+                on_dnc = await contacts.on_dnc(tx, row.list_id, row.id)
+            if not await imports.end(tx, row.id, "finished", clock.now(), on_dnc=on_dnc):
+                raise Conflict(f"Import {row.id} was taken over or discarded by somebody else.")
     finally:
         reading.close()
+
+
+async def _load(db: Database, clock: Clock, row: Import, offset: int, batch: "_Batch") -> Import:
+    """One batch, in one transaction; again, and warily, when somebody added a number of it meanwhile."""
+    for wary in (False, True):
+        try:
+            async with db.transaction() as tx:
+                progress = await batch.load(tx, row, clock.now(), wary=wary)
+                await imports.advance(tx, row.id, offset, progress, clock.now())
+                return await imports.get(tx, row.id)
+        except contacts.NumberTaken:
+            if wary:
+                raise
+    raise AssertionError("unreachable")
 
 
 async def _ahead(reading: "_Reading") -> AsyncGenerator["_Batch", None]:
@@ -304,7 +321,7 @@ async def _ahead(reading: "_Reading") -> AsyncGenerator["_Batch", None]:
 class _Reading:
     """An open file and where its reader stands; works in a thread."""
 
-    def __init__(self, row: Import, now: datetime, batch_bytes: int) -> None:
+    def __init__(self, row: Import, now: datetime, batch_bytes: int, into_empty: bool) -> None:
         self._row, self._batch_bytes = row, batch_bytes
         options = Options.from_kept(row.options)
         path = Path(row.stored_path or "")
@@ -328,7 +345,7 @@ class _Reading:
             columns = map_columns(first, options.mapping)
             self.names = columns.names
             self._skip_header = not resumed
-            self._take = _Contacts(row, columns, options, now)
+            self._take = _Contacts(row, columns, options, now, into_empty and not resumed)
         else:
             parser = DncParser(first, region=options.region, mapping=options.mapping)
             self.header = list(parser.header)
@@ -365,30 +382,30 @@ class _Batch:
     read: int = 0
     repeated: int = 0
 
-    async def load(self, tx: Tx, row: Import, now: datetime) -> Progress:
+    async def load(self, tx: Tx, row: Import, now: datetime, *, wary: bool) -> Progress:
         raise NotImplementedError
 
-    def _progress(self, taken: int, repeated: int, known: int, on_dnc: int) -> Progress:
-        return Progress(self.offset, self.line, self.read, taken, repeated, known, on_dnc, self.rejected)
+    def _progress(self, taken: int, repeated: int, known: int) -> Progress:
+        return Progress(self.offset, self.line, self.read, taken, repeated, known, self.rejected)
 
 
 @dataclass(slots=True)
 class _ContactBatch(_Batch):
-    """First number → its line for COPY."""
+    """First number → its line for COPY. `new`: the list was empty, and no number was in the file before."""
 
     lines: dict[str, str] = field(default_factory=dict)
+    new: bool = False
 
-    async def load(self, tx: Tx, row: Import, now: datetime) -> Progress:
-        """Load what the list doesn't have."""
+    async def load(self, tx: Tx, row: Import, now: datetime, *, wary: bool) -> Progress:
+        """Load what the list doesn't have; `wary` looks at the list in any case."""
         assert row.list_id is not None
-        there = await contacts.known(tx, row.list_id, self.lines.keys())
+        look = bool(self.lines) and (wary or not self.new)
+        there = await contacts.known(tx, row.list_id, self.lines.keys()) if look else {}
         mine = sum(1 for import_id in there.values() if import_id == row.id)
-        new = [line for phone, line in self.lines.items() if phone not in there] if there else None
-        taken = list(self.lines.values()) if new is None else new
-        on_dnc = await contacts.on_dnc(tx, self.lines.keys() - there.keys()) if taken else 0
+        taken = [line for phone, line in self.lines.items() if phone not in there]
         if taken:
             await contacts.load(tx, taken)
-        return self._progress(len(taken), self.repeated + mine, len(there) - mine, on_dnc)
+        return self._progress(len(taken), self.repeated + mine, len(there) - mine)
 
 
 @dataclass(slots=True)
@@ -397,7 +414,7 @@ class _NumberBatch(_Batch):
 
     entries: dict[str, str] = field(default_factory=dict)
 
-    async def load(self, tx: Tx, row: Import, now: datetime) -> Progress:
+    async def load(self, tx: Tx, row: Import, now: datetime, *, wary: bool) -> Progress:
         """Put the numbers on the list, and stop what is on its way to them."""
         assert row.dnc_list_id is not None
         phones = list(self.entries)
@@ -407,14 +424,17 @@ class _NumberBatch(_Batch):
         if phones:
             await dnc.block_waiting(tx, phones, row.dnc_list_id, now)
             await dnc.queued_calls(tx, phones, row.dnc_list_id, now)
-        return self._progress(added, self.repeated, len(phones) - added, 0)
+        return self._progress(added, self.repeated, len(phones) - added)
 
 
 class _Contacts:
     """Rows of a contact list → batches."""
 
-    def __init__(self, row: Import, columns: Columns, options: Options, now: datetime) -> None:
+    def __init__(
+        self, row: Import, columns: Columns, options: Options, now: datetime, into_empty: bool
+    ) -> None:
         assert row.list_id is not None
+        self._numbers: set[int] | None = set() if into_empty else None
         self._parse = RowParser(
             columns, region=options.region, now=now, attestation=options.attestation(row.actor)
         )
@@ -423,16 +443,22 @@ class _Contacts:
     def __call__(self, rows: Sequence[Row | RowError]) -> _ContactBatch:
         batch = _ContactBatch([])
         lines, parse, line_of = batch.lines, self._parse, self._line
+        if self._numbers is not None and len(self._numbers) > MOST_REMEMBERED:
+            self._numbers = None
+        earlier = self._numbers
+        batch.new = earlier is not None
         for row in rows:
             found: ContactRow | RowError = row if isinstance(row, RowError) else parse(*row)
             if isinstance(found, RowError):
                 batch.rejected.append(found)
                 continue
             phone = found.phones[0].e164
-            if phone in lines:
+            if phone in lines or (earlier is not None and int(phone) in earlier):
                 batch.repeated += 1
             else:
                 lines[phone] = line_of(found)
+        if earlier is not None:
+            earlier.update(map(int, lines))
         return batch
 
 

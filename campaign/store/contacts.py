@@ -155,21 +155,29 @@ class CopyLines:
     def __init__(self, list_id: int, import_id: int, now: datetime) -> None:
         self._head = f"{list_id}\t{import_id}\t"
         self._tail = f"\t{now.isoformat()}\n"
-        self._json = msgspec.json.Encoder()
+        self._json = msgspec.json.Encoder().encode
+        self._instants: dict[datetime, str] = {}
 
     def __call__(self, row: ContactRow) -> str:
         """One line, with its line end."""
         phones = row.phones
-        others = "{" + ",".join(p.e164 for p in phones[1:]) + "}" if len(phones) > 1 else "{}"
-        variables = self._json.encode(row.variables).decode()
+        others = "{" + ",".join([p.e164 for p in phones[1:]]) + "}" if len(phones) > 1 else "{}"
+        variables = self._json(row.variables).decode()
         if "\\" in variables:
             variables = variables.replace("\\", "\\\\")
+        at = row.consent_at
+        consented = _NULL if at is None else self._instants.get(at) or self._instant(at)
         return (
             f"{self._head}{row.line}\t{_cell(row.external_id)}\t{phones[0].e164}\t{others}\t{row.place.key}\t"
             f"{_cell(row.said_zone)}\t{_cell(row.state)}\t{_cell(row.postal_code)}\t{row.party}\t{row.consent}\t"
-            f"{row.consent_at.isoformat() if row.consent_at else _NULL}\t{_cell(row.consent_source)}\t"
-            f"{variables}{self._tail}"
+            f"{consented}\t{_cell(row.consent_source)}\t{variables}{self._tail}"
         )
+
+    def _instant(self, at: datetime) -> str:
+        if len(self._instants) > 10_000:
+            self._instants.clear()
+        self._instants[at] = at.isoformat()
+        return self._instants[at]
 
 
 _NULL = "\\N"
@@ -182,6 +190,10 @@ def _cell(value: str | None) -> str:
     return value if value.isalnum() else value.translate(_ESCAPES)
 
 
+class NumberTaken(Conflict):
+    """A contact with this first number came onto the list at the same moment."""
+
+
 async def load(tx: Tx, lines: Sequence[str]) -> int:
     """Load contacts by one COPY, in the order given.
 
@@ -189,7 +201,7 @@ async def load(tx: Tx, lines: Sequence[str]) -> int:
         lines: as `CopyLines` makes them.
 
     Raises:
-        Conflict: a number came onto the list in the meantime; nothing of the batch is kept.
+        NumberTaken: a number is on the list already; the transaction is spoilt.
     """
     driver = (await tx.get_raw_connection()).driver_connection
     assert isinstance(driver, psycopg.AsyncConnection)
@@ -199,23 +211,41 @@ async def load(tx: Tx, lines: Sequence[str]) -> int:
                 await copy.write("".join(lines))
             return cursor.rowcount
     except psycopg.errors.UniqueViolation as error:
-        raise Conflict("A number of this batch came onto the list at the same moment.") from error
+        raise NumberTaken("A number of this batch came onto the list at the same moment.") from error
 
 
 async def known(tx: Tx, list_id: int, phones: Collection[str]) -> dict[str, int | None]:
-    """Those first numbers that the list has already, with the import that brought them (None: singly)."""
+    """Those first numbers that a list has already, with the import that brought them (None: singly)."""
+    # Without statistics of a table that is just being filled, the planner reads all of it for each batch.
+    await tx.execute(text("SET LOCAL enable_seqscan = off"))
     rows = await tx.execute(
         text("SELECT phone, import_id FROM contacts WHERE list_id = :list_id AND phone = ANY(:phones)"),
         {"list_id": list_id, "phones": list(phones)},
     )
-    return {row.phone: row.import_id for row in rows}
+    found = {row.phone: row.import_id for row in rows}
+    await tx.execute(text("SET LOCAL enable_seqscan = on"))
+    return found
 
 
-async def on_dnc(tx: Tx, phones: Collection[str]) -> int:
-    """How many of the numbers stand on any do-not-call list."""
+async def is_empty(tx: Tx, list_id: int) -> bool:
+    """Whether a list has no contacts at all, those of unfinished imports included."""
     found = await tx.execute(
-        text("SELECT count(DISTINCT phone) FROM dnc_entries WHERE phone = ANY(:phones)"),
-        {"phones": list(phones)},
+        text("SELECT NOT EXISTS (SELECT 1 FROM contacts WHERE list_id = :id)"), {"id": list_id}
+    )
+    return bool(found.scalar_one())
+
+
+async def on_dnc(tx: Tx, list_id: int, import_id: int) -> int:
+    """How many contacts of an import have a first number that stands on any do-not-call list now."""
+    found = await tx.execute(
+        text(
+            """
+            SELECT count(*) FROM contacts k
+             WHERE k.list_id = :list_id AND k.import_id = :import_id
+               AND EXISTS (SELECT 1 FROM dnc_entries e WHERE e.phone = k.phone)
+            """
+        ),
+        {"list_id": list_id, "import_id": import_id},
     )
     return int(found.scalar_one())
 
@@ -232,7 +262,7 @@ async def add(tx: Tx, list_id: int, row: ContactRow, *, actor: str, now: datetim
     Raises:
         Conflict: the list has a contact with this first number.
     """
-    there = (await known(tx, list_id, [row.phones[0].e164])).keys()
+    there = await known(tx, list_id, [row.phones[0].e164])
     made = None
     if not there:
         made = (

@@ -63,7 +63,6 @@ class Progress:
     taken: int
     repeated: int
     known: int
-    on_dnc: int
     rejected: Sequence[RowError]
 
 
@@ -215,7 +214,7 @@ async def advance(tx: Tx, import_id: int, before: int, batch: Progress, now: dat
                SET byte_offset = :offset, line = :line, beat_at = :now,
                    rows_read = rows_read + :read, rows_taken = rows_taken + :taken,
                    rows_repeated = rows_repeated + :repeated, rows_known = rows_known + :known,
-                   rows_on_dnc = rows_on_dnc + :on_dnc, rows_rejected = rows_rejected + :rejected,
+                   rows_rejected = rows_rejected + :rejected,
                    rejected_why = rejected_why || coalesce((
                        SELECT jsonb_object_agg(u.code, u.n + coalesce((i.rejected_why ->> u.code)::bigint, 0))
                          FROM unnest(CAST(:codes AS text[]), CAST(:counts AS bigint[])) AS u (code, n)), '{}')
@@ -232,7 +231,6 @@ async def advance(tx: Tx, import_id: int, before: int, batch: Progress, now: dat
             "taken": batch.taken,
             "repeated": batch.repeated,
             "known": batch.known,
-            "on_dnc": batch.on_dnc,
             "rejected": len(batch.rejected),
             "codes": list(why),
             "counts": list(why.values()),
@@ -246,8 +244,14 @@ async def advance(tx: Tx, import_id: int, before: int, batch: Progress, now: dat
         await copy_in(tx, rejected_rows, names, rows)
 
 
-async def end(tx: Tx, import_id: int, state: str, now: datetime, error: str | None = None) -> bool:
+async def end(
+    tx: Tx, import_id: int, state: str, now: datetime, error: str | None = None, on_dnc: int = 0
+) -> bool:
     """A running import has finished, failed or been interrupted.
+
+    Args:
+        state: "finished", "failed" or "interrupted"; error: why, for people.
+        on_dnc: contacts taken whose number stands on a do-not-call list.
 
     Returns:
         False when it wasn't running any more.
@@ -258,6 +262,7 @@ async def end(tx: Tx, import_id: int, state: str, now: datetime, error: str | No
         .values(
             state=state,
             error=error,
+            rows_on_dnc=on_dnc,
             beat_at=now,
             finished_at=now if state == "finished" else None,
         )
