@@ -103,9 +103,10 @@ def window_judge(cited: Cited, clauses: tuple[Clause, ...], margin: int) -> Judg
     when there is none within the horizon. Every zone that is shut is named."""
     window = CallingWindow(clauses)
     kept: tuple[float, RuleVerdict] | None = None
+    kept_shut: tuple[float, float | None, RuleVerdict] | None = None  # of one minute: the sentence tells it
 
     def judge(_: Facts, now: datetime) -> RuleVerdict:
-        nonlocal kept
+        nonlocal kept, kept_shut
         span = window.span(now)
         if span.open and span.end is None:
             return cited.allow("It is open and stays so.", Ground.TIME)
@@ -113,14 +114,21 @@ def window_judge(cited: Cited, clauses: tuple[Clause, ...], margin: int) -> Judg
             if kept is None or kept[0] != span.end:
                 kept = (span.end, cited.allow(_closing(window, now), Ground.TIME))
             return kept[1]
+        minute = now.timestamp() // 60
+        if kept_shut is not None and not span.open and kept_shut[:2] == (minute, span.end):
+            return kept_shut[2]
         until = window.next_open(now, margin)
         if span.open:
             why = f"{_closing(window, now)} Dialling stops {margin} s before."
         else:
             why = " ".join(_shut(clause, now) for clause in window.shut_clauses(now))
         if until is None:
-            return cited.block(f"{why} It does not open within 60 days.")
-        return cited.defer(f"{why} Next opening: {utc(until)}.", until, Ground.TIME)
+            verdict = cited.block(f"{why} It does not open within 60 days.")
+        else:
+            verdict = cited.defer(f"{why} Next opening: {utc(until)}.", until, Ground.TIME)
+        if not span.open:
+            kept_shut = (minute, span.end, verdict)
+        return verdict
 
     return judge
 

@@ -115,7 +115,9 @@ async def _campaigns(
         decision = None
         if one.state in ("waiting", "blocked"):
             # each alone: what one contact may use up is not taken from the next
-            standing = await facts.situation(tx, {one.row.campaign_id: definition}, now, rates=rates)
+            standing = await facts.situation(
+                tx, {one.row.campaign_id: definition}, now, rates=rates, abandonment=facts.AbandonmentCounts()
+            )
             (known,) = await facts.gather(tx, [one.row], standing, now)
             decision = decide(known, rulebook, now)
         parts.append(CampaignPart(one, definition.retry.budget, decision, kept.get(one.row.id, ())))

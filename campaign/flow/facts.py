@@ -15,6 +15,7 @@ from campaign.domain import phone
 from campaign.domain.budget import Rates
 from campaign.domain.calling_window import WeeklyHours
 from campaign.domain.campaign import CampaignDefinition
+from campaign.domain.disposition import MEANING
 from campaign.domain.errors import BadInput
 from campaign.domain.facts import CampaignPolicy, Consent, DncHit, Facts, Scrub
 from campaign.domain.phone import NumberKind, PhoneNumber
@@ -25,6 +26,9 @@ from campaign.store import facts as stored
 from campaign.store.database import Tx
 
 NOWHERE = Place((), (), ())
+MONTH = timedelta(days=30)
+RECOUNT = timedelta(seconds=60)
+CONNECTS = tuple(code.value for code, meaning in MEANING.items() if meaning.connect)
 
 
 class Candidate(Protocol):
@@ -93,14 +97,38 @@ def reserve_for(definition: CampaignDefinition, region: str, rates: Rates) -> De
     return sum(lines.values(), Decimal(0))
 
 
+@dataclass(slots=True)
+class AbandonmentCounts:
+    """How many answered calls were abandoned, per campaign; counted anew when older than a minute.
+
+    Counting walks a month of outcomes, which is too much for every claim: whoever claims keeps one of these.
+    """
+
+    counted: dict[int, tuple[datetime, int, int]] = field(default_factory=dict)
+
+    async def of(self, tx: Tx, ids: Sequence[int], now: datetime) -> dict[int, tuple[int, int]]:
+        """Campaign → (answered by a person, of these abandoned) over the last 30 days."""
+        old = [c for c in ids if c not in self.counted or now - self.counted[c][0] >= RECOUNT]
+        if old:
+            found = await stored.abandonment(tx, old, now - MONTH, CONNECTS)
+            self.counted.update({c: (now, *found.get(c, (0, 0))) for c in old})
+        return {c: self.counted[c][1:] for c in ids}
+
+
 async def situation(
-    tx: Tx, definitions: Mapping[int, CampaignDefinition], now: datetime, *, rates: Rates
+    tx: Tx,
+    definitions: Mapping[int, CampaignDefinition],
+    now: datetime,
+    *,
+    rates: Rates,
+    abandonment: AbandonmentCounts | None = None,
 ) -> Situation:
-    """How those campaigns stand: four statements, however many contacts follow.
+    """How those campaigns stand: four or five statements, however many contacts follow.
 
     Args:
         definitions: campaign id → the definition in force.
         now: the instant of the decisions; days of money and caller ids are UTC days.
+        abandonment: kept from claim to claim; None: not counted.
     """
     ids = list(definitions)
     rows = await stored.campaigns(tx, ids)
@@ -110,9 +138,10 @@ async def situation(
     callers = sorted({caller.number for d in definitions.values() for caller in d.caller_ids})
     use = await claims.caller_use(tx, callers, now.date())
     scrubs = {name: Scrub(as_of) for name, as_of in (await stored.registries(tx)).items()}
+    counts = await abandonment.of(tx, ids, now) if abandonment is not None else {}
     stands = {
         c: CampaignStand(
-            _policy(rows[c], definition),
+            _policy(rows[c], definition, counts.get(c)),
             definition,
             frozenset(lists.get(c, ())),
             _money_left(definition, *spent.get(c, (Decimal(0), Decimal(0)))),
@@ -123,8 +152,11 @@ async def situation(
     return Situation(stands, scrubs, rates, {caller: use.get(caller, 0) for caller in callers})
 
 
-def _policy(row: stored.CampaignRow, definition: CampaignDefinition) -> CampaignPolicy:
+def _policy(
+    row: stored.CampaignRow, definition: CampaignDefinition, counted: tuple[int, int] | None
+) -> CampaignPolicy:
     schedule = definition.schedule
+    answered, abandoned = counted if counted is not None else (None, 0)
     return CampaignPolicy(
         name=row.name,
         purpose=definition.purpose.value,
@@ -139,6 +171,8 @@ def _policy(row: stored.CampaignRow, definition: CampaignDefinition) -> Campaign
         min_gap_minutes=definition.retry.min_gap_minutes,
         all_stopped=row.all_stopped,
         version=row.version,
+        live_answered=answered,
+        abandoned=abandoned,
     )
 
 

@@ -45,6 +45,29 @@ async def registries(tx: Tx) -> dict[str, datetime]:
     return {row.name: row.as_of for row in rows}
 
 
+async def abandonment(
+    tx: Tx, ids: Sequence[int], since: datetime, connects: Sequence[str]
+) -> dict[int, tuple[int, int]]:
+    """Campaign → (calls answered by a person, of these abandoned), by outcomes recorded after `since`.
+
+    Args:
+        connects: the dispositions that mean that a person answered.
+    """
+    rows = await tx.execute(
+        text(
+            """
+            SELECT campaign_id, count(*) AS answered, count(*) FILTER (WHERE abandoned) AS abandoned
+              FROM outcomes
+             WHERE campaign_id = ANY(:ids) AND recorded_at > :since
+               AND (abandoned OR disposition = ANY(:connects))
+             GROUP BY campaign_id
+            """
+        ),
+        {"ids": list(ids), "since": since, "connects": list(connects)},
+    )
+    return {row.campaign_id: (row.answered, row.abandoned) for row in rows}
+
+
 @dataclass(frozen=True, slots=True)
 class Tries:
     """What was tried at one number: instants that count, and since when an attempt is under way."""

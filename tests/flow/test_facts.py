@@ -197,3 +197,25 @@ async def test_history_is_read_by_index_whatever_the_tables_size(db: Database) -
     assert "ix_attempts_phone_intent_at" in told
     assert "uq_attempts_one_unsettled_per_phone" in told
     assert "Seq Scan" not in told
+
+
+async def test_abandoned_calls_are_counted_among_those_that_a_person_answered(db: Database) -> None:
+    one = await campaign(db, 4)
+    for n, disposition in enumerate(("interested", "not_interested", "no_answer", "abandoned")):
+        await make_attempt(db, one, phone(n), state="ended", disposition=disposition)
+    await rows(db, "UPDATE outcomes SET abandoned = true WHERE disposition = 'abandoned'")
+    counts = facts.AbandonmentCounts()
+
+    async def counted(now: datetime) -> tuple[int | None, int]:
+        async with db.connection() as tx:
+            known = await defined(tx, [one])
+            standing = await facts.situation(tx, known, now, rates=RATES, abandonment=counts)
+            policy = standing.campaigns[one].policy
+            return policy.live_answered, policy.abandoned
+
+    soon = NOW + timedelta(seconds=1)
+    assert await counted(soon) == (3, 1)
+    await rows(db, "UPDATE outcomes SET abandoned = true")
+    assert await counted(soon + timedelta(seconds=59)) == (3, 1)
+    assert await counted(soon + timedelta(seconds=60)) == (4, 4)
+    assert await counted(NOW + timedelta(days=31)) == (0, 0)
