@@ -6,13 +6,15 @@ async with Simulator(SimulatorConfig(calls_per_second=50, clock_rate=60)) as sim
     print(simulator.report())
 """
 
+import io
+import wave
 from types import TracebackType
 from typing import Any
 
 from aiohttp import web
 
 from campaign.simulator.callbacks import Webhooks
-from campaign.simulator.calls import API_VERSION, Call
+from campaign.simulator.calls import API_VERSION, Call, Recording
 from campaign.simulator.clock import Activity, SimulatorClock
 from campaign.simulator.config import Faults, SimulatorConfig
 from campaign.simulator.control import add_control_routes
@@ -147,6 +149,8 @@ class Simulator:
             ("GET", f"{REST}/Calls/{{sid}}/Events.json", self._events),
             ("GET", f"{REST}/Recordings/{{sid}}.json", self._recording),
             ("DELETE", f"{REST}/Recordings/{{sid}}.json", self._delete_recording),
+            ("GET", f"{REST}/Recordings/{{sid}}.wav", self._recording_media),
+            ("GET", f"{REST}/Recordings/{{sid}}", self._recording_media),
             ("GET", f"{REST}/IncomingPhoneNumbers.json", self._incoming_numbers),
             ("GET", f"{REST}/OutgoingCallerIds.json", self._outgoing_caller_ids),
             ("GET", f"/{API_VERSION}/Accounts/{{account}}.json", self._account),
@@ -238,7 +242,7 @@ class Simulator:
             }
         )
 
-    def _find_recording(self, request: web.Request) -> tuple[Call, Any]:
+    def _find_recording(self, request: web.Request) -> tuple[Call, Recording]:
         sid = request.match_info["sid"]
         for call in self.exchange.calls.values():
             for recording in call.recordings:
@@ -249,12 +253,23 @@ class Simulator:
     async def _recording(self, request: web.Request) -> web.StreamResponse:
         return web.json_response(self._recording_json(self._find_recording(request)[1]))
 
+    async def _recording_media(self, request: web.Request) -> web.StreamResponse:
+        """The sound itself: silence of the recording's length, 8 kHz mono."""
+        recording = self._find_recording(request)[1]
+        sound = io.BytesIO()
+        with wave.open(sound, "wb") as file:
+            file.setnchannels(1)
+            file.setsampwidth(1)
+            file.setframerate(8000)
+            file.writeframes(b"\x80" * 8000 * (recording.seconds or 0))
+        return web.Response(body=sound.getvalue(), content_type="audio/x-wav")
+
     async def _delete_recording(self, request: web.Request) -> web.StreamResponse:
         call, recording = self._find_recording(request)
         call.recordings.remove(recording)
         return web.Response(status=204)
 
-    def _recording_json(self, recording: Any) -> dict[str, Any]:
+    def _recording_json(self, recording: Recording) -> dict[str, Any]:
         return {
             "sid": recording.sid,
             "account_sid": self.config.account_sid,

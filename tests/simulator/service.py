@@ -54,6 +54,7 @@ class Session:
             if message.type is not WSMsgType.TEXT:
                 self.close_code = self.ws.close_code
                 raise StopAsyncIteration
+            frame: dict[str, Any]
             try:
                 frame = json.loads(message.data)
             except ValueError:

@@ -44,7 +44,8 @@ async def test_waiting_tells_whether_the_event_came() -> None:
 
 
 async def test_activity_is_idle_when_all_tasks_ended_and_errors_are_told() -> None:
-    activity, errors = Activity(), []
+    activity = Activity()
+    errors: list[str] = []
 
     async def broken() -> None:
         raise RuntimeError("out of tune")

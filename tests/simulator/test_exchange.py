@@ -1,15 +1,27 @@
 """The life of a call as its callbacks tell it."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 
 import pytest
 
 from campaign.simulator.line import machine_beep
-from tests.simulator.service import PERSON, rig
+from tests.simulator.service import PERSON, Hook, rig
 
 PAUSE = "<Response><Pause length='3'/><Hangup/></Response>"
+
+
+def once(event: asyncio.Event, status: str) -> Callable[[Hook], str]:
+    """An answer to callbacks that sets the event when the call has that status."""
+
+    def answer(hook: Hook) -> str:
+        if hook.params["CallStatus"] == status:
+            event.set()
+        return ""
+
+    return answer
 
 
 async def test_an_answered_call_reports_four_events_in_order_and_signed() -> None:
@@ -85,9 +97,7 @@ async def test_events_joined_by_spaces_are_no_events() -> None:
 async def test_a_ringing_call_is_cancelled() -> None:
     async with rig(persona="no_answer") as made:
         ringing = asyncio.Event()
-        made.service.answers["/status"] = lambda hook: (
-            (ringing.set() if hook.params["CallStatus"] == "ringing" else None) or ""
-        )
+        made.service.answers["/status"] = once(ringing, "ringing")
         created = await made.call()
         await ringing.wait()
         updated = await asyncio.to_thread(created.update, status="canceled")
@@ -99,9 +109,7 @@ async def test_a_ringing_call_is_cancelled() -> None:
 async def test_cancelling_leaves_a_call_in_progress_alone_and_completing_ends_it() -> None:
     async with rig() as made:
         answered = asyncio.Event()
-        made.service.answers["/status"] = lambda hook: (
-            (answered.set() if hook.params["CallStatus"] == "in-progress" else None) or ""
-        )
+        made.service.answers["/status"] = once(answered, "in-progress")
         created = await made.call(twiml="<Response>" + "<Pause length='14'/>" * 40 + "</Response>")
         await answered.wait()
         assert (await asyncio.to_thread(created.update, status="canceled")).status == "in-progress"

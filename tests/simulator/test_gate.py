@@ -94,7 +94,15 @@ async def test_faults_are_set_over_the_wire_and_wrong_ones_refused() -> None:
         async with http.post(url, json={"rest_429": 1, "rest_retry_after": 2}) as response:
             assert (await response.json())["rest_429"] == 1.0
         assert await outcome(made) == "429/20429"
-        for wrong in ({"rest_42": 1}, {"rest_429": 2}, {"rest_429": "much"}, {"rest_all": 1}, [], "x"):
+        wrongs: list[object] = [
+            {"rest_42": 1},
+            {"rest_429": 2},
+            {"rest_429": "much"},
+            {"rest_all": 1},
+            [],
+            "x",
+        ]
+        for wrong in wrongs:
             async with http.post(url, json=wrong) as response:
                 assert response.status == 400
                 assert (await response.json())["error"]

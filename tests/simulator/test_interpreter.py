@@ -158,6 +158,12 @@ async def test_a_recording_is_reported_listed_and_deleted() -> None:
         (recording,) = await asyncio.to_thread(created.recordings.list)
         fetched = await asyncio.to_thread(made.client.recordings(recording.sid).fetch)
         assert fetched.call_sid == created.sid
+        client, config = made.client.http_client, made.simulator.config
+        sound = await asyncio.to_thread(
+            client.session.get, posts[1]["RecordingUrl"], auth=(config.account_sid, config.auth_token)
+        )
+        assert sound.headers["Content-Type"] == "audio/x-wav"
+        assert len(sound.content) > 44
         assert await asyncio.to_thread(fetched.delete)
         assert await asyncio.to_thread(created.recordings.list) == []
 

@@ -57,7 +57,7 @@ async def test_twilios_own_agent_sdk_holds_a_conversation_without_an_error(
     )
     channel = VoiceChannel(tac)
     heard: list[str] = []
-    statuses: list[str] = []
+    statuses: list[str | None] = []
     verdicts: list[str | None] = []
     replies = iter(("Would you like a demo?", "Wonderful. Goodbye!"))
 
