@@ -52,6 +52,7 @@ SETTINGS = {
     "port": str(PORT),
     "unix_socket_permissions": "0700",
     "max_connections": "200",
+    "dynamic_shared_memory_type": "mmap",  # containers give /dev/shm 64 MB, and a kill leaks there
     "timezone": "UTC",
     "log_timezone": "UTC",
     "log_line_prefix": "%m [%p] ",
@@ -280,7 +281,8 @@ class Keeper:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGQUIT if deadline.passed() else signal.SIGINT)
             self._pause(0.1)
-        (self.layout.cluster / "postmaster.pid").unlink(missing_ok=True)
+        if not pid or _exists(pid):  # of a dead one PostgreSQL itself takes care, shared memory included
+            (self.layout.cluster / "postmaster.pid").unlink(missing_ok=True)
         for stale in self.layout.socket_dir().iterdir():
             stale.unlink()
 
@@ -338,6 +340,17 @@ class Keeper:
         with contextlib.suppress(OSError):  # the short way, outside of the data directory, is not left behind
             if self.layout.socket_dir().parent != self.layout.home:
                 self.layout.socket_dir().rmdir()
+
+
+def _exists(pid: int) -> bool:
+    """Whether the process id is taken, be it by a zombie."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def lay_out(layout: Layout, shared_place: Path) -> None:

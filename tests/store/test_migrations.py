@@ -67,8 +67,9 @@ def test_checks_and_comments_are_the_models_too(db_url: str, empty_url: str) -> 
         metadata.create_all(connection)
     checks = """SELECT conrelid::regclass || ' ' || conname || ' ' || pg_get_constraintdef(oid)
                 FROM pg_constraint WHERE connamespace = 'public'::regnamespace AND contype IN ('c', 'f')"""
-    comments = """SELECT objoid::regclass || ' ' || objsubid || ' ' || description FROM pg_description
-                  WHERE classoid = 'pg_class'::regclass AND objoid::regclass::text !~ '^(pg_|information)'"""
+    comments = """SELECT objoid::regclass || ' ' || objsubid || ' ' || description
+                  FROM pg_description JOIN pg_class ON pg_class.oid = objoid
+                  WHERE classoid = 'pg_class'::regclass AND relnamespace = 'public'::regnamespace"""
     indexes = "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
     for facts in (checks, comments, indexes):
         assert ask(db_url, facts) == ask(empty_url, facts)
