@@ -13,7 +13,7 @@ from campaign.store.accounts import Role
 from campaign.store.database import Database
 from campaign.store.leases import Replica
 from campaign.web.app import create_app
-from campaign.wiring import Services, read_rates, read_rulebook
+from campaign.wiring import Agents, Services, read_rates, read_rulebook
 from tests.support.clock import ManualClock
 
 ACCOUNT = "AC" + "0" * 32
@@ -55,9 +55,11 @@ async def services(
         data_dir=tmp_path,
         actor="test",
         replica=Replica("here", "all", "host", 1, clock.now()),
+        agents=Agents(settings, clock),  # type: ignore[arg-type]
     )
     yield opened
     await opened.close_gateway()
+    await opened.agents.close()
 
 
 @pytest.fixture
