@@ -95,6 +95,10 @@ def status_view(standing: Standing) -> RenderableType:
         table.add_row("waiting", _waiting(status))
     if status.blocked_by:
         table.add_row("blocked", ", ".join(f"{n:,} by {rule}" for rule, n in status.blocked_by.items()))
+    if status.spent:
+        table.add_row(
+            "money", f"{status.spent:,.2f} spent or reserved, {status.spent_today:,.2f} of it today"
+        )
     if status.next_at is not None:
         table.add_row("next due", moment(status.next_at))
     return Group(*parts, table)

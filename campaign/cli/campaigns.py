@@ -11,12 +11,12 @@ from rich.markup import escape
 
 from campaign.cli.campaign_view import count
 from campaign.cli.common import err, fail, out, print_json, run
-from campaign.cli.status import list_, no_dialler, status
+from campaign.cli.status import list_, status
 from campaign.domain.campaign import CampaignDefinition, from_json, parse_toml, stored, to_toml
 from campaign.domain.errors import BadDefinition, BadInput, CampaignError
 from campaign.domain.toml_lines import Path as KeyPath
 from campaign.domain.toml_lines import lines_of
-from campaign.flow import enrol, lifecycle
+from campaign.flow import enrol, hindrances, lifecycle
 from campaign.flow.lifecycle import Change
 from campaign.store import campaigns
 from campaign.store.campaigns import CampaignRow
@@ -295,7 +295,8 @@ def redial(
 
 
 async def _with_heartbeat(services: Services, change: Change) -> Change:
-    silent = await no_dialler(services)
+    async with services.db.connection() as tx:
+        silent = await hindrances.no_dialler(tx, services.clock.now(), services.clock.rate)
     return lifecycle.warned(change, silent) if silent else change
 
 

@@ -2,49 +2,33 @@
 
 import asyncio
 from dataclasses import asdict
-from datetime import timedelta
 from typing import Annotated
 
 import typer
 from rich.live import Live
 
-from campaign.cli.campaign_view import Standing, list_view, moment, status_view
+from campaign.cli.campaign_view import Standing, list_view, status_view
 from campaign.cli.common import err, out, print_json, run
 from campaign.domain.campaign_state import OVER
-from campaign.store import campaigns, halts, leases, reports
+from campaign.flow import hindrances
+from campaign.store import campaigns, reports
 from campaign.store.campaigns import CampaignRow
 from campaign.wiring import Services
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
-SILENT_S = 15.0
-"""A dialler without a heartbeat for so many real seconds counts as gone."""
 WATCH_S = 0.5
 """How often a watched status is read (real seconds)."""
 
 
-async def no_dialler(services: Services) -> str:
-    """A sentence when no dialler has a heartbeat, or nothing."""
-    since = services.clock.now() - timedelta(seconds=SILENT_S * services.clock.rate)
-    async with services.db.connection() as tx:
-        replicas = await leases.alive(tx, since)
-    if any(role in ("all", "dialer") for _, role, _ in replicas):
-        return ""
-    return "No dialler has a heartbeat, so nobody is dialled. Start one: campaign serve"
-
-
 async def standing_of(services: Services, name: str) -> Standing:
     """How a campaign stands now, with what keeps it from dialling."""
-    warnings: list[str] = []
     now = services.clock.now()
     async with services.db.connection() as tx:
         row = await campaigns.find(tx, name)
         status_ = await reports.status(tx, row.id, now)
-        stopped = await halts.stop_all(tx)
-    if row.state in ("running", "scheduled"):
-        if stopped is not None:
-            warnings.append(f"all dialling is stopped since {moment(stopped[0])}: {stopped[2]}")
-        if silent := await no_dialler(services):
-            warnings.append(silent)
+        warnings = await hindrances.of_campaign(
+            tx, row, now, rates=services.rates, clock_rate=services.clock.rate
+        )
     account = services.settings.twilio_calls_per_second
     return Standing(row, status_, min(row.calls_per_second or account, account), warnings)
 

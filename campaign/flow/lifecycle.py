@@ -17,6 +17,7 @@ from campaign.domain.campaign import stored
 from campaign.domain.campaign_state import OVER, CampaignAction, CampaignState
 from campaign.domain.disposition import MEANING, Disposition
 from campaign.domain.errors import BadInput, CampaignError, Conflict
+from campaign.flow import hindrances
 from campaign.flow.definitions import check, create, edit, faults_against, next_state
 from campaign.store import campaigns, enrolment, halts
 from campaign.store.accounts import audit
@@ -124,21 +125,8 @@ async def _go(
     if row.starts_at is not None and row.starts_at > now:
         action, why = CampaignAction.SCHEDULE, f"starts by itself at {row.starts_at.isoformat()}"
     change = await _move(tx, row, action, why, actor, now)
-    return replace(change, warnings=await _warnings(tx, row.id))
-
-
-async def _warnings(tx: Tx, campaign_id: int) -> list[str]:
-    """What keeps a started campaign from dialling, as far as it is known already."""
-    found: list[str] = []
-    stopped = await halts.stop_all(tx)
-    if stopped is not None:
-        found.append(
-            f"All dialling is stopped since {stopped[0].isoformat()} by {stopped[1]} ({stopped[2]}); "
-            "an admin lifts it with: campaign stop --lift"
-        )
-    if not await enrolment.any_enrolled(tx, campaign_id):
-        found.append("No contact is enrolled yet: the lists are empty, or their enrolment is still to come.")
-    return found
+    found = [await hindrances.all_stopped(tx), await hindrances.nobody_enrolled(tx, row)]
+    return replace(change, warnings=[sentence for sentence in found if sentence])
 
 
 async def pause(db: Database, name: str, *, actor: str, now: datetime, why: str = "") -> Change:

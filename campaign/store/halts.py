@@ -81,3 +81,11 @@ async def stop_all(tx: Tx) -> tuple[datetime, str, str] | None:
         )
     ).first()
     return (row[0], row[1], row[2]) if row else None
+
+
+async def pace_hold(tx: Tx) -> tuple[datetime, str] | None:
+    """(until when, why) the dialler holds all calls; None when it does not. The hold may be over."""
+    row = (
+        await tx.execute(text("SELECT held_until, held_why FROM pace WHERE held_until IS NOT NULL"))
+    ).first()
+    return (row.held_until, row.held_why or "") if row else None

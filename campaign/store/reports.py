@@ -6,7 +6,7 @@ exactly one row of `outcomes` or is under way.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import text
@@ -349,6 +349,7 @@ class Status:
         dispositions: contacts by the disposition of their last attempt.
         waiting_for: waiting contacts by the rule that defers them.
         blocked_by: blocked contacts by rule.
+        spent_today, spent: money spent or reserved, this UTC day and in all.
     """
 
     at: datetime
@@ -361,6 +362,8 @@ class Status:
     dispositions: dict[str, int]
     waiting_for: dict[str, int]
     blocked_by: dict[str, int]
+    spent_today: float
+    spent: float
 
     @property
     def total(self) -> int:
@@ -420,6 +423,18 @@ async def status(tx: Tx, campaign_id: int, now: datetime) -> Status:
             {"id": campaign_id, "since": now - timedelta(seconds=10), "earlier": now - timedelta(seconds=20)},
         )
     ).scalar_one()
+    money = (
+        await tx.execute(
+            text(
+                """
+                SELECT CAST(coalesce(sum(reserved + spent) FILTER (WHERE day = :day), 0) AS float8) AS today,
+                       CAST(coalesce(sum(reserved + spent), 0) AS float8) AS total
+                  FROM campaign_spend WHERE campaign_id = :id
+                """
+            ),
+            {"id": campaign_id, "day": now.astimezone(UTC).date()},
+        )
+    ).one()
     return Status(
         at=now,
         contacts=_summed(groups, "state"),
@@ -431,6 +446,8 @@ async def status(tx: Tx, campaign_id: int, now: datetime) -> Status:
         dispositions=_summed(groups, "disposition"),
         waiting_for=_summed([row for row in groups if row.state == "waiting"], "rule"),
         blocked_by=_summed([row for row in groups if row.state == "blocked"], "rule"),
+        spent_today=money.today,
+        spent=money.total,
     )
 
 

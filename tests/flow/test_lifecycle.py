@@ -1,11 +1,13 @@
+import asyncio
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from campaign.domain.errors import BadDefinition, BadInput, Conflict, NotFound
 from campaign.flow import enrol, lifecycle
-from campaign.store import campaigns
+from campaign.store import campaigns, halts
 from campaign.store.database import Database
 from tests.support.campaigns import definition, make_attempt, make_list, phone, rows, rulebook
 from tests.support.clock import ManualClock
@@ -180,6 +182,44 @@ async def test_a_pause_cancels_what_rings_and_lets_conversations_end(
     assert [row["state"] for row in found if row["cancel_at"]] == ["placing", "placed", "ringing"]
     assert "wrong price" in found[0]["cancel_why"]
     assert len(change.cancelled) == 3
+
+
+async def test_a_pause_waits_for_a_claim_in_progress_and_cancels_what_it_wrote(
+    db: Database, clock: ManualClock
+) -> None:
+    campaign = await running(db, clock)
+    async with db.transaction() as claim:
+        await halts.lock_pace(claim)
+        pausing = asyncio.create_task(lifecycle.pause(db, "Minimal", actor=ANA, now=clock.now()))
+        await asyncio.wait([pausing], timeout=0.2)
+        assert not pausing.done()
+        assert await state_of(db) == "running"
+        await claim.execute(
+            text(
+                "INSERT INTO attempts (marker, campaign_id, phone, caller_id, state, intent_at, slot_at, "
+                "replica) VALUES ('m', :id, :phone, '+12025550142', 'placing', :now, :now, 'r')"
+            ),
+            {"id": campaign, "phone": phone(0), "now": clock.now()},
+        )
+    assert (await pausing).state == "paused"
+    assert len(await rows(db, "SELECT FROM attempts WHERE cancel_at IS NOT NULL")) == 1
+
+
+async def test_a_change_in_progress_does_not_hold_up_the_dialler(db: Database, clock: ManualClock) -> None:
+    campaign = await running(db, clock)
+    async with db.transaction() as change:
+        await campaigns.find(change, "Minimal", lock=True)
+        async with asyncio.timeout(5):
+            await make_attempt(db, campaign, phone(0), state="ringing")
+
+
+async def test_two_starts_at_once_are_one_start(db: Database, clock: ManualClock) -> None:
+    campaign = await made(db, clock)
+    starts = [lifecycle.start(db, "Minimal", actor=ANA, now=clock.now()) for _ in range(4)]
+    changes = await asyncio.gather(*starts)
+    assert [change.changed for change in changes].count(True) == 1
+    async with db.connection() as tx:
+        assert len(await campaigns.history(tx, campaign)) == 2
 
 
 async def test_pausing_twice_is_no_error(db: Database, clock: ManualClock) -> None:

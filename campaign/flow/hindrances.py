@@ -1,0 +1,103 @@
+"""What keeps a campaign from dialling right now, in sentences: "nothing dials and nobody can say why" must
+never be true.
+
+Reasons that concern single contacts (do-not-call, hours, consent) are counted by rule in the status; here
+are those that concern a campaign as a whole.
+"""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from campaign.domain.budget import Rates
+from campaign.domain.campaign import CampaignDefinition, stored
+from campaign.flow.facts import reserve_for
+from campaign.store import campaigns, claims, enrolment, halts, leases
+from campaign.store.campaigns import CampaignRow
+from campaign.store.database import Tx
+
+SILENT_S = 15.0
+"""A dialler without a heartbeat for so many real seconds counts as gone."""
+DIALS = ("all", "dialer")
+"""Roles of processes that dial."""
+
+
+async def of_campaign(
+    tx: Tx, row: CampaignRow, now: datetime, *, rates: Rates, clock_rate: float = 1.0
+) -> list[str]:
+    """Everything that keeps a running or scheduled campaign from dialling; empty for any other.
+
+    Args:
+        rates: prices, to say whether the budget has room for one more call.
+        clock_rate: clock seconds per real second; heartbeats are about real time.
+    """
+    if row.state not in ("running", "scheduled"):
+        return []
+    found = [
+        await all_stopped(tx),
+        await no_dialler(tx, now, clock_rate),
+        await held(tx, now),
+        await nobody_enrolled(tx, row),
+    ]
+    definition = stored(await campaigns.definition(tx, row.id))
+    found += await no_money(tx, row, definition, rates, now)
+    return [sentence for sentence in found if sentence]
+
+
+async def all_stopped(tx: Tx) -> str:
+    """`stop --all` is in force."""
+    stopped = await halts.stop_all(tx)
+    if stopped is None:
+        return ""
+    at, actor, why = stopped
+    return (
+        f"All dialling is stopped since {at:%Y-%m-%d %H:%M} UTC by {actor} ({why}). "
+        "An admin lifts it with: campaign stop --lift"
+    )
+
+
+async def no_dialler(tx: Tx, now: datetime, clock_rate: float = 1.0) -> str:
+    """No process that dials has a heartbeat."""
+    replicas = await leases.alive(tx, now - timedelta(seconds=SILENT_S * clock_rate))
+    if any(role in DIALS for _, role, _ in replicas):
+        return ""
+    return "No dialler has a heartbeat, so nobody is dialled. Start one: campaign serve"
+
+
+async def held(tx: Tx, now: datetime) -> str:
+    """The dialler holds all calls for a while, because Twilio asked for it or could not be reached."""
+    hold = await halts.pace_hold(tx)
+    if hold is None or hold[0] <= now:
+        return ""
+    return f"All calls are held until {hold[0]:%H:%M:%S} UTC: {hold[1]}"
+
+
+async def nobody_enrolled(tx: Tx, row: CampaignRow) -> str:
+    """The campaign has no contact."""
+    if await enrolment.any_enrolled(tx, row.id):
+        return ""
+    return "No contact is enrolled yet: the lists are empty, or their enrolment is still to come."
+
+
+async def no_money(
+    tx: Tx, row: CampaignRow, definition: CampaignDefinition, rates: Rates, now: datetime
+) -> list[str]:
+    """The budget has no room for the longest call that is allowed, or a region has no price."""
+    found: list[str] = []
+    spent_today, spent = (await claims.spend(tx, [row.id], now.date())).get(row.id, (Decimal(0), Decimal(0)))
+    budget = definition.budget
+    for country in sorted({region.partition("-")[0] for region in definition.regions}):
+        reserve = reserve_for(definition, country, rates)
+        if reserve is None:
+            found.append(
+                f"There is no price for calls to {country}, so nobody there is dialled. "
+                "Add it to the rates file (CAMPAIGN_RATES_FILE)."
+            )
+            continue
+        for cap, used, name in ((budget.per_day, spent_today, "per_day"), (budget.total, spent, "total")):
+            if cap is not None and cap - used < reserve:
+                found.append(
+                    f"The budget has no room for another call to {country}: {used:.2f} of {cap:.2f} "
+                    f"{budget.currency} (budget.{name}) are spent or reserved, and {reserve:.2f} are "
+                    "reserved for the longest call. Raise it with: campaign edit"
+                )
+    return found
