@@ -242,10 +242,11 @@ def parse_toml(text: str, name: str) -> CampaignDefinition:
     """
     try:
         table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # a TOMLDecodeError, or a number of thousands of digits
         raise BadDefinition(name, [_syntax_fault(str(error))]) from None
-    lines = lines_of(text)
-    return _read(table, name, lines)
+    except RecursionError:
+        raise BadDefinition(name, [Fault("", None, "is nested too deeply")]) from None
+    return _read(table, name, lines_of(text))
 
 
 def from_json(obj: object, name: str = "definition") -> CampaignDefinition:

@@ -57,6 +57,7 @@ class _Scanner:
         self.at = 0
         self.lines: dict[Path, int] = {}
         self.arrays: dict[Path, int] = {}
+        self.counted = (0, 1)
 
     def run(self) -> dict[Path, int]:
         table: Path = ()
@@ -171,4 +172,8 @@ class _Scanner:
         self.at = match.end()
 
     def _line(self) -> int:
-        return self.text.count("\n", 0, self.at) + 1
+        """The line of the present place; it only ever goes on, so each newline is counted once."""
+        at, line = self.counted
+        line += self.text.count("\n", at, self.at)
+        self.counted = (self.at, line)
+        return line

@@ -21,8 +21,8 @@ from campaign.store.database import Database, Tx
 log = structlog.get_logger(__name__)
 
 BATCH = 5_000
-TICK_BATCHES = 20
-"""Batches in one tick, so that a large import does not hold the other parts of the tick up."""
+TICK_BATCHES = 4
+"""Batches in one tick (about a second of work), so that a large import does not hold up its other parts."""
 
 STATES = sorted(state.value for state in ENROLS)
 

@@ -195,6 +195,37 @@ def test_the_schema_names_every_key_and_resolves_within_the_components() -> None
     assert set(parts["CampaignDefinition"]["properties"]) == set(CampaignDefinition.__struct_fields__)
 
 
+@pytest.mark.parametrize(
+    "text", ["x = " + "[" * 5000, "x = " + "[" * 50_000 + "]" * 50_000, "x = " + "9" * 5000, "\x00", "= 1"]
+)
+def test_hostile_text_is_a_fault_and_never_a_crash(text: str) -> None:
+    assert "" in faults_of(text)
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf", "0", "1e9", "true"])
+def test_a_pace_that_is_no_pace_is_refused(value: str) -> None:
+    found = faults_of(FULL.replace("lines = 20", f"calls_per_second = {value}"))
+    assert "above 0 and at most 1000" in found["pacing.calls_per_second"].why
+
+
+def test_lines_of_a_large_text_are_found_in_no_time() -> None:
+    text = "".join(f"key{n} = [{n}, {n}]\n" for n in range(50_000))
+    assert lines_of(text)["key49999", 1] == 50_000
+
+
+@given(st.integers(0, len(FULL) - 1), st.integers(0, 40), st.text(max_size=5))
+def test_a_damaged_file_is_read_or_its_faults_point_into_it(at: int, length: int, put: str) -> None:
+    text = FULL[:at] + put + FULL[at + length :]
+    faults: tuple[Fault, ...] = ()
+    try:
+        parse_toml(text, "damaged.toml")
+    except BadDefinition as error:
+        faults = error.faults
+    for fault in faults:
+        assert fault.why
+        assert fault.line is None or 1 <= fault.line <= text.count("\n") + 1
+
+
 texts = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), min_size=1, max_size=20)
 numbers = st.integers(200_555_0100, 200_555_0199).map(lambda n: f"+44{n}")
 moments = st.datetimes(datetime(2026, 1, 1), datetime(2027, 1, 1), timezones=st.just(UTC))
