@@ -34,8 +34,6 @@ FORGOTTEN = timedelta(minutes=5)
 GIVE_UP = timedelta(hours=24)
 """An unknown result is closed as unknown after so long even if Twilio never answered our question."""
 EVENT_RETRY = timedelta(seconds=5)
-SESSION_GRACE = timedelta(seconds=60)
-"""How long after a call's end its talk may still write how it ended."""
 AT_ONCE = 6
 """Questions to Twilio at the same time."""
 BATCH = 60
@@ -95,7 +93,7 @@ class Reconciler:
         async with self._db.transaction() as tx:
             swept.lost = len(await attempts.lose(tx, now, silent_since))
             await attempts.mark_cancels(tx, now)
-            await sessions.close_orphans(tx, now, silent_since, now - SESSION_GRACE)
+            await sessions.close_orphans(tx, now, silent_since)
         if swept.lost:
             log.warning("attempts_unknown", count=swept.lost, why="whoever placed them is gone")
         if self._quiet_until is None or now >= self._quiet_until:
@@ -110,6 +108,7 @@ class Reconciler:
             unknown = await attempts.claim_unknown(tx, now, BATCH)
             silent = await attempts.claim_silent(tx, now, BATCH, silent_since)
             unpriced = await attempts.claim_unpriced(tx, now, BATCH)
+            await sessions.close_leftovers(tx, [attempt.id for attempt in unpriced], now)
         before = swept.failed
         await self._each(cancels, self._cancel, now, swept)
         await self._each(unknown, self._find, now, swept)

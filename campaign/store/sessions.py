@@ -3,6 +3,7 @@
 What happens inside a session (opened, turns, closed by the talk) is written by store/conversations.py.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from hashlib import sha256
 
@@ -69,8 +70,8 @@ async def close(
     )
 
 
-async def close_orphans(tx: Tx, now: datetime, silent_since: datetime, settled_before: datetime) -> int:
-    """Close sessions that nobody can close any more: their replica is gone, or their call is long over.
+async def close_orphans(tx: Tx, now: datetime, silent_since: datetime) -> int:
+    """Close sessions of live calls whose replica is gone, so that nobody takes them for conversations.
 
     Returns:
         How many.
@@ -79,21 +80,31 @@ async def close_orphans(tx: Tx, now: datetime, silent_since: datetime, settled_b
         text(
             """
             UPDATE conversation_sessions s
-               SET closed_at = :now,
-                   closed_why = CASE WHEN a.settled_at IS NOT NULL THEN 'the call is over'
-                                     ELSE 'the process that held it is gone' END
+               SET closed_at = :now, closed_why = 'the process that held it is gone'
               FROM attempts a
-             WHERE a.id = s.attempt_id AND s.closed_at IS NULL
-               AND a.intent_at >= CAST(:now AS timestamptz) - interval '2 d'
-               AND (a.settled_at <= :settled_before
-                    OR (s.opened_at IS NOT NULL AND s.replica IS NOT NULL
-                        AND NOT EXISTS (SELECT 1 FROM replicas r
-                                         WHERE r.id = s.replica AND r.beat_at >= :silent_since)))
+             WHERE a.id = s.attempt_id AND a.settled_at IS NULL AND a.state = 'answered'
+               AND s.closed_at IS NULL AND s.opened_at IS NOT NULL AND s.replica IS NOT NULL
+               AND NOT EXISTS (SELECT 1 FROM replicas r WHERE r.id = s.replica AND r.beat_at >= :silent_since)
             """
         ),
-        {"now": now, "silent_since": silent_since, "settled_before": settled_before},
+        {"now": now, "silent_since": silent_since},
     )
     return done.rowcount
+
+
+async def close_leftovers(tx: Tx, attempt_ids: Sequence[int], now: datetime) -> None:
+    """Close what is still open, or was never opened, of calls that are long over."""
+    if not attempt_ids:
+        return
+    await tx.execute(
+        text(
+            """
+            UPDATE conversation_sessions SET closed_at = :now, closed_why = 'the call is over'
+             WHERE attempt_id = ANY(:ids) AND closed_at IS NULL
+            """
+        ),
+        {"ids": list(attempt_ids), "now": now},
+    )
 
 
 async def machines(tx: Tx, replica: str) -> list[tuple[int, str]]:
