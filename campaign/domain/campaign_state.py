@@ -5,7 +5,7 @@
     running / scheduled ──pause──▶ paused ──resume──▶ running
     running / paused / failed ──stop──▶ stopping ──finish──▶ stopped   (finish: no call is live any more)
     draft / scheduled ──stop──▶ stopped
-    running / scheduled ──fail──▶ failed                               (its definition can't be used)
+    running / scheduled ──fail──▶ failed ──resume──▶ running           (its definition can't be used)
 
 An action that finds its work already done (pausing what is paused) changes nothing and is no error:
 whoever stops a campaign in a hurry must not be told off for a second click.
@@ -76,6 +76,9 @@ ALLOWED = MappingProxyType(
         (_S.STOPPED, _A.STOP): _S.STOPPED,
         (_S.COMPLETED, _A.STOP): _S.COMPLETED,
         (_S.COMPLETED, _A.REDIAL): _S.PAUSED,
+        (_S.FAILED, _A.SCHEDULE): _S.SCHEDULED,
+        (_S.FAILED, _A.RESUME): _S.RUNNING,
+        (_S.FAILED, _A.EDIT): _S.FAILED,
         (_S.FAILED, _A.STOP): _S.STOPPING,
     }
 )

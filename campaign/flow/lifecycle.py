@@ -119,7 +119,7 @@ async def _go(
             f'Campaign "{row.name}" ended at {row.ends_at.isoformat()}.',
             "Set a later schedule.end with: campaign edit",
         )
-    if row.state in (CampaignState.DRAFT, CampaignState.PAUSED):
+    if row.state in (CampaignState.DRAFT, CampaignState.PAUSED, CampaignState.FAILED):
         await check(tx, stored(await campaigns.definition(tx, row.id)))
         await enrolment.look_again(tx, row.id, now)
     if row.starts_at is not None and row.starts_at > now:

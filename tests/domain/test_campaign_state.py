@@ -48,7 +48,7 @@ def test_stopped_is_final() -> None:
 
 def test_a_campaign_is_edited_only_while_nothing_is_dialled() -> None:
     editable = {state for state in CampaignState if after(state, CampaignAction.EDIT)}
-    assert editable == {CampaignState.DRAFT, CampaignState.PAUSED}
+    assert editable == {CampaignState.DRAFT, CampaignState.PAUSED, CampaignState.FAILED}
 
 
 def test_every_state_can_be_reached_from_a_draft() -> None:

@@ -114,6 +114,10 @@ async def test_a_scheduled_campaign_whose_script_no_longer_fits_its_lists_fails_
     (change,) = await lifecycle.tick(db, start)
     assert change.state == "failed"
     assert "first_name" in change.why
+    with pytest.raises(BadDefinition):
+        await lifecycle.resume(db, "Minimal", actor=ANA, now=start)
+    await make_list(db, columns=["phone", "first_name"])
+    assert (await lifecycle.resume(db, "Minimal", actor=ANA, now=start)).state == "running"
 
 
 async def test_a_campaign_ends_at_its_end_once_no_call_is_up(db: Database, clock: ManualClock) -> None:
