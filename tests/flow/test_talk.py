@@ -7,13 +7,16 @@ from typing import Any
 
 import pytest
 
-from campaign.agent.protocol import AgentError, Context, Done, Piece, Text
-from campaign.agent.registry import Agents
+from campaign.agent.protocol import Agent, AgentError, Context, Done, Piece, Text
+from campaign.agent.scripted import ScriptedAgent
 from campaign.domain.dialogue import Message, ToolSpec
 from campaign.domain.errors import DatabaseUnavailable
 from campaign.flow import optout_journal
+from campaign.flow.optout_journal import Entry
 from campaign.flow.talk import LiveTalks, SessionContext, open_session, safe_opt_out, talk
+from campaign.flow.transcripts import Writer
 from campaign.store import sessions
+from campaign.store.conversations import AnswerRow, TalkNews, TurnRow
 from campaign.store.database import Database
 from tests.support.clock import ManualClock
 from tests.support.relay_line import Line
@@ -31,6 +34,13 @@ SCRIPT: dict[str, Any] = {
 }
 
 
+class Named(dict[str, Agent]):
+    """Agents by profile."""
+
+    def named(self, profile: str) -> Agent | None:
+        return self.get(profile)
+
+
 class House:
     """What one process has."""
 
@@ -39,7 +49,7 @@ class House:
         self.clock = clock
         self.data_dir = data_dir
         self.talks = LiveTalks()
-        self.agents = Agents({}, clock)
+        self.agents = Named({"scripted": ScriptedAgent()})
         self.hung_up: list[str] = []
 
     async def hang_up(self, sid: str) -> None:
@@ -288,7 +298,7 @@ class Model:
 
 
 async def with_model(house: House, model: Model) -> tuple[Line, "asyncio.Task[None]"]:
-    house.agents.add("clever", model)
+    house.agents["clever"] = model
     await house.call({**SCRIPT, "profiles": ["clever"]})
     line = Line()
     task = await house.start(line)
@@ -415,6 +425,75 @@ async def test_text_that_postgres_cannot_store_is_stored_without_it(house: House
     line.hang_up()
     await house.end(task)
     assert ("person", "Its my card [card ending 1111]") in await turns(house)
+
+
+async def test_with_postgres_away_the_talk_goes_on_and_its_turns_are_written_later(house: House) -> None:
+    writer = Writer(house.db, house.clock)
+    real, gone = house.db, Database("postgresql://nobody@127.0.0.1:9/none")
+    attempt_id = await house.call()
+    writer._db = gone
+    at = house.clock.now()
+    for text_ in ("Yes.", "Yes, I said."):
+        writer.turn(TurnRow(attempt_id, 1, 1, "person", text_, False, None, at))
+    writer.answer(AnswerRow(attempt_id, "demo", True, at))
+    writer.news(TalkNews(attempt_id, 1, disposition="interested"))
+    assert not await writer.settle(0.3)
+    writer._db = real
+    writer.news(TalkNews(attempt_id, 1, disposition="callback", closed_why="closed"))
+    await house.clock.advance(1)
+    assert await writer.settle(5)
+    await gone.close()
+    assert await turns(house) == [("person", "Yes, I said.")]
+    assert (await row(house.db, "attempts", "id = :id", id=attempt_id))["talk_disposition"] == "callback"
+    assert writer.dropped == 0
+
+
+async def test_turns_of_a_call_that_is_gone_do_not_hold_up_the_others(house: House) -> None:
+    attempt_id = await house.call()
+    writer = house.talks.writer(house.db, house.clock)
+    at = house.clock.now()
+    writer.turn(TurnRow(attempt_id + 1000, 1, 1, "person", "Gone.", False, None, at))
+    writer.turn(TurnRow(attempt_id, 1, 1, "person", "Here.", False, None, at))
+    assert await writer.settle(5)
+    assert await turns(house) == [("person", "Here.")]
+
+
+async def test_an_opt_out_outlives_every_later_conclusion(house: House) -> None:
+    attempt_id = await house.call()
+    writer = house.talks.writer(house.db, house.clock)
+    for code in ("do_not_call", "completed"):
+        writer.news(TalkNews(attempt_id, 1, disposition=code))
+        assert await writer.settle(5)
+    assert (await row(house.db, "attempts", "id = :id", id=attempt_id))["talk_disposition"] == "do_not_call"
+
+
+async def test_entries_appended_during_a_replay_stay_in_the_journal(house: House) -> None:
+    await house.call()
+
+    def entry(phone: str) -> Entry:
+        return Entry(phone, "stop calling", "conversation", house.clock.now(), "system:test")
+
+    for phone in ("+12125550143", "+12125550144"):
+        await optout_journal.append(house.data_dir, entry(phone))
+    both = await asyncio.gather(
+        optout_journal.replay(house.db, house.data_dir, house.clock.now()),
+        optout_journal.replay(house.db, house.data_dir, house.clock.now()),
+        optout_journal.append(house.data_dir, entry("+12125550145")),
+    )
+    assert both[0] in (0, 2, 3)
+    await optout_journal.replay(house.db, house.data_dir, house.clock.now())
+    assert len(await rows(house.db, "dnc_entries")) == 3
+    assert not (house.data_dir / optout_journal.NAME).exists()
+
+
+async def test_a_torn_last_line_does_not_hide_the_others(house: House) -> None:
+    await house.call()
+    entry = Entry("+12125550143", "stop", "keypress", house.clock.now(), "system:test")
+    await optout_journal.append(house.data_dir, entry)
+    with (house.data_dir / optout_journal.NAME).open("ab") as file:
+        file.write(b'{"phone": "+1212')
+    assert await optout_journal.replay(house.db, house.data_dir, house.clock.now()) == 1
+    assert len(await rows(house.db, "dnc_entries")) == 1
 
 
 async def test_turns_are_written_while_the_talk_goes_on(house: House) -> None:
