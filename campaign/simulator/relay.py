@@ -50,6 +50,7 @@ class RelaySession:
         self._ws: aiohttp.ClientWebSocketResponse | None = None
         self._end: asyncio.Future[SessionEnd] = asyncio.get_running_loop().create_future()
         self._malformed = 0
+        self._frames = 0
         self.line = Line(world, call, settings, self.number, self.send)
         self.speaker = self.line.speaker
 
@@ -168,8 +169,11 @@ class RelaySession:
 
     async def send(self, frame: dict[str, object]) -> None:
         """Send a frame to the app; a socket that is gone is noticed by the reader."""
+        if self._end.done():
+            return
         self.world.frame("sent", self.call, self.session_id, frame)
         await self._send_raw(json.dumps(frame))
+        self._count_frame()
 
     async def _send_raw(self, text: str) -> None:
         if self._ws is None or self._ws.closed:
@@ -194,10 +198,11 @@ class RelaySession:
                 await self._bad(repr(message.data))
             if self._end.done():
                 return
-        self.world.alert(64105, "Websocket ended", call.sid)
-        self._finish(SessionEnd("failed", self.world.timings.action_after_drop, ("64105", "Websocket ended")))
+        self._lost()
 
     async def _receive(self, text: str) -> None:
+        if self._end.done():
+            return
         try:
             frame = json.loads(text)
         except ValueError:
@@ -209,6 +214,7 @@ class RelaySession:
         self._malformed = 0
         self.line.app_spoke()
         await self._obey(frame)
+        self._count_frame()
 
     async def _bad(self, text: str) -> None:
         self._malformed += 1
@@ -280,10 +286,26 @@ class RelaySession:
                     break
             else:
                 await speaker.changed.wait()
-        speaker.interrupt()
+        self._cut()
+
+    def _count_frame(self) -> None:
+        """Cut the call's first socket after the frame that a test has named."""
+        self._frames += 1
+        if self.number == 1 and self._frames == self.world.drop_after.get(self.call.to):
+            self._cut()
+
+    def _cut(self) -> None:
+        self.speaker.interrupt()
         self._abort()
-        self.world.alert(64105, "Websocket ended", self.call.sid)
-        self._finish(SessionEnd("failed", self.world.timings.action_after_drop, ("64105", "Websocket ended")))
+        self._lost()
+
+    def _lost(self) -> None:
+        """The socket is gone (1.4): 64105, and the action decides about the call."""
+        if not self._end.done():
+            self.world.alert(64105, "Websocket ended", self.call.sid)
+            self._finish(
+                SessionEnd("failed", self.world.timings.action_after_drop, ("64105", "Websocket ended"))
+            )
 
     def _abort(self) -> None:
         """End the TCP connection without a close frame: the app sees 1006."""

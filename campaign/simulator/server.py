@@ -109,6 +109,11 @@ class Simulator:
         return self.config.faults
 
     @property
+    def drop_after(self) -> dict[str, int]:
+        """Number -> after how many relay frames, of both directions, its first socket is cut."""
+        return self.world.drop_after
+
+    @property
     def calls(self) -> list[Call]:
         """All accepted calls, oldest first."""
         return list(self.exchange.calls.values())

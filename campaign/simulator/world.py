@@ -20,6 +20,8 @@ class World:
     activity: Activity
     webhooks: Webhooks
     base_url: str = ""  # of the REST side, known once it listens
+    # number -> after how many frames, in both directions, its first socket is cut
+    drop_after: dict[str, int] = field(default_factory=dict)
     named: dict[str, str] = field(default_factory=dict)  # number -> persona, may grow while running
 
     @property

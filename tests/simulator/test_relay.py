@@ -6,7 +6,7 @@ import time
 import pytest
 
 from campaign.simulator.signing import signature
-from tests.simulator.service import RELAY, Hook, Rig, Session, rig
+from tests.simulator.service import PERSON, RELAY, Hook, Rig, Session, rig
 
 ASK = "Hello, this is Ada. Do you have a minute?"
 
@@ -429,3 +429,31 @@ async def test_after_a_barge_in_the_person_waits_for_the_answer() -> None:
         call = await made.finish()
         said = [line["text"] for line in call.transcript if line["who"] == "person"]
         assert said[1:] == ["Sure, go ahead.", "Sorry, wait a second, how much does it cost?", "Yes."]
+
+
+@pytest.mark.parametrize("frames", [1, 2, 5, 8])
+async def test_a_socket_can_be_cut_after_any_frame(frames: int) -> None:
+    async def talk(session: Session) -> None:
+        await session.next("setup")
+        await session.say("Hello. Do you have a minute?")
+        await session.next("prompt", voicePrompt="Sure, go ahead.")
+        await session.send(type="end")
+        await session.drain()
+
+    async with rig(talk) as made:
+        made.simulator.drop_after[PERSON] = frames
+        made.service.answers["/action"] = lambda hook: (
+            made.service.relay_twiml(RELAY)
+            if hook.params["SessionStatus"] == "failed"
+            else "<Response><Hangup/></Response>"
+        )
+        await made.call()
+        await made.finish()
+        assert [p["SessionStatus"] for p in made.service.of("/action")] == ["failed", "ended"]
+        first = [
+            f
+            for f in made.simulator.ledger.frames
+            if f.session_id == made.service.of("/action")[0]["SessionId"]
+        ]
+        assert len(first) == frames
+        assert made.service.sessions[0].close_code == 1006
