@@ -92,10 +92,12 @@ async def start_import(
         with contextlib.suppress(ProcessLookupError):
             child.kill()
         _remove(path)
+        await asyncio.shield(ending)
         raise Unavailable(
             "The file could not be read now.", "Try again; the service's log tells more."
         ) from None
     if "what" in told:
+        await asyncio.shield(ending)
         raise ImportRefused(told)
     return Begun(**told)
 
@@ -118,7 +120,7 @@ def _environment(settings: Settings, data_dir: Path) -> dict[str, str]:
 # ── the child ──────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def _child(order: dict[str, Any]) -> None:
+async def _child(order: dict[str, Any], answer: "_Answer") -> None:
     path = Path(order["path"])
     settings = read_settings(env_file=None)
     async with open_services(settings, actor=order["actor"], role="import", pool_size=2) as services:
@@ -136,7 +138,7 @@ async def _child(order: dict[str, Any]) -> None:
         except CampaignError:
             _remove(path)
             raise
-        _say(asdict(begun))
+        answer.say(asdict(begun))
         if begun.again:
             _remove(path)
             return
@@ -152,30 +154,38 @@ def _remove(path: Path) -> None:
     path.unlink(missing_ok=True)
 
 
-def _say(told: dict[str, Any]) -> None:
-    """One line, and no more: whoever waits for it need not wait for the end."""
-    sys.stdout.write(json.dumps(told, default=str) + "\n")
-    sys.stdout.flush()
-    devnull = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(devnull, sys.stdout.fileno())
-    os.close(devnull)
+class _Answer:
+    """The one line that goes back; whoever waits for it need not wait for the child's end."""
+
+    def __init__(self) -> None:
+        self.given = False
+        # Whatever else is printed, logs above all, goes to standard error.
+        self._fd = os.dup(sys.stdout.fileno())
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+
+    def say(self, told: dict[str, Any]) -> None:
+        os.write(self._fd, json.dumps(told, default=str).encode() + b"\n")
+        os.close(self._fd)
+        self.given = True
 
 
 def main() -> int:
     """Read one file as told on standard input."""
+    answer = _Answer()
     order = json.load(sys.stdin)
     try:
-        asyncio.run(_child(order))
+        asyncio.run(_child(order, answer))
     except CampaignError as error:
-        _say(
-            {
-                "what": error.what,
-                "do": error.do,
-                "status": error.status,
-                "slug": error.slug,
-                "data": error.data,
-            }
-        )
+        if not answer.given:
+            answer.say(
+                {
+                    "what": error.what,
+                    "do": error.do,
+                    "status": error.status,
+                    "slug": error.slug,
+                    "data": error.data,
+                }
+            )
         return error.exit_code
     return 0
 

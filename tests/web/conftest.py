@@ -1,5 +1,6 @@
 """The whole application over a real database, asked over HTTP without a network."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -63,8 +64,10 @@ async def services(
 
 
 @pytest.fixture
-def app(services: Services) -> FastAPI:
-    return create_app(services)
+async def app(services: Services) -> AsyncIterator[FastAPI]:
+    made = create_app(services)
+    yield made
+    await asyncio.gather(*made.state.children)
 
 
 @pytest.fixture

@@ -32,7 +32,8 @@ class Peer:
             headers.append((b"x-twilio-signature", signature.encode()))
         scope: dict[str, Any] = {
             "type": "websocket", "asgi": {"version": "3.0"}, "http_version": "1.1", "scheme": "ws",
-            "path": path, "raw_path": path.encode(), "query_string": query, "root_path": "", "headers": headers,
+            "path": path, "raw_path": path.encode(), "query_string": query, "root_path": "",
+            "headers": headers,
             "client": ("127.0.0.1", 1), "server": ("internal", 1), "subprotocols": [], "state": {},
         }  # fmt: skip
         self._in: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
