@@ -5,6 +5,7 @@ is a function of the whole row and may run any number of times: it writes the sa
 stands. Nothing in it depends on when it runs: a retry is counted from the end of the call.
 """
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
@@ -21,7 +22,7 @@ from campaign.domain.disposition import MEANING, Disposition, Ending, conclude
 from campaign.domain.phone import PhoneNumber, parse
 from campaign.store import outcomes as store
 from campaign.store.attempts import Attempt
-from campaign.store.database import Tx
+from campaign.store.database import Database, Tx
 from campaign.store.outcomes import Known, Outcome, Release
 from campaign.telephony import codes
 
@@ -60,6 +61,23 @@ async def close(tx: Tx, attempt_id: int, now: datetime, rates: Rates | None = No
     if known.old is None:
         log.info("attempt_closed", attempt=attempt_id, disposition=disposition.value, seconds=outcome.seconds)
     return disposition
+
+
+async def refine(db: Database, attempt_ids: Iterable[int], now: datetime, rates: Rates | None = None) -> int:
+    """Close again what is settled among these attempts, because something new is known of them.
+
+    For whoever writes facts beside the call events: what a conversation concluded is often written after the
+    call's last callback. One transaction each: whoever held two attempts and then a campaign's money could
+    deadlock with another who holds one.
+
+    Returns:
+        How many were settled.
+    """
+    count = 0
+    for attempt_id in attempt_ids:
+        async with db.transaction() as tx:
+            count += await close(tx, attempt_id, now, rates) is not None
+    return count
 
 
 def ending_of(known: Known) -> Ending:

@@ -202,18 +202,19 @@ class Reconciler:
         swept.fetched += 1
 
     async def _price(self, attempt: Attempt, now: datetime, swept: Swept) -> None:
-        """Ask for the price of a call that is over."""
+        """Ask for the price of a call that is over; and close it again, with whatever else came late."""
         assert attempt.call_sid is not None
         try:
             facts = await self._gateway.fetch(attempt.call_sid)
         except CallNotFound:
             facts = None
-        if facts is None or facts.price is not None:
-            async with self._db.transaction() as tx:
+        async with self._db.transaction() as tx:
+            if facts is None or facts.price is not None:
                 await attempts.priced(tx, attempt.id)
-        if facts is not None and facts.price is not None:
-            await self._learn(attempt, told_by_rest(facts, now), now)
-            swept.priced += 1
+            if facts is not None:
+                await attempts.apply(tx, attempt.id, told_by_rest(facts, now), now)
+            await outcomes.close(tx, attempt.id, now, self._hands.rates)
+        swept.priced += facts is not None and facts.price is not None
 
     async def _forgotten(self, attempt: Attempt, now: datetime) -> None:
         """Twilio gave the SID and doesn't know it (a deleted record): the call is over, nobody knows how."""

@@ -108,6 +108,19 @@ async def test_the_conversations_word_that_comes_after_the_end_refines_the_outco
     assert (contact["state"], contact["next_at"], contact["disposition"]) == ("done", None, "interested")
 
 
+async def test_what_is_written_beside_the_call_events_is_joined_by_refining(
+    db: Database, clock: ManualClock
+) -> None:
+    now = clock.now()
+    attempt = await over(db, now, answered_at=now, duration_s=40)
+    async with db.transaction() as tx:
+        live = await rows.attempt(tx, now, marker="marker-2", phone="+12125550143", state="answered")
+    await close(db, attempt, now)
+    await set_(db, "talk_disposition = 'not_interested'")
+    assert await outcomes.refine(db, [attempt, live], now) == 1
+    assert (await rows.row(db, "outcomes"))["disposition"] == "not_interested"
+
+
 async def test_a_late_fact_never_disturbs_a_contact_that_is_dialled_again(
     db: Database, clock: ManualClock
 ) -> None:

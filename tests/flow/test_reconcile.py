@@ -311,6 +311,21 @@ async def test_the_price_is_asked_for_with_growing_spacing_and_refines_the_cost(
     assert len(twilio.asked) == 2
 
 
+async def test_what_a_conversation_wrote_after_the_end_is_joined_at_the_latest_with_the_price(
+    db: Database, clock: ManualClock, sweep: Reconciler, twilio: FakeTwilio
+) -> None:
+    now = clock.now()
+    call = twilio.call(7, rows.PHONE, "completed", now, duration="30")
+    await rows.dialled(db, now, state="answered", call_sid=call, answered_at=now)
+    form = rows.form("completed", 3, now, sid=call, CallDuration="30")
+    await call_events.receive(db, kind="status", marker="marker-1", form=form, now=now, hands=Hands())
+    await rows.run(db, "UPDATE attempts SET talk_disposition = 'interested'")
+    await clock.advance(120)
+    await sweep.tick(clock.now())
+    assert (await rows.row(db, "outcomes"))["disposition"] == "interested"
+    assert (await rows.row(db, "campaign_contacts"))["state"] == "done"
+
+
 async def test_a_price_that_never_comes_is_given_up_after_a_day(
     db: Database, clock: ManualClock, sweep: Reconciler, twilio: FakeTwilio
 ) -> None:
