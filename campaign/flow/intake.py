@@ -7,7 +7,7 @@ whole file has been read. While Postgres loads one batch, a thread reads the nex
 
 import asyncio
 import hashlib
-import sys
+from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
@@ -163,7 +163,7 @@ async def begin(
             await imports.interrupt_silent(tx, now, silent)
             left = await imports.unfinished(tx, target, digest, options.kept())
             if left is not None:
-                await imports.resume(tx, left, now, silent)
+                await imports.resume(tx, left, now, silent, path=str(path))
                 return Begun(left, resumed=True)
         else:
             target = await dnc.ensure_list(tx, list_name, dnc_kind, now, as_of)
@@ -222,6 +222,16 @@ def _first_row(file: BinaryIO, dialect: Dialect) -> list[str]:
     if isinstance(found[0], RowError):
         raise BadFile(f"The header cannot be read: {found[0].why}.", "Mend the file's first line.")
     return found[0][1]
+
+
+async def resume(db: Database, clock: Clock, import_id: int) -> Import:
+    """Take an interrupted import up again; `run` reads on.
+
+    Raises:
+        NotFound: there is none of that number. Conflict: it runs, or it has ended for good.
+    """
+    async with db.transaction() as tx:
+        return await imports.resume(tx, import_id, clock.now(), imports.SILENT * clock.rate)
 
 
 async def run(
@@ -373,7 +383,7 @@ class _Reading:
 
 
 @dataclass(slots=True)
-class _Batch:
+class _Batch(ABC):
     """Rows on their way into the database."""
 
     rejected: list[RowError]
@@ -382,8 +392,9 @@ class _Batch:
     read: int = 0
     repeated: int = 0
 
+    @abstractmethod
     async def load(self, tx: Tx, row: Import, now: datetime, *, wary: bool) -> Progress:
-        raise NotImplementedError
+        """Write the rows; part of the batch's transaction."""
 
     def _progress(self, taken: int, repeated: int, known: int) -> Progress:
         return Progress(self.offset, self.line, self.read, taken, repeated, known, self.rejected)
@@ -479,35 +490,6 @@ class _Numbers:
             batch.entries.update(dict.fromkeys(new, found.reason or self._reason))
             batch.repeated += not new
         return batch
-
-
-async def run_in_child(db: Database, clock: Clock, import_id: int) -> Import:
-    """Read a begun import in a process of its own, with this one's environment; returns when it has ended.
-
-    The process is `python -m campaign contacts work ID`. However it ends, the import's row tells; one that
-    was killed leaves the import interrupted, to be taken up again.
-    """
-    command = (sys.executable, "-m", "campaign", "contacts", "work", str(import_id))
-    child = await asyncio.create_subprocess_exec(
-        *command,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    try:
-        _, told = await child.communicate()
-    except asyncio.CancelledError:
-        child.terminate()
-        await child.wait()
-        raise
-    async with db.transaction() as tx:
-        row = await imports.get(tx, import_id)
-        if row.state == "running":
-            lines = told.decode(errors="replace").strip().splitlines() or ["it said nothing"]
-            why = f"the process that read the file ended with {child.returncode}: {lines[-1][:300]}"
-            await imports.end(tx, import_id, "interrupted", clock.now(), why)
-            row = await imports.get(tx, import_id)
-    return row
 
 
 async def rejected_csv(db: Database, import_id: int) -> AsyncIterator[str]:

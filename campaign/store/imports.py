@@ -168,8 +168,13 @@ async def unfinished(tx: Tx, list_id: int, sha256: bytes, options: Mapping[str, 
     return next((int(row.id) for row in rows if dict(row.options) == dict(options)), None)
 
 
-async def resume(tx: Tx, import_id: int, now: datetime, silent: timedelta = SILENT) -> Import:
+async def resume(
+    tx: Tx, import_id: int, now: datetime, silent: timedelta = SILENT, path: str | None = None
+) -> Import:
     """Take an interrupted import up again.
+
+    Args:
+        path: where the same file lies now; None: where it lay.
 
     Raises:
         NotFound: there is none of that number. Conflict: it runs, or it has ended for good.
@@ -178,11 +183,13 @@ async def resume(tx: Tx, import_id: int, now: datetime, silent: timedelta = SILE
     done = await tx.execute(
         text(
             """
-            UPDATE imports SET state = 'running', beat_at = :now, error = NULL
+            UPDATE imports
+               SET state = 'running', beat_at = :now, error = NULL,
+                   stored_path = coalesce(CAST(:path AS text), stored_path)
              WHERE id = :id AND state = 'interrupted'
             """
         ),
-        {"id": import_id, "now": now},
+        {"id": import_id, "now": now, "path": path},
     )
     row = await get(tx, import_id)
     if not done.rowcount:

@@ -1,0 +1,188 @@
+"""`campaign dnc`: numbers that must not be called."""
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from campaign.cli.common import out, print_json, run
+from campaign.cli.contacts import AsJson, Mapped, import_json, pairs, read_with_progress, tell
+from campaign.domain.errors import BadInput, NotFound
+from campaign.domain.phone import Rejected, parse
+from campaign.flow import intake
+from campaign.flow.intake import Options
+from campaign.flow.suppress import suppress
+from campaign.store import dnc
+from campaign.store.imports import Import
+from campaign.wiring import Services
+
+app = typer.Typer(
+    help="Do-not-call lists: the own list holds for all campaigns, others for the campaigns that name them.",
+    no_args_is_help=True,
+)
+
+ListName = Annotated[str | None, typer.Option("--list", help="Default: the own list, for all campaigns.")]
+Number = Annotated[str, typer.Argument(help="A telephone number, best with + and country code.")]
+Region = Annotated[str, typer.Option(help="ISO country of numbers written without +.")]
+
+
+@app.command("import")
+def import_(
+    file: Annotated[
+        Path, typer.Argument(help="One number a line, AAA,NNNNNNN as the registry has it, or a CSV.")
+    ],
+    list_name: ListName = None,
+    kind: Annotated[
+        Literal["campaign", "registry"],
+        typer.Option(help="Of a new list: for campaigns that name it, or a copy of a public registry."),
+    ] = "campaign",
+    as_of: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Date of a registry's copy: 2026-11-01.")
+    ] = None,
+    region: Region = "US",
+    mapped: Mapped = None,
+    reason: Annotated[str, typer.Option(help="Kept with numbers whose row gives none.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Put the numbers of a file on a do-not-call list. They are in force at once, batch by batch.
+
+    Example: campaign dnc import stop.csv
+    """
+    if kind == "registry" and (as_of is None or list_name is None):
+        raise BadInput("A registry needs a name and the date of its copy.", "Add --list NAME --as-of DATE.")
+    options = Options(region=region.upper(), mapping=pairs(mapped or []), reason=reason)
+
+    async def main(services: Services) -> Import:
+        begun = await intake.begin(
+            services.db,
+            services.clock,
+            file,
+            list_name,
+            options,
+            kind="dnc",
+            dnc_kind=kind,
+            as_of=as_of.replace(tzinfo=UTC) if as_of else None,
+            max_bytes=services.settings.max_upload_mb * 1_000_000,
+            actor=services.actor,
+        )
+        return await read_with_progress(services, begun.id, quiet=as_json)
+
+    row = run(main)
+    if as_json:
+        print_json(import_json(row))
+    else:
+        tell(row)
+
+
+@app.command()
+def add(
+    number: Number,
+    list_name: ListName = None,
+    reason: Annotated[str, typer.Option(help="Why, for the books.")] = "asked by the person",
+    quote: Annotated[str | None, typer.Option(help="The person's own words.")] = None,
+    region: Region = "US",
+    as_json: AsJson = False,
+) -> None:
+    """Put a number on a do-not-call list: in force for the next call, and what is queued is cancelled.
+
+    Example: campaign dnc add "+1 212 555 0142" --quote "don't call me again"
+    """
+    phone = _number(number, region)
+
+    async def main(services: Services) -> dict[str, object]:
+        done = await suppress(
+            services.db,
+            None,  # the service cancels what is marked within a second
+            [phone],
+            reason=reason,
+            source="cli",
+            actor=services.actor,
+            now=services.clock.now(),
+            list_name=list_name,
+            quote=quote,
+        )
+        return {"phone": phone, **asdict(done)}
+
+    done = run(main)
+    if as_json:
+        print_json(done)
+        return
+    out.print(f"{phone} is on the list." if done["added"] else f"{phone} was on the list already.")
+    if done["blocked"]:
+        out.print(f"{done['blocked']} planned calls to it won't be made.")
+    if done["call_sids"]:
+        out.print("A call to it is on its way; the service cancels it.")
+
+
+@app.command()
+def remove(number: Number, list_name: ListName = None, region: Region = "US") -> None:
+    """Take a number off a do-not-call list. Only on good grounds: the audit trail keeps your name."""
+    phone = _number(number, region)
+
+    async def main(services: Services) -> int:
+        now = services.clock.now()
+        async with services.db.transaction() as tx:
+            if not await dnc.remove(tx, list_name=list_name, phone=phone, actor=services.actor, now=now):
+                raise NotFound(f"{phone} does not stand on that list.", f"See: campaign dnc check {phone}")
+            return await dnc.unblock(tx, phone, now)
+
+    again = run(main)
+    out.print(f"{phone} is off the list; {again} contacts that waited for this are judged anew.")
+
+
+@app.command()
+def check(number: Number, region: Region = "US", as_json: AsJson = False) -> None:
+    """Tell on which lists a number stands, since when and why. Exit code 3 when it stands on any."""
+    phone = _number(number, region)
+
+    async def main(services: Services) -> list[dnc.Hit]:
+        async with services.db.connection() as tx:
+            return await dnc.check(tx, phone)
+
+    hits = run(main)
+    if as_json:
+        print_json({"phone": phone, "listed": bool(hits), "hits": [asdict(hit) for hit in hits]})
+    elif not hits:
+        out.print(f"{phone} stands on no do-not-call list.")
+    else:
+        table = Table("list", "kind", "since", "reason", "quote", "source", "by")
+        for hit in hits:
+            since = hit.added_at.isoformat(sep=" ", timespec="minutes")
+            texts = (hit.list_name, hit.kind, since, hit.reason, hit.quote or "", hit.source, hit.actor)
+            table.add_row(*map(escape, texts))
+        out.print(table)
+    if hits:
+        raise typer.Exit(3)
+
+
+@app.command()
+def lists(as_json: AsJson = False) -> None:
+    """All do-not-call lists."""
+
+    async def main(services: Services) -> list[dnc.DncList]:
+        async with services.db.connection() as tx:
+            return await dnc.lists(tx)
+
+    rows = run(main)
+    if as_json:
+        print_json([asdict(row) for row in rows])
+        return
+    if not rows:
+        out.print("There is no do-not-call list yet. Begin with: campaign dnc add NUMBER")
+        return
+    table = Table("id", "name", "kind", "numbers", "as of")
+    for row in rows:
+        as_of = row.as_of.date().isoformat() if row.as_of else ""
+        table.add_row(str(row.id), escape(row.name), row.kind, f"{row.entries:,}", as_of)
+    out.print(table)
+
+
+def _number(text: str, region: str) -> str:
+    number = parse(text, region.upper())
+    if isinstance(number, Rejected):
+        raise BadInput(f"{text[:40]!r} is no telephone number: {number.why}.")
+    return number.e164
