@@ -310,6 +310,8 @@ def _long_form(obj: Mapping[str, Any]) -> dict[str, Any]:
 def _cross_faults(it: CampaignDefinition) -> Iterator[Found]:
     if it.name != it.name.strip() or not it.name.isprintable():
         yield ("name",), "must not begin or end with a space, nor hold line breaks or control characters"
+    elif it.name[0] in "#-":
+        yield ("name",), 'must not begin with "#" (a campaign\'s number) or "-" (an option of a command)'
     yield from _number_faults(it)
     yield from _schedule_faults(it.schedule)
     yield from _retry_faults(it)
