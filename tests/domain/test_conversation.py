@@ -154,6 +154,19 @@ def test_the_first_hello_is_answered_by_the_greeting_alone() -> None:
     assert call.of(RecordTurn)[0].turn.text == "Hello?"
 
 
+def test_a_word_over_the_disclosures_is_answered_by_the_greeting_after_them() -> None:
+    call = Call().on(SETUP).after(1.0).on(relay.TokensPlayed(AI))
+    call.now += 3
+    assert call.says("Hello? Who is it?").of(Ask) == []
+    call.plays(" " + STOP, " " + GREETING)
+    assert "Hello? Who is it?" in [one.text for one in call.says("Yes.").of(Ask)[0].history]
+
+
+def test_a_person_who_is_heard_but_never_transcribed_is_asked_in_the_end() -> None:
+    call = Call().greeted().on(relay.SpeakerEvent("person", True))
+    assert "still there" in call.after(46).text
+
+
 def test_disclosures_count_only_when_they_were_heard() -> None:
     call = Call().on(SETUP).after(1.0)
     assert call.of(Disclosed) == []

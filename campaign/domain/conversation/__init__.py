@@ -1,5 +1,6 @@
 """One call's conversation as a pure machine: events in, commands out, no socket, no clock, no model."""
 
+from campaign.domain.conversation.conduct import Resumed
 from campaign.domain.conversation.events import (
     AgentDone,
     AgentFailed,
@@ -24,7 +25,7 @@ from campaign.domain.conversation.events import (
     StopRequested,
     Tick,
 )
-from campaign.domain.conversation.session import Conversation, Resumed
+from campaign.domain.conversation.session import Conversation
 
 __all__ = [
     "AgentDone",

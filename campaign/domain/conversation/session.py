@@ -10,15 +10,11 @@ Rules that hold in every state: disclosures are said first, uninterruptible, and
 cancelled are never sent; whatever happens there is a deadline, so silence never lasts.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
-from enum import Enum
 from typing import Final, Literal, assert_never
-
-import msgspec
 
 from campaign.domain import relay_protocol as relay
 from campaign.domain import script as scripts
+from campaign.domain.conversation.conduct import LONGEST_SPEECH, Conduct, Phase
 from campaign.domain.conversation.events import (
     AgentDone,
     AgentFailed,
@@ -27,7 +23,6 @@ from campaign.domain.conversation.events import (
     CancelAsk,
     Closed,
     Command,
-    EndSession,
     Event,
     FirstWord,
     HandOver,
@@ -36,18 +31,14 @@ from campaign.domain.conversation.events import (
     Note,
     OptOut,
     Send,
-    SetDisposition,
     StopRequested,
     Tick,
 )
-from campaign.domain.conversation.replies import MOST_ROUNDS, Replies, Reply
-from campaign.domain.conversation.transcript import Transcript
-from campaign.domain.dialogue import ToolRequest, Turn
+from campaign.domain.conversation.replies import MOST_ROUNDS, Reply
+from campaign.domain.dialogue import ToolRequest
 from campaign.domain.disposition import Disposition
 from campaign.domain.opt_out import recognise
-from campaign.domain.phrases import Lines
-from campaign.domain.script import Script
-from campaign.domain.tools import Answer, DoNotCall, EndCall, RecordAnswer, ScheduleCallback, Transfer
+from campaign.domain.tools import DoNotCall, EndCall, RecordAnswer, ScheduleCallback, Transfer
 
 OPENING_WAIT: Final = 1.0
 """Seconds after setup within which the greeting begins, whether or not the line is quiet."""
@@ -57,10 +48,6 @@ PARTIAL_WAIT: Final = 1.2
 """An opt-out in an unfinished transcript counts when its end hasn't come for so long."""
 KEYS_WAIT: Final = 1.5
 """Keys pressed within this time belong together."""
-DOWN_WAIT: Final = 2.0
-"""The line must be down so long after `end`, else it is completed through REST."""
-STUCK_WAIT: Final = 10.0
-"""The same where the call goes on after `end`: the socket ought to be closed long before."""
 AFTER_INTERRUPT: Final = 4.0
 """Silence after an interruption that led to no words, before we ask."""
 LONGEST_PROMPT: Final = 2000
@@ -72,23 +59,7 @@ _BACKCHANNEL_WORDS: Final = (
 _BACKCHANNELS: Final = frozenset(_BACKCHANNEL_WORDS.split(","))
 
 
-class Phase(Enum):
-    NEW = "new"
-    OPENING = "opening"
-    TALKING = "talking"
-    CLOSING = "closing"
-    ENDING = "ending"
-    OVER = "over"
-
-
-class Resumed(msgspec.Struct, frozen=True):
-    """What earlier sessions of the same call left: the transcript as heard, and the answers gathered."""
-
-    turns: tuple[Turn, ...]
-    answers: Mapping[str, Answer] = {}
-
-
-class Conversation:
+class Conversation(Conduct):
     """One session, told of events and answering with commands, to be carried out in order.
 
     Args:
@@ -101,46 +72,6 @@ class Conversation:
         talk_to_machines: go on talking whatever the machine detection says (a fax still ends it).
         resumed: set when the call's earlier session broke off.
     """
-
-    def __init__(
-        self,
-        script: Script,
-        values: Mapping[str, str],
-        *,
-        started: float,
-        started_at: datetime,
-        attempt: str,
-        phone: str = "",
-        talk_to_machines: bool = False,
-        resumed: Resumed | None = None,
-    ) -> None:
-        self._script = script
-        self._values = {**values, "agent_name": script.agent_name}
-        self._lines: Lines = scripts.lines(script)
-        disclosures = [scripts.render(line, self._values) for line in scripts.disclosures(script)]
-        turns: Sequence[Turn] = resumed.turns if resumed else ()
-        self.transcript = Transcript(turns, disclosures, (phone,))
-        self._replies = Replies(script, self.transcript, dict(resumed.answers) if resumed else {})
-        self._resumed = resumed
-        self._attempt = attempt
-        self._talk_to_machines = talk_to_machines
-        self._local_now: Callable[[float], datetime] = lambda now: (
-            started_at + timedelta(seconds=now - started)
-        )
-        self._timers: dict[str, float] = {}
-        self.phase = Phase.NEW
-        self._setup_at = started
-        self._opened_at = started
-        self._nudges = 0
-        self._keys = ""
-        self._handing_over = False
-        self._person_speaking = False
-        self._agent_speaking_now = False
-        self._partial_opt_out = ""
-        self._closing: dict[str, str] = {}
-        self._revivable = False
-        self._closing_tried = False
-        self.disposition: Disposition | None = None
 
     # ── the two doors ──────────────────────────────────────────────────────────────────────────────────
 
@@ -223,27 +154,6 @@ class Conversation:
         commands += self._say(self._lines.recovery, now)
         return commands + self._ask(now)
 
-    def _disclose(self, now: float) -> list[Command]:
-        """Say what must be said and wasn't heard yet, so that it can't be interrupted."""
-        commands: list[Command] = []
-        for line in self.transcript.missing():
-            utterance = self.transcript.begin(now, disclosure=line)
-            self.transcript.speech.add(utterance, line, now)
-            self.transcript.finish(utterance)
-            commands.append(Send(relay.Text(line + " ", last=False, interruptible=False)))
-        return commands
-
-    def _say(self, line: str, now: float, *, interruptible: bool | None = None) -> list[Command]:
-        """One whole line of ours."""
-        said = scripts.render(line, self._values)
-        if not said:
-            return []
-        utterance = self.transcript.begin(now)
-        self.transcript.speech.add(utterance, said, now)
-        self.transcript.finish(utterance)
-        self._await_answer(now)
-        return [Send(relay.Text(said, last=True, interruptible=interruptible))]
-
     # ── what is heard ──────────────────────────────────────────────────────────────────────────────────
 
     def _played(self, text: str, now: float) -> list[Command]:
@@ -271,34 +181,12 @@ class Conversation:
             self._timers["silence"] = now + min(AFTER_INTERRUPT, self._script.limits.silence_seconds)
         return commands
 
-    def _await_answer(self, now: float) -> None:
-        """Once we stop speaking the person has so long to say something."""
-        if self.phase is not Phase.TALKING or self._replies.current is not None or self._person_speaking:
-            self._timers.pop("silence", None)
-            return
-        spoken_at = self.transcript.speech.ends_at if self.transcript.speech.pending else now
-        self._timers["silence"] = max(spoken_at, now) + self._script.limits.silence_seconds
-
-    def _idle(self, now: float) -> list[Command]:
-        """Nothing of ours is left to be heard: the moment for what waits for it."""
-        if self.transcript.speech.pending:
-            if self.phase is Phase.CLOSING:
-                self._timers["close"] = self.transcript.speech.ends_at
-            return []
-        if self.phase is Phase.CLOSING:
-            return self._end(now)
-        between = self._replies.current is None and not self._person_speaking
-        if self._handing_over and self.phase is Phase.TALKING and between:
-            self._closing = {"reason": "handover"}
-            return self._end(now)
-        return []
-
     # ── what the person says ───────────────────────────────────────────────────────────────────────────
 
     def _person_speaks(self, on: bool, now: float) -> list[Command]:
         self._person_speaking = on
         if on:
-            self._timers.pop("silence", None)
+            self._await_answer(now)
             return []
         if self.phase is Phase.OPENING:
             return self._open(now)
@@ -314,7 +202,8 @@ class Conversation:
             self._timers.pop("partial", None)
             if found:
                 self._timers["partial"] = now + PARTIAL_WAIT
-            self._timers.pop("silence", None)
+            if self.phase is Phase.TALKING and self._replies.current is None:
+                self._timers["silence"] = now + LONGEST_SPEECH
             return []
         self._person_speaking = False
         self._partial_opt_out = ""
@@ -334,8 +223,11 @@ class Conversation:
         if self.phase is not Phase.TALKING:
             return commands
         self._nudges = 0
-        greeting = now - self._opened_at < HELLO_WAIT and not self.transcript.speech.reported
-        over_us = self._agent_speaking_now and self.transcript.speech.pending
+        speech = self.transcript.speech
+        greeting = now - self._opened_at < HELLO_WAIT and not speech.reported
+        # Who speaks over the disclosures is answered by the greeting that follows them.
+        greeting = greeting or (bool(speech.disclosing()) and now < speech.ends_at)
+        over_us = self._agent_speaking_now and speech.pending
         talked_over = over_us and said.lower().replace("-", " ").strip(" .,!?") in _BACKCHANNELS
         if greeting or talked_over:
             self._await_answer(now)
@@ -364,21 +256,6 @@ class Conversation:
         return commands + self._ask(now)
 
     # ── the agent ──────────────────────────────────────────────────────────────────────────────────────
-
-    def _ask(
-        self, now: float, *, prompted_at: float | None = None, round: int = 0, tried: tuple[str, ...] = ()
-    ) -> list[Command]:
-        commands = self._disclose(now)
-        self._timers.pop("silence", None)
-        asked = self._replies.ask(
-            now,
-            self._local_now(now),
-            self._timers,
-            prompted_at=now if prompted_at is None else prompted_at,
-            round=round,
-            tried=tried,
-        )
-        return commands + (asked or self._goodbye(self._lines.trouble_goodbye, "trouble", now))
 
     def _agent_text(self, generation: int, text: str, now: float) -> list[Command]:
         commands = self._replies.text(generation, text, now, self._timers)
@@ -462,52 +339,6 @@ class Conversation:
         return self._say(self._lines.bridging, now)
 
     # ── endings ────────────────────────────────────────────────────────────────────────────────────────
-
-    def _conclude(self, code: Disposition) -> list[Command]:
-        """The conversation's result; an opt-out is never replaced."""
-        if self.disposition is Disposition.DO_NOT_CALL or self.disposition is code:
-            return []
-        self.disposition = code
-        return [SetDisposition(code)]
-
-    def _opt_out(self, quote: str, origin: Literal["conversation", "keypress"], now: float) -> list[Command]:
-        """Safe first, then one statement, then the line is dropped."""
-        commands = self._replies.cancel(self._timers)
-        if self.disposition is Disposition.DO_NOT_CALL:
-            return commands
-        commands.append(OptOut(quote, origin))
-        commands += self._conclude(Disposition.DO_NOT_CALL)
-        if self.phase in (Phase.ENDING, Phase.NEW):
-            return commands
-        return commands + self._goodbye(self._lines.opt_out_acknowledged, "do_not_call", now)
-
-    def _put_through(self, target: str, line: str, now: float) -> list[Command]:
-        commands = self._conclude(Disposition.TRANSFERRED)
-        name = self._script.transfers[target].name
-        said = scripts.render(line, {**self._values, "target": name})
-        return commands + self._goodbye(said, "transfer", now, target=target)
-
-    def _goodbye(
-        self, line: str, reason: str, now: float, *, revivable: bool = False, target: str = ""
-    ) -> list[Command]:
-        """Say the last words, if any, and end once they were heard."""
-        commands = self._replies.cancel(self._timers)
-        self._revivable = revivable and not self._closing_tried
-        self._closing_tried = self._closing_tried or revivable
-        self.phase = Phase.CLOSING
-        self._closing = {"reason": reason} | ({"target": target} if target else {})
-        for timer in ("silence", "partial", "open"):
-            self._timers.pop(timer, None)
-        commands += self._say(line, now, interruptible=None if revivable else False)
-        self._timers["close"] = max(self.transcript.speech.ends_at, now)
-        return commands + self._idle(now)
-
-    def _end(self, now: float) -> list[Command]:
-        """Send `end`; the line must be down soon after."""
-        self.phase = Phase.ENDING
-        goes_on = self._closing.get("reason") in ("transfer", "machine", "handover")
-        self._timers = {"down": now + (STUCK_WAIT if goes_on else DOWN_WAIT)}
-        return [EndSession({**self._closing, "attempt": self._attempt})]
 
     def _machine(self, answered_by: str, now: float) -> list[Command]:
         machine = answered_by.startswith("machine") and not self._talk_to_machines

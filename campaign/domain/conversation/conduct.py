@@ -1,0 +1,208 @@
+"""What a conversation can do, whatever makes it do so: speak, disclose, ask the agent, conclude, end.
+
+session.py says when.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import Final, Literal
+
+import msgspec
+
+from campaign.domain import relay_protocol as relay
+from campaign.domain import script as scripts
+from campaign.domain.conversation.events import (
+    Command,
+    EndSession,
+    OptOut,
+    Send,
+    SetDisposition,
+)
+from campaign.domain.conversation.replies import Replies
+from campaign.domain.conversation.transcript import Transcript
+from campaign.domain.dialogue import Turn
+from campaign.domain.disposition import Disposition
+from campaign.domain.phrases import Lines
+from campaign.domain.script import Script
+from campaign.domain.tools import Answer
+
+DOWN_WAIT: Final = 2.0
+"""The line must be down so long after `end`, else it is completed through REST."""
+STUCK_WAIT: Final = 10.0
+"""The same where the call goes on after `end`: the socket ought to be closed long before."""
+LONGEST_SPEECH: Final = 45.0
+"""Seconds that a person may speak without any transcript of it, before we ask whether they are there."""
+
+
+class Phase(Enum):
+    NEW = "new"
+    OPENING = "opening"
+    TALKING = "talking"
+    CLOSING = "closing"
+    ENDING = "ending"
+    OVER = "over"
+
+
+class Resumed(msgspec.Struct, frozen=True):
+    """What earlier sessions of the same call left: the transcript as heard, and the answers gathered."""
+
+    turns: tuple[Turn, ...]
+    answers: Mapping[str, Answer] = {}
+
+
+class Conduct:
+    """A session's state and its own acts, each as commands; the base of `session.Conversation`."""
+
+    def __init__(
+        self,
+        script: Script,
+        values: Mapping[str, str],
+        *,
+        started: float,
+        started_at: datetime,
+        attempt: str,
+        phone: str = "",
+        talk_to_machines: bool = False,
+        resumed: Resumed | None = None,
+    ) -> None:
+        self._script = script
+        self._values = {**values, "agent_name": script.agent_name}
+        self._lines: Lines = scripts.lines(script)
+        disclosures = [scripts.render(line, self._values) for line in scripts.disclosures(script)]
+        turns: Sequence[Turn] = resumed.turns if resumed else ()
+        self.transcript = Transcript(turns, disclosures, (phone,))
+        self._replies = Replies(script, self.transcript, dict(resumed.answers) if resumed else {})
+        self._resumed = resumed
+        self._attempt = attempt
+        self._talk_to_machines = talk_to_machines
+        self._local_now: Callable[[float], datetime] = lambda now: (
+            started_at + timedelta(seconds=now - started)
+        )
+        self._timers: dict[str, float] = {}
+        self.phase = Phase.NEW
+        self._setup_at = started
+        self._opened_at = started
+        self._nudges = 0
+        self._keys = ""
+        self._handing_over = False
+        self._person_speaking = False
+        self._agent_speaking_now = False
+        self._partial_opt_out = ""
+        self._closing: dict[str, str] = {}
+        self._revivable = False
+        self._closing_tried = False
+        self.disposition: Disposition | None = None
+
+    # ── speaking ───────────────────────────────────────────────────────────────────────────────────────
+
+    def _disclose(self, now: float) -> list[Command]:
+        """Say what must be said and wasn't heard yet, so that it can't be interrupted."""
+        commands: list[Command] = []
+        for line in self.transcript.missing():
+            utterance = self.transcript.begin(now, disclosure=line)
+            self.transcript.speech.add(utterance, line, now)
+            self.transcript.finish(utterance)
+            commands.append(Send(relay.Text(line + " ", last=False, interruptible=False)))
+        return commands
+
+    def _say(self, line: str, now: float, *, interruptible: bool | None = None) -> list[Command]:
+        """One whole line of ours."""
+        said = scripts.render(line, self._values)
+        if not said:
+            return []
+        utterance = self.transcript.begin(now)
+        self.transcript.speech.add(utterance, said, now)
+        self.transcript.finish(utterance)
+        self._await_answer(now)
+        return [Send(relay.Text(said, last=True, interruptible=interruptible))]
+
+    def _await_answer(self, now: float) -> None:
+        """Once we stop speaking the person has so long to say something."""
+        if self.phase is not Phase.TALKING or self._replies.current is not None:
+            self._timers.pop("silence", None)
+            return
+        if self._person_speaking:
+            self._timers["silence"] = now + LONGEST_SPEECH
+            return
+        spoken_at = self.transcript.speech.ends_at if self.transcript.speech.pending else now
+        self._timers["silence"] = max(spoken_at, now) + self._script.limits.silence_seconds
+
+    def _idle(self, now: float) -> list[Command]:
+        """Nothing of ours is left to be heard: the moment for what waits for it."""
+        if self.transcript.speech.pending:
+            if self.phase is Phase.CLOSING:
+                self._timers["close"] = self.transcript.speech.ends_at
+            return []
+        if self.phase is Phase.CLOSING:
+            return self._end(now)
+        between = self._replies.current is None and not self._person_speaking
+        if self._handing_over and self.phase is Phase.TALKING and between:
+            self._closing = {"reason": "handover"}
+            return self._end(now)
+        return []
+
+    # ── asking ─────────────────────────────────────────────────────────────────────────────────────────
+
+    def _ask(
+        self, now: float, *, prompted_at: float | None = None, round: int = 0, tried: tuple[str, ...] = ()
+    ) -> list[Command]:
+        commands = self._disclose(now)
+        self._timers.pop("silence", None)
+        asked = self._replies.ask(
+            now,
+            self._local_now(now),
+            self._timers,
+            prompted_at=now if prompted_at is None else prompted_at,
+            round=round,
+            tried=tried,
+        )
+        return commands + (asked or self._goodbye(self._lines.trouble_goodbye, "trouble", now))
+
+    # ── ending ─────────────────────────────────────────────────────────────────────────────────────────
+
+    def _conclude(self, code: Disposition) -> list[Command]:
+        """The conversation's result; an opt-out is never replaced."""
+        if self.disposition is Disposition.DO_NOT_CALL or self.disposition is code:
+            return []
+        self.disposition = code
+        return [SetDisposition(code)]
+
+    def _opt_out(self, quote: str, origin: Literal["conversation", "keypress"], now: float) -> list[Command]:
+        """Safe first, then one statement, then the line is dropped."""
+        commands = self._replies.cancel(self._timers)
+        if self.disposition is Disposition.DO_NOT_CALL:
+            return commands
+        commands.append(OptOut(quote, origin))
+        commands += self._conclude(Disposition.DO_NOT_CALL)
+        if self.phase in (Phase.ENDING, Phase.NEW):
+            return commands
+        return commands + self._goodbye(self._lines.opt_out_acknowledged, "do_not_call", now)
+
+    def _put_through(self, target: str, line: str, now: float) -> list[Command]:
+        commands = self._conclude(Disposition.TRANSFERRED)
+        name = self._script.transfers[target].name
+        said = scripts.render(line, {**self._values, "target": name})
+        return commands + self._goodbye(said, "transfer", now, target=target)
+
+    def _goodbye(
+        self, line: str, reason: str, now: float, *, revivable: bool = False, target: str = ""
+    ) -> list[Command]:
+        """Say the last words, if any, and end once they were heard."""
+        commands = self._replies.cancel(self._timers)
+        self._revivable = revivable and not self._closing_tried
+        self._closing_tried = self._closing_tried or revivable
+        self.phase = Phase.CLOSING
+        self._closing = {"reason": reason} | ({"target": target} if target else {})
+        for timer in ("silence", "partial", "open"):
+            self._timers.pop(timer, None)
+        commands += self._say(line, now, interruptible=None if revivable else False)
+        self._timers["close"] = max(self.transcript.speech.ends_at, now)
+        return commands + self._idle(now)
+
+    def _end(self, now: float) -> list[Command]:
+        """Send `end`; the line must be down soon after."""
+        self.phase = Phase.ENDING
+        goes_on = self._closing.get("reason") in ("transfer", "machine", "handover")
+        self._timers = {"down": now + (STUCK_WAIT if goes_on else DOWN_WAIT)}
+        return [EndSession({**self._closing, "attempt": self._attempt})]
