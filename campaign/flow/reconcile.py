@@ -19,7 +19,7 @@ from campaign.domain.errors import TwilioError
 from campaign.flow import call_events, outcomes
 from campaign.flow.call_events import Hands, OnMachine, told_by_rest
 from campaign.store import attempts, events, sessions
-from campaign.store.attempts import HANGS_UP, HOLD, AnotherCall, Attempt, Told
+from campaign.store.attempts import HOLD, AnotherCall, Attempt, Told
 from campaign.store.database import Database
 from campaign.telephony.gateway import CallFacts, CallNotFound
 
@@ -155,7 +155,7 @@ class Reconciler:
     async def _cancel(self, attempt: Attempt, now: datetime, swept: Swept) -> None:
         """End a call; one that ended by itself meanwhile is looked up."""
         assert attempt.call_sid is not None
-        end = self._gateway.hang_up if attempt.cancel_why in HANGS_UP else self._gateway.cancel
+        end = self._gateway.hang_up if attempt.to_hang_up else self._gateway.cancel
         try:
             facts = await end(attempt.call_sid) or await self._gateway.fetch(attempt.call_sid)
         except CallNotFound:

@@ -28,7 +28,8 @@ SILENCE = timedelta(seconds=30)
 """Without news of an unsettled call for so long, Twilio is asked."""
 FIRST_PRICE = timedelta(minutes=2)
 HANGS_UP = ("machine", "stop_now")
-"""Reasons (`cancel_why`) that end even an answered call; all others cancel only what is queued or rings."""
+"""Reasons that end even an answered call; all others cancel only what is queued or rings. A reason
+(`cancel_why`) is such a word, or such a word, a colon and more for people: "stop_now: ended by ana"."""
 
 _STATUS_RANK = {
     status: rank
@@ -96,6 +97,11 @@ class Attempt:
     callback_at: datetime | None
     turned_away: str | None
     recording_sid: str | None
+
+    @property
+    def to_hang_up(self) -> bool:
+        """Whether the wish to end the call holds for an answered one too."""
+        return (self.cancel_why or "").partition(":")[0] in HANGS_UP
 
     @property
     def settled(self) -> bool:
@@ -392,7 +398,7 @@ async def claim_cancels(tx: Tx, now: datetime, most: int) -> list[Attempt]:
     return await _claim(
         tx,
         """a.settled_at IS NULL AND a.cancel_at <= :now AND a.call_sid IS NOT NULL
-           AND (a.state IN ('placed', 'ringing') OR a.cancel_why = ANY(:hangs_up))""",
+           AND (a.state IN ('placed', 'ringing') OR split_part(a.cancel_why, ':', 1) = ANY(:hangs_up))""",
         "cancel_at = :now + interval '2 s'",
         {"now": now, "most": most, "hangs_up": list(HANGS_UP)},
     )

@@ -263,6 +263,21 @@ async def test_a_person_who_answered_meanwhile_is_left_to_talk(
     assert (await state(db), twilio.calls[call]["status"]) == ("answered", "in-progress")
 
 
+async def test_an_operators_stop_at_once_ends_answered_calls_too(
+    db: Database, clock: ManualClock, sweep: Reconciler, twilio: FakeTwilio
+) -> None:
+    call = twilio.call(7, rows.PHONE, "in-progress", clock.now())
+    await rows.dialled(db, clock.now(), state="answered", call_sid=call, campaign_state="stopped")
+    await run(sweep, clock, 2)
+    assert twilio.asked == []
+    await rows.run(
+        db, "UPDATE attempts SET cancel_at = :now, cancel_why = 'stop_now: by ana'", now=clock.now()
+    )
+    await run(sweep, clock, 2)
+    assert twilio.asked == [("completed", call)]
+    assert await state(db) == "ended"
+
+
 async def test_a_call_that_ended_by_itself_before_the_cancel_is_looked_up(
     db: Database, clock: ManualClock, sweep: Reconciler, twilio: FakeTwilio
 ) -> None:
