@@ -104,7 +104,10 @@ def configure_logs(settings: Settings, *, level: str | None = None) -> None:
     renderer: Any = (
         structlog.processors.JSONRenderer()
         if settings.log_format == "json"
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        else structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(),
+            exception_formatter=structlog.dev.plain_traceback,  # the rich one prints locals: secrets, numbers
+        )
     )
     processors: list[Any] = [
         structlog.contextvars.merge_contextvars,
@@ -119,4 +122,6 @@ def configure_logs(settings: Settings, *, level: str | None = None) -> None:
         logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=True,
     )
+    # A tick that takes longer than a second is told by the scheduler's own heartbeat, not ten times a second.
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)
     logging.basicConfig(level=max(threshold, logging.WARNING), stream=sys.stderr, format="%(message)s")

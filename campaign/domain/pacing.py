@@ -15,6 +15,8 @@ LATENESS_S = 0.003
 """A slot more than this late is forfeited (real seconds)."""
 MARGIN_S = 0.002
 """Spared for the way to Twilio, so that jitter does not press two slots into one second."""
+LEAD_S = 0.03
+"""A slot is taken at least so far ahead: committing the intent takes some of it (real seconds)."""
 HORIZON_S = 0.25
 """A claim takes at most what the pace allows in this time."""
 REACH_S = 1.0
@@ -60,8 +62,8 @@ class Pace:
         return 1 + int((horizon - first) / self.spacing)
 
     def slots(self, next_slot: datetime, now: datetime, count: int) -> tuple[list[datetime], datetime]:
-        """The next `count` slots and the one after them."""
-        first = max(next_slot, now)
+        """The next `count` slots and the one after them; none is nearer than the time it takes to commit."""
+        first = max(next_slot, now + timedelta(seconds=LEAD_S * self.rate))
         return [first + self.spacing * i for i in range(count)], first + self.spacing * count
 
 

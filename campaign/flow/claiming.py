@@ -81,6 +81,7 @@ class Claimer:
         self._limits = limits
         self._definitions: dict[tuple[int, int], CampaignDefinition] = {}
         self._served: dict[int, float] = {}
+        self._abandonment = gathering.AbandonmentCounts()
 
     async def claim(self, tx: Tx, clock: Clock) -> Claim:
         """Write intents for what is due now.
@@ -114,7 +115,7 @@ class Claimer:
             # Judged too slowly to dial by it (the first claims of a process read a lot): judge anew.
             log.info("claim_too_slow", seconds=(judged - now).total_seconds(), contacts=len(intents))
             return Claim([], 0.0, "judging anew")
-        slots, following = pace.slots(row.next_slot_at, judged + pace.lateness, len(intents))
+        slots, following = pace.slots(row.next_slot_at, judged, len(intents))
         dials = await self._write(tx, intents, slots, now)
         if not dials:
             # many were put off, so there may be more: look on at once
@@ -136,7 +137,9 @@ class Claimer:
         if not due:
             return [], False
         definitions = await self._read_definitions(tx, [by_id[c] for c in {d.campaign_id for d in due}])
-        situation = await gathering.situation(tx, definitions, now, rates=self._limits.rates)
+        situation = await gathering.situation(
+            tx, definitions, now, rates=self._limits.rates, abandonment=self._abandonment
+        )
         given, served = share_out(
             free,
             _count(due, room),

@@ -6,6 +6,7 @@ replica that holds the lease row, each an idempotent function of `now`. A part t
 tried again at the next tick; it never stops the others.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
@@ -51,6 +52,7 @@ class Scheduler:
             timezone=UTC,
             job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
         )
+        self._ticking = asyncio.Lock()
         self.draining = False
         self.last_tick: datetime | None = None
         self.holds_lease = False
@@ -64,13 +66,19 @@ class Scheduler:
     async def stop(self) -> None:
         """Stop ticking and let go of the lease, so that another replica takes over at once."""
         if self._ticker.running:
-            self._ticker.shutdown(wait=False)
+            self._ticker.pause()
+            async with self._ticking:  # APScheduler's own shutdown would cancel a tick in progress
+                self._ticker.shutdown(wait=False)
         async with self._db.transaction() as tx:
             await leases.release(tx, "scheduler", self._replica.id, self._clock.now())
             await leases.leave(tx, self._replica.id)
 
     async def tick(self) -> None:
         """One tick; tests call it, and one test proves that APScheduler does."""
+        async with self._ticking:
+            await self._tick()
+
+    async def _tick(self) -> None:
         now = self._clock.now()
         # Leases and heartbeats are about real machines: on a fast clock they last as long in real time.
         lease = timedelta(seconds=LEASE_S * self._clock.rate)

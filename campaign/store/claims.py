@@ -434,6 +434,7 @@ async def record_not_placed(
     """Record an answer without a sid: proven not placed, or (LOST) unknown and held.
 
     Only an attempt of which nothing has been heard is touched: a call event that was quicker proves more.
+    A call that was not placed gives its caller id's day back.
 
     Returns:
         whether this settled the attempt, so that it must be closed.
@@ -443,6 +444,12 @@ async def record_not_placed(
     done = await tx.execute(
         text(
             """
+            WITH unused AS (
+                UPDATE caller_id_days d SET attempts = d.attempts - 1
+                  FROM attempts a
+                 WHERE :settled AND a.id = :id AND a.state = 'placing'
+                   AND d.caller_id = a.caller_id AND d.day = CAST(a.intent_at AT TIME ZONE 'UTC' AS date)
+            )
             UPDATE attempts
                SET state = :state, error = :why, error_code = :code, lease_until = NULL, checks = 0,
                    settled_at = CASE WHEN :settled THEN CAST(:now AS timestamptz) END,

@@ -1,0 +1,162 @@
+"""The whole house as its users run it: a simulator and one or more services, each a process of its own."""
+
+import contextlib
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from campaign.settings import Settings, process_environment, read_settings
+from campaign.simulator.config import ACCOUNT_SID, AUTH_TOKEN
+
+START = "2026-11-24T10:00:00-05:00"
+READY_S = 60.0
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@dataclass
+class House:
+    """Addresses and environment of a running house.
+
+    Args:
+        rate: of the clock that all its processes share.
+    """
+
+    folder: Path
+    db_url: str
+    rate: float
+    cps: float
+    port: int = field(default_factory=free_port)
+    twilio_port: int = field(default_factory=free_port)
+    anchor: float = field(default_factory=time.time)
+    more: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def twilio_url(self) -> str:
+        return f"http://127.0.0.1:{self.twilio_port}"
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def ours(self) -> dict[str, str]:
+        return {
+            "DATABASE_URL": self.db_url,
+            "CAMPAIGN_DATA_DIR": str(self.folder),
+            "PUBLIC_URL": self.url,
+            "TWILIO_API_BASE_URL": self.twilio_url,
+            "TWILIO_ACCOUNT_SID": ACCOUNT_SID,
+            "TWILIO_AUTH_TOKEN": AUTH_TOKEN,
+            "TWILIO_CALLS_PER_SECOND": f"{self.cps:g}",
+            "CAMPAIGN_CLOCK": START,
+            "CAMPAIGN_CLOCK_RATE": f"{self.rate:g}",
+            "CAMPAIGN_CLOCK_ANCHOR": f"{self.anchor:.6f}",
+            "LOG_LEVEL": "warning",
+            **self.more,
+        }
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return process_environment(self.ours, hermetic=True)
+
+    @property
+    def settings(self) -> Settings:
+        return read_settings(self.ours, None)
+
+    def run(self, *arguments: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
+        """A command as a user types it."""
+        done = subprocess.run(
+            [sys.executable, "-m", "campaign", *arguments],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert not check or done.returncode == 0, f"campaign {arguments}: {done.stdout}{done.stderr}"
+        return done
+
+    @contextlib.contextmanager
+    def simulator(self, *options: str) -> Iterator["subprocess.Popen[bytes]"]:
+        """`campaign simulator` while the block runs."""
+        with self._process(
+            "simulator",
+            [
+                *("simulator", "--port", str(self.twilio_port), "--cps", f"{self.cps:g}"),
+                *("--clock", START, "--clock-rate", f"{self.rate:g}", "--clock-anchor", f"{self.anchor:.6f}"),
+                *options,
+            ],
+        ) as process:
+            yield process
+
+    @contextlib.contextmanager
+    def service(
+        self, name: str = "service", *options: str, port: int | None = None
+    ) -> Iterator["subprocess.Popen[bytes]"]:
+        """`campaign serve` while the block runs; ended gently unless the test has ended it."""
+        arguments = ["serve", "--port", str(self.port if port is None else port), *options]
+        with self._process(name, arguments) as process:
+            yield process
+
+    @contextlib.contextmanager
+    def _process(self, name: str, arguments: Sequence[str]) -> Iterator["subprocess.Popen[bytes]"]:
+        ready = self.folder / f"{name}.ready"
+        log = self.folder / f"{name}.log"
+        ready.unlink(missing_ok=True)
+        with log.open("ab") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "campaign", *arguments, "--ready-file", str(ready)],
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        try:
+            until = time.monotonic() + READY_S
+            while not ready.exists():
+                assert process.poll() is None, log.read_text(errors="replace")[-4000:]
+                assert time.monotonic() < until, (
+                    f"{name} is not ready: {log.read_text(errors='replace')[-4000:]}"
+                )
+                time.sleep(0.02)
+            yield process
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    def log_of(self, name: str = "service") -> str:
+        return (self.folder / f"{name}.log").read_text(errors="replace")
+
+    async def twilio(self, what: str) -> Any:
+        """What the simulator saw: calls, report, debugger, deliveries."""
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(f"{self.twilio_url}/simulator/{what}") as answer,
+        ):
+            return await answer.json()
+
+    async def set_faults(self, **faults: float) -> None:
+        """Change what goes wrong at Twilio from now on."""
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(f"{self.twilio_url}/simulator/faults", json=faults) as answer,
+        ):
+            assert answer.status == 200, await answer.text()
