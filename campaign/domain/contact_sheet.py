@@ -8,9 +8,11 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import NamedTuple
 
+from campaign.domain.cells import CONSENT_WORDS, COUNTRY_NAMES, PARTY_WORDS, unquoted, when
+from campaign.domain.cells import quoted as quoted
 from campaign.domain.csv_reader import RowError
 from campaign.domain.errors import BadFile, BadInput
 from campaign.domain.headers import ALIASES, FIELDS, NUMBER_FIELDS, VARIABLES, header_key
@@ -22,32 +24,6 @@ MAX_CELL = 4_000
 CONSENT_LEVELS = ("none", "ebr", "express_oral", "express_written")
 REJECT_COLUMNS = ("line", "reason")
 """Appended to the rows we hand back as rejected; passed over when such a file is imported again."""
-
-_CONSENT_WORDS = {
-    "": "none", "none": "none", "no": "none", "n": "none", "false": "none", "0": "none",
-    "ebr": "ebr", "existing_business_relationship": "ebr", "customer": "ebr",
-    "express_oral": "express_oral", "oral": "express_oral", "verbal": "express_oral",
-    "express_written": "express_written", "written": "express_written", "pewc": "express_written",
-    "express": "express_oral", "prior_express_written_consent": "express_written",
-}  # fmt: skip
-_PARTY_WORDS = {
-    "": "unknown", "unknown": "unknown", "consumer": "consumer", "person": "consumer", "private": "consumer",
-    "residential": "consumer", "b2c": "consumer", "business": "business", "company": "business",
-    "b2b": "business", "commercial": "business",
-}  # fmt: skip
-_COUNTRY_NAMES = {
-    "usa": "US", "unitedstates": "US", "unitedstatesofamerica": "US", "us": "US", "can": "CA", "canada": "CA",
-    "uk": "GB", "gbr": "GB", "unitedkingdom": "GB", "greatbritain": "GB", "england": "GB", "scotland": "GB",
-    "germany": "DE", "deutschland": "DE", "deu": "DE", "france": "FR", "fra": "FR", "spain": "ES",
-    "espana": "ES", "esp": "ES", "italy": "IT", "italia": "IT", "ita": "IT", "netherlands": "NL",
-    "nederland": "NL", "nld": "NL", "austria": "AT", "osterreich": "AT", "aut": "AT", "switzerland": "CH",
-    "schweiz": "CH", "suisse": "CH", "che": "CH", "ireland": "IE", "irl": "IE", "belgium": "BE", "bel": "BE",
-    "portugal": "PT", "prt": "PT", "brazil": "BR", "brasil": "BR", "bra": "BR", "mexico": "MX", "mex": "MX",
-    "india": "IN", "ind": "IN", "australia": "AU", "aus": "AU", "newzealand": "NZ", "nzl": "NZ",
-    "japan": "JP", "jpn": "JP", "poland": "PL", "polska": "PL", "pol": "PL", "sweden": "SE", "swe": "SE",
-    "puertorico": "PR", "jamaica": "JM",
-}  # fmt: skip
-
 
 _MOST_KEPT = 50_000  # places and consents remembered while a file is read
 _Consent = tuple[str, str, datetime | None, str | None]  # party, consent, consent_at, consent_source
@@ -347,7 +323,7 @@ class RowParser:
 
     def _country(self, text: str) -> str:
         code = text.upper()
-        found = code if is_region(code) else _COUNTRY_NAMES.get(header_key(text))
+        found = code if is_region(code) else COUNTRY_NAMES.get(header_key(text))
         if found is None:
             index = self._columns.fields["country"]
             raise _Refused(index, f'"{text[:40]}" is no country (write its ISO code, such as US)', "country")
@@ -360,11 +336,11 @@ class RowParser:
             index = fields.get(name)
             return cells[index].strip() if index is not None else ""
 
-        consent = _CONSENT_WORDS.get(cell("consent").lower().replace(" ", "_").replace("-", "_"))
+        consent = CONSENT_WORDS.get(cell("consent").lower().replace(" ", "_").replace("-", "_"))
         if consent is None:
             why = f'"{cell("consent")[:40]}" is no level of consent (levels: {", ".join(CONSENT_LEVELS)})'
             raise _Refused(fields["consent"], why, "consent")
-        party = _PARTY_WORDS.get(cell("party").lower())
+        party = PARTY_WORDS.get(cell("party").lower())
         if party is None:
             raise _Refused(fields["party"], "the party is neither consumer nor business", "party")
         at = None
@@ -413,40 +389,3 @@ class _Refused(Exception):
     def __init__(self, index: int, why: str, code: str) -> None:
         super().__init__(why)
         self.index, self.why, self.code = index, why, code
-
-
-_ISO = re.compile(r"\d{4}-\d{2}-\d{2}")
-_SLASHED = re.compile(r"(\d{1,2})[/.](\d{1,2})[/.](\d{4})(?:[ ,T]+(\d{1,2}:\d{2}(?::\d{2})?))?")
-
-
-def when(text: str, region: str | None) -> datetime | None:
-    """A date or a date with time as an instant; without a zone it is read as UTC. None when it is neither.
-
-    Args:
-        text: "2026-03-31", "2026-03-31T10:00:00-05:00", "3/31/2026" (month first in the US and where the
-            region isn't known, day first elsewhere), "31.03.2026" (always day first).
-    """
-    try:
-        if _ISO.match(text):
-            found = datetime.fromisoformat(text)
-        else:
-            match = _SLASHED.fullmatch(text)
-            if match is None:
-                return None
-            month_first = "/" in text and region in (None, "US")
-            day, month = (match[2], match[1]) if month_first else (match[1], match[2])
-            clock = match[4] or "00:00"
-            found = datetime.fromisoformat(f"{match[3]}-{int(month):02}-{int(day):02}T{clock.zfill(5)}")
-    except ValueError:
-        return None
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
-
-
-def quoted(cell: str) -> str:
-    """A cell that a spreadsheet won't take for a formula."""
-    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
-
-
-def unquoted(cell: str) -> str:
-    """What `quoted` was given."""
-    return cell[1:] if cell.startswith(("'=", "'+", "'-", "'@", "'\t", "'\r")) else cell

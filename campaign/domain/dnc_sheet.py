@@ -7,7 +7,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from campaign.domain.contact_sheet import Columns, map_columns, unquoted
+from campaign.domain.cells import unquoted
+from campaign.domain.contact_sheet import Columns, map_columns
 from campaign.domain.csv_reader import RowError
 from campaign.domain.errors import BadFile
 from campaign.domain.headers import NUMBER_FIELDS, header_key

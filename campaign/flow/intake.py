@@ -6,106 +6,30 @@ whole file has been read. While Postgres loads one batch, a thread reads the nex
 """
 
 import asyncio
-import hashlib
-from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, BinaryIO
 
 import structlog
 
+from campaign.domain.cells import quoted
 from campaign.domain.clock import Clock
-from campaign.domain.contact_sheet import (
-    CONSENT_LEVELS,
-    REJECT_COLUMNS,
-    Attestation,
-    Columns,
-    ContactRow,
-    RowParser,
-    map_columns,
-    quoted,
-)
-from campaign.domain.csv_reader import Dialect, EncodingScan, Row, RowError, RowReader, sniff
+from campaign.domain.contact_sheet import REJECT_COLUMNS, map_columns
 from campaign.domain.dnc_sheet import DncParser
-from campaign.domain.errors import BadFile, BadInput, CampaignError, Conflict, TooLarge
-from campaign.domain.phone import is_region
+from campaign.domain.errors import BadFile, CampaignError, Conflict
+from campaign.flow.file_batches import BATCH_BYTES, Batch, Reading, ahead, examine
+from campaign.flow.file_batches import Options as Options
 from campaign.store import contacts, dnc, imports
 from campaign.store.accounts import audit
-from campaign.store.database import Database, Tx
-from campaign.store.imports import Import, Progress
+from campaign.store.database import Database
+from campaign.store.imports import Import
 
 log = structlog.get_logger(__name__)
 
-BATCH_BYTES = 1 << 20
-SAMPLE_BYTES = 1 << 16
-MOST_REMEMBERED = 1_000_000
-"""Numbers of a file kept in memory (some 65 bytes each); beyond that the list itself is asked."""
-CAUSE = "import"
-
 Watcher = Callable[[Import], None]
 """Told after each batch how far an import is."""
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How a file is to be read; kept with the import.
-
-    Attributes:
-        region: ISO country of numbers without "+"; None: the list's.
-        mapping: field → header, for columns that aren't recognised.
-        consent, consent_source, consent_at: attested for rows that say nothing themselves.
-        reason: of do-not-call entries whose row gives none.
-    """
-
-    region: str | None = None
-    mapping: Mapping[str, str] = field(default_factory=dict)
-    consent: str | None = None
-    consent_source: str | None = None
-    consent_at: datetime | None = None
-    reason: str = ""
-
-    def check(self, now: datetime) -> None:
-        """Raises BadInput for what can't be meant."""
-        if self.region is not None and not is_region(self.region):
-            raise BadInput(f'"{self.region}" is no country.', "Write its ISO code, such as US or DE.")
-        if self.consent is not None and self.consent not in CONSENT_LEVELS:
-            raise BadInput(
-                f'"{self.consent}" is no level of consent.', f"Levels are: {', '.join(CONSENT_LEVELS)}."
-            )
-        if self.consent not in (None, "none") and (not self.consent_source or self.consent_at is None):
-            raise BadInput(
-                "Attested consent needs its source and its date.",
-                "Say how and when it was given, for example: --consent express_written "
-                '--consent-source "web form, version 3" --consent-date 2026-03-31',
-            )
-        if self.consent_at is not None and self.consent_at > now:
-            raise BadInput("The consent's date lies in the future.")
-
-    def kept(self) -> dict[str, Any]:
-        """JSON-able, and the same for the same options."""
-        return {
-            "region": self.region,
-            "mapping": dict(self.mapping),
-            "consent": self.consent,
-            "consent_source": self.consent_source,
-            "consent_at": self.consent_at.isoformat() if self.consent_at else None,
-            "reason": self.reason,
-        }
-
-    @staticmethod
-    def from_kept(kept: Mapping[str, Any]) -> "Options":
-        """The inverse of `kept`."""
-        at = kept.get("consent_at")
-        return Options(**{**kept, "consent_at": datetime.fromisoformat(at) if at else None})
-
-    def attestation(self, actor: str) -> Attestation | None:
-        """What is vouched for, with the name of who does."""
-        if self.consent is None:
-            return None
-        return Attestation(self.consent, self.consent_at, f"{self.consent_source} (attested by {actor})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +72,7 @@ async def begin(
     """
     now, silent = clock.now(), imports.SILENT * clock.rate
     options.check(now)
-    size, digest, dialect, first, path = await asyncio.to_thread(_examine, path, max_bytes)
+    size, digest, dialect, first, path = await asyncio.to_thread(examine, path, max_bytes)
     if kind == "contacts":
         map_columns(first, options.mapping)
     else:
@@ -183,45 +107,6 @@ async def begin(
         await audit(tx, actor, "import.begin", f"import:{made}", now, {"kind": kind, "file": path.name})
     log.info("import_begun", import_id=made, encoding=dialect.encoding, delimiter=dialect.delimiter)
     return Begun(made)
-
-
-def _examine(path: Path, max_bytes: int) -> tuple[int, bytes, Dialect, list[str], Path]:
-    """One pass over the file: size, SHA-256, how to read it, its first row, its full path."""
-    try:
-        path = path.resolve()
-        with path.open("rb") as file:
-            size = path.stat().st_size
-            if size > max_bytes:
-                raise TooLarge(
-                    f"{path.name} has {size / 1e6:,.0f} MB; at most {max_bytes / 1e6:,.0f} MB are read.",
-                    "Cut it in pieces, or raise CAMPAIGN_MAX_UPLOAD_MB.",
-                )
-            digest, scan, sample = hashlib.sha256(), EncodingScan(), b""
-            while chunk := file.read(BATCH_BYTES):
-                sample = sample or chunk[:SAMPLE_BYTES]
-                digest.update(chunk)
-                scan.feed(chunk)
-            scan.feed(b"", final=True)
-            dialect = sniff(sample, utf8=scan.is_utf8)
-            return size, digest.digest(), dialect, _first_row(file, dialect), path
-    except OSError as error:
-        raise BadFile(
-            f"{path} cannot be read: {error.strerror}.", "Check its name and permissions."
-        ) from error
-
-
-def _first_row(file: BinaryIO, dialect: Dialect) -> list[str]:
-    file.seek(dialect.skip)
-    reader = RowReader(dialect)
-    found: list[Row | RowError] = []
-    while not found and (chunk := file.read(SAMPLE_BYTES)):
-        found = reader.feed(chunk)
-    found = found or reader.finish()
-    if not found:
-        raise BadFile("The file is empty.", "Its first line must name the columns.")
-    if isinstance(found[0], RowError):
-        raise BadFile(f"The header cannot be read: {found[0].why}.", "Mend the file's first line.")
-    return found[0][1]
 
 
 async def resume(db: Database, clock: Clock, import_id: int) -> Import:
@@ -280,13 +165,13 @@ async def _interrupted(db: Database, import_id: int, now: datetime, error: BaseE
 async def _read_all(db: Database, clock: Clock, row: Import, watch: Watcher | None, batch_bytes: int) -> None:
     async with db.connection() as tx:
         into_empty = row.list_id is not None and await contacts.is_empty(tx, row.list_id)
-    reading = await asyncio.to_thread(_Reading, row, clock.now(), batch_bytes, into_empty)
+    reading = await asyncio.to_thread(Reading, row, clock.now(), batch_bytes, into_empty)
     try:
         offset = row.byte_offset
         if not row.header:
             async with db.transaction() as tx:
                 await imports.set_header(tx, row.id, reading.header)
-        async with aclosing(_ahead(reading)) as batches:
+        async with aclosing(ahead(reading)) as batches:
             async for batch in batches:
                 stands = await _load(db, clock, row, offset, batch)
                 offset = stands.byte_offset
@@ -303,7 +188,7 @@ async def _read_all(db: Database, clock: Clock, row: Import, watch: Watcher | No
         reading.close()
 
 
-async def _load(db: Database, clock: Clock, row: Import, offset: int, batch: "_Batch") -> Import:
+async def _load(db: Database, clock: Clock, row: Import, offset: int, batch: Batch) -> Import:
     """One batch, in one transaction; again, and warily, when somebody added a number of it meanwhile."""
     for wary in (False, True):
         try:
@@ -315,181 +200,6 @@ async def _load(db: Database, clock: Clock, row: Import, offset: int, batch: "_B
             if wary:
                 raise
     raise AssertionError("unreachable")
-
-
-async def _ahead(reading: "_Reading") -> AsyncGenerator["_Batch", None]:
-    """Batches; the next one is read while the caller works on the one before."""
-    following = asyncio.create_task(asyncio.to_thread(reading.batch))
-    try:
-        while (batch := await following) is not None:
-            following = asyncio.create_task(asyncio.to_thread(reading.batch))
-            yield batch
-    finally:
-        await asyncio.wait([following])  # the thread must not read a closed file
-
-
-class _Reading:
-    """An open file and where its reader stands; works in a thread."""
-
-    def __init__(self, row: Import, now: datetime, batch_bytes: int, into_empty: bool) -> None:
-        self._row, self._batch_bytes = row, batch_bytes
-        options = Options.from_kept(row.options)
-        path = Path(row.stored_path or "")
-        size, digest, dialect, first, path = _examine(path, row.file_bytes)
-        if size != row.file_bytes or digest != row.file_sha256:
-            raise BadFile(f"{row.file_name} has changed since the import began.", "Import it anew.")
-        self.header = list(first)
-        self._file = path.open("rb")
-        self._ended = False
-        resumed = row.byte_offset > 0
-        self._reader = RowReader(
-            dialect,
-            offset=row.byte_offset if resumed else None,
-            line=row.line if resumed else None,
-            width=len(first),
-        )
-        self._file.seek(row.byte_offset if resumed else dialect.skip)
-        self._take: _Contacts | _Numbers
-        self.names: Sequence[str] = ()
-        if row.list_id is not None:
-            columns = map_columns(first, options.mapping)
-            self.names = columns.names
-            self._skip_header = not resumed
-            self._take = _Contacts(row, columns, options, now, into_empty and not resumed)
-        else:
-            parser = DncParser(first, region=options.region, mapping=options.mapping)
-            self.header = list(parser.header)
-            self._skip_header = not resumed and parser.columns is not None
-            self._take = _Numbers(parser, options.reason)
-
-    def batch(self) -> "_Batch | None":
-        """The next batch; None after the last."""
-        if self._ended:
-            return None
-        chunk = self._file.read(self._batch_bytes)
-        rows = self._reader.feed(chunk)
-        if not chunk:
-            self._ended = True
-            rows += self._reader.finish()
-        if self._skip_header and rows:
-            del rows[0]
-            self._skip_header = False
-        batch = self._take(rows)
-        batch.offset, batch.line, batch.read = self._reader.offset, self._reader.line, len(rows)
-        return batch
-
-    def close(self) -> None:
-        self._file.close()
-
-
-@dataclass(slots=True)
-class _Batch(ABC):
-    """Rows on their way into the database."""
-
-    rejected: list[RowError]
-    offset: int = 0
-    line: int = 0
-    read: int = 0
-    repeated: int = 0
-
-    @abstractmethod
-    async def load(self, tx: Tx, row: Import, now: datetime, *, wary: bool) -> Progress:
-        """Write the rows; part of the batch's transaction."""
-
-    def _progress(self, taken: int, repeated: int, known: int) -> Progress:
-        return Progress(self.offset, self.line, self.read, taken, repeated, known, self.rejected)
-
-
-@dataclass(slots=True)
-class _ContactBatch(_Batch):
-    """First number → its line for COPY. `new`: the list was empty, and no number was in the file before."""
-
-    lines: dict[str, str] = field(default_factory=dict)
-    new: bool = False
-
-    async def load(self, tx: Tx, row: Import, now: datetime, *, wary: bool) -> Progress:
-        """Load what the list doesn't have; `wary` looks at the list in any case."""
-        assert row.list_id is not None
-        look = bool(self.lines) and (wary or not self.new)
-        there = await contacts.known(tx, row.list_id, self.lines.keys()) if look else {}
-        mine = sum(1 for import_id in there.values() if import_id == row.id)
-        taken = [line for phone, line in self.lines.items() if phone not in there]
-        if taken:
-            await contacts.load(tx, taken)
-        return self._progress(len(taken), self.repeated + mine, len(there) - mine)
-
-
-@dataclass(slots=True)
-class _NumberBatch(_Batch):
-    """Number → reason."""
-
-    entries: dict[str, str] = field(default_factory=dict)
-
-    async def load(self, tx: Tx, row: Import, now: datetime, *, wary: bool) -> Progress:
-        """Put the numbers on the list, and stop what is on its way to them."""
-        assert row.dnc_list_id is not None
-        phones = list(self.entries)
-        added = await dnc.bulk_add(
-            tx, row.dnc_list_id, list(self.entries.items()), source=CAUSE, actor=row.actor, now=now
-        )
-        if phones:
-            await dnc.block_waiting(tx, phones, row.dnc_list_id, now)
-            await dnc.queued_calls(tx, phones, row.dnc_list_id, now)
-        return self._progress(added, self.repeated, len(phones) - added)
-
-
-class _Contacts:
-    """Rows of a contact list → batches."""
-
-    def __init__(
-        self, row: Import, columns: Columns, options: Options, now: datetime, into_empty: bool
-    ) -> None:
-        assert row.list_id is not None
-        self._numbers: set[int] | None = set() if into_empty else None
-        self._parse = RowParser(
-            columns, region=options.region, now=now, attestation=options.attestation(row.actor)
-        )
-        self._line = contacts.CopyLines(row.list_id, row.id, now)
-
-    def __call__(self, rows: Sequence[Row | RowError]) -> _ContactBatch:
-        batch = _ContactBatch([])
-        lines, parse, line_of = batch.lines, self._parse, self._line
-        if self._numbers is not None and len(self._numbers) > MOST_REMEMBERED:
-            self._numbers = None
-        earlier = self._numbers
-        batch.new = earlier is not None
-        for row in rows:
-            found: ContactRow | RowError = row if isinstance(row, RowError) else parse(*row)
-            if isinstance(found, RowError):
-                batch.rejected.append(found)
-                continue
-            phone = found.phones[0].e164
-            if phone in lines or (earlier is not None and int(phone) in earlier):
-                batch.repeated += 1
-            else:
-                lines[phone] = line_of(found)
-        if earlier is not None:
-            earlier.update(map(int, lines))
-        return batch
-
-
-class _Numbers:
-    """Rows of a do-not-call file → batches."""
-
-    def __init__(self, parser: DncParser, reason: str) -> None:
-        self._parse, self._reason = parser, reason
-
-    def __call__(self, rows: Sequence[Row | RowError]) -> _NumberBatch:
-        batch = _NumberBatch([])
-        for row in rows:
-            found = row if isinstance(row, RowError) else self._parse(*row)
-            if isinstance(found, RowError):
-                batch.rejected.append(found)
-                continue
-            new = [phone.e164 for phone in found.phones if phone.e164 not in batch.entries]
-            batch.entries.update(dict.fromkeys(new, found.reason or self._reason))
-            batch.repeated += not new
-        return batch
 
 
 async def rejected_csv(db: Database, import_id: int) -> AsyncIterator[str]:

@@ -9,15 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from campaign.domain.contact_sheet import (
-    ContactRow,
-    RowParser,
-    map_columns,
-    quoted,
-    unquoted,
-    variable_name,
-    when,
-)
+from campaign.domain.cells import quoted, unquoted, when
+from campaign.domain.contact_sheet import ContactRow, RowParser, map_columns, variable_name
 from campaign.domain.csv_reader import MAX_RECORD_LINES, EncodingScan, Row, RowError, RowReader, sniff
 from campaign.domain.dnc_sheet import DncParser, DncRow
 from campaign.domain.errors import BadFile, BadInput
