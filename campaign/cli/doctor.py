@@ -213,7 +213,7 @@ async def _twilio(settings: Settings, db: Database | None) -> list[Check]:
         else:
             found.append(Check("account", Verdict.OK, f"{account.name!r} is active."))
         ids = {one.phone for one in await gateway.caller_ids()}
-        found += await _caller_ids(ids, db)
+        found += await _caller_ids(gateway, ids, db)
     except TwilioError as error:
         found.append(Check("account", Verdict.FAULT, error.what, error.do))
     finally:
@@ -242,7 +242,7 @@ async def _auth_token(settings: Settings) -> Check:
 _ALIVE = ("draft", "scheduled", "running", "paused", "stopping")
 
 
-async def _caller_ids(ids: set[str], db: Database | None) -> list[Check]:
+async def _caller_ids(gateway: Gateway, ids: set[str], db: Database | None) -> list[Check]:
     if not ids:
         said = "The account has no number and no verified caller id."
         return [Check("caller ids", Verdict.FAULT, said, "Buy a number at Twilio, or verify one of yours.")]
@@ -254,7 +254,8 @@ async def _caller_ids(ids: set[str], db: Database | None) -> list[Check]:
             row.name: await campaigns.definition(tx, row.id) for row in await campaigns.listed(tx, _ALIVE)
         }
     for name, definition in wanted.items():
-        missing = [one["number"] for one in definition["caller_ids"] if one["number"] not in ids]
+        wanted_ids = [one["number"] for one in definition["caller_ids"] if one["number"] not in ids]
+        missing = [number for number in wanted_ids if not await gateway.caller_ids(number)]
         if missing:
             said = f"{', '.join(missing)} is not a number of the account: its calls will be refused."
             do = "Buy or verify it at Twilio, or edit the campaign's caller_ids."

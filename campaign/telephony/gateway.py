@@ -192,20 +192,23 @@ class Gateway:
         except Exception as fault:  # every fault of library and network becomes one of ours
             raise _error(fault, "the account") from fault
 
-    async def caller_ids(self) -> list[CallerId]:
-        """All numbers that calls may come from.
+    async def caller_ids(self, phone: str | None = None) -> list[CallerId]:
+        """Numbers that calls may come from.
 
+        Args:
+            phone: only this one, E.164; None for all (the first thousand of each kind).
         Raises:
             TwilioRefused, TwilioBusy, TwilioAway.
         """
+        asked: dict[str, Any] = {"limit": MOST_CALLS} | ({} if phone is None else {"phone_number": phone})
         try:
-            owned = await self._client.incoming_phone_numbers.list_async(limit=MOST_CALLS)
-            verified = await self._client.outgoing_caller_ids.list_async(limit=MOST_CALLS)
+            owned = await self._client.incoming_phone_numbers.list_async(**asked)
+            verified = await self._client.outgoing_caller_ids.list_async(**asked)
         except Exception as fault:  # every fault of library and network becomes one of ours
             raise _error(fault, "the account's numbers") from fault
         ids = {_text(n.phone_number): CallerId(_text(n.phone_number), "verified") for n in verified}
         ids |= {_text(n.phone_number): CallerId(_text(n.phone_number), "owned") for n in owned}
-        return sorted(ids.values(), key=lambda one: one.phone)
+        return sorted((one for one in ids.values() if phone in (None, one.phone)), key=lambda one: one.phone)
 
     async def _update(self, sid: str, status: str) -> CallFacts | None:
         try:

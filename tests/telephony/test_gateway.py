@@ -545,6 +545,9 @@ async def test_the_account_and_its_numbers_are_told():
     async with twilio(answer) as there, gateway(there.base_url) as one:
         account = await one.account()
         ids = await one.caller_ids()
+        (only,) = await one.caller_ids("+12025550199")
+    assert only.kind == "owned"
+    assert there.heard[-1].query["PhoneNumber"] == ["+12025550199"]
     assert (account.sid, account.name, account.status, account.kind) == (ACCOUNT, "Us", "active", "Full")
     assert [(one.phone, one.kind) for one in ids] == [
         ("+12025550111", "verified"),
