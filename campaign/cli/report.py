@@ -11,7 +11,7 @@ import typer
 
 from campaign.cli.campaign_view import report_view
 from campaign.cli.common import out, print_json, run
-from campaign.domain.contact_sheet import quoted
+from campaign.domain.cells import quoted
 from campaign.store import campaigns, reports
 from campaign.store.reports import Report
 from campaign.wiring import Services
