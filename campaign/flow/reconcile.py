@@ -18,7 +18,7 @@ from campaign.domain.attempt import AttemptEvent
 from campaign.domain.errors import TwilioError
 from campaign.flow import call_events, outcomes
 from campaign.flow.call_events import Hands, OnMachine, told_by_rest
-from campaign.store import attempts, events, sessions
+from campaign.store import attempts, events, sessions, sweeps
 from campaign.store.attempts import HOLD, AnotherCall, Attempt, Told
 from campaign.store.database import Database
 from campaign.telephony.gateway import CallFacts, CallNotFound
@@ -91,8 +91,8 @@ class Reconciler:
         swept = Swept()
         silent_since = now - self._silence
         async with self._db.transaction() as tx:
-            swept.lost = len(await attempts.lose(tx, now, silent_since))
-            await attempts.mark_cancels(tx, now)
+            swept.lost = len(await sweeps.lose(tx, now, silent_since))
+            await sweeps.mark_cancels(tx, now)
             await sessions.close_orphans(tx, now, silent_since)
         if swept.lost:
             log.warning("attempts_unknown", count=swept.lost, why="whoever placed them is gone")
@@ -104,10 +104,10 @@ class Reconciler:
     async def _ask(self, now: datetime, silent_since: datetime, swept: Swept) -> None:
         """Claim what Twilio must be asked, most urgent first, and ask."""
         async with self._db.transaction() as tx:
-            cancels = await attempts.claim_cancels(tx, now, BATCH)
-            unknown = await attempts.claim_unknown(tx, now, BATCH)
-            silent = await attempts.claim_silent(tx, now, BATCH, silent_since)
-            unpriced = await attempts.claim_unpriced(tx, now, BATCH)
+            cancels = await sweeps.claim_cancels(tx, now, BATCH)
+            unknown = await sweeps.claim_unknown(tx, now, BATCH)
+            silent = await sweeps.claim_silent(tx, now, BATCH, silent_since)
+            unpriced = await sweeps.claim_unpriced(tx, now, BATCH)
             await sessions.close_leftovers(tx, [attempt.id for attempt in unpriced], now)
         before = swept.failed
         await self._each(cancels, self._cancel, now, swept)
@@ -179,7 +179,7 @@ class Reconciler:
                 await self._learn(attempt, Told(at=now, event=AttemptEvent.NOT_FOUND), now)
             raise
         async with self._db.connection() as tx:
-            taken = await attempts.known_sids(tx, [call.sid for call in calls])
+            taken = await sweeps.known_sids(tx, [call.sid for call in calls])
         free = [call for call in calls if call.sid not in taken]
         ours = [call for call in free if call.from_ == attempt.caller_id] or free
         if ours:
@@ -210,7 +210,7 @@ class Reconciler:
             facts = None
         async with self._db.transaction() as tx:
             if facts is None or facts.price is not None:
-                await attempts.priced(tx, attempt.id)
+                await sweeps.priced(tx, attempt.id)
             if facts is not None:
                 await attempts.apply(tx, attempt.id, told_by_rest(facts, now), now)
             await outcomes.close(tx, attempt.id, now, self._hands.rates)

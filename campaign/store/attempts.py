@@ -7,7 +7,7 @@ row's lock. The claims below are single statements that push `check_at` on befor
 two replicas never ask the same question, and no lock is held over I/O.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -315,7 +315,7 @@ async def variables_of(tx: Tx, attempt: Attempt) -> dict[str, str]:
 
 # A registry's entry doesn't forbid by itself (consent may lift it, the dialler's gate has judged that);
 # the own list and the campaign's lists always do.
-_FORBIDDEN = """
+FORBIDDEN_SQL = """
     EXISTS (
         SELECT 1 FROM dnc_entries e JOIN dnc_lists l ON l.id = e.list_id
          WHERE e.phone = a.phone
@@ -330,151 +330,7 @@ _FORBIDDEN = """
 async def on_dnc(tx: Tx, attempt_id: int) -> bool:
     """Whether the attempt's number stands on the own list or on one of its campaign's lists now."""
     found = await tx.execute(
-        text(f"SELECT {_FORBIDDEN} FROM attempts a WHERE a.id = :id"),  # noqa: S608 (a constant)
+        text(f"SELECT {FORBIDDEN_SQL} FROM attempts a WHERE a.id = :id"),  # noqa: S608 (a constant)
         {"id": attempt_id},
     )
     return bool(found.scalar_one())
-
-
-# ── many attempts: who must be asked about ─────────────────────────────────────────────────────────────
-
-
-async def lose(tx: Tx, now: datetime, silent_since: datetime) -> Sequence[int]:
-    """Attempts that were being placed by a replica that is gone, or whose lease is over, become unknown.
-
-    Nobody can say whether their POST went out, so their numbers are held and Twilio is asked.
-
-    Args:
-        silent_since: replicas whose last heartbeat is older are gone.
-    Returns:
-        The attempts' ids.
-    """
-    rows = await tx.execute(
-        text(
-            """
-            UPDATE attempts a
-               SET state = 'unknown', hold_until = :hold, check_at = :first, checks = 0, lease_until = NULL,
-                   error = coalesce(error, 'the replica that placed it did not say what became of it')
-             WHERE a.settled_at IS NULL AND a.state = 'placing'
-               AND (coalesce(a.lease_until, a.slot_at + interval '60 s') <= :now
-                    OR EXISTS (SELECT 1 FROM replicas r WHERE r.id = a.replica AND r.beat_at < :silent_since))
-            RETURNING a.id
-            """
-        ),
-        {"now": now, "hold": now + HOLD, "first": now + FIRST_LOOK, "silent_since": silent_since},
-    )
-    return rows.scalars().all()
-
-
-async def claim_unknown(tx: Tx, now: datetime, most: int) -> list[Attempt]:
-    """Attempts with an unknown result whose time to be looked up has come: 10, 30, 60 s, then each minute."""
-    return await _claim(
-        tx,
-        "a.settled_at IS NULL AND a.state = 'unknown' AND coalesce(a.check_at, :now) <= :now",
-        "check_at = :now + CASE a.checks WHEN 0 THEN interval '20 s' WHEN 1 THEN interval '30 s' "
-        "ELSE interval '60 s' END, checks = least(a.checks + 1, 1000)",
-        {"now": now, "most": most},
-    )
-
-
-async def claim_silent(tx: Tx, now: datetime, most: int, silent_since: datetime) -> list[Attempt]:
-    """Calls of which nothing has been heard for a while, without those that are in conversation."""
-    return await _claim(
-        tx,
-        """a.settled_at IS NULL AND a.state IN ('placed', 'ringing', 'answered')
-           AND a.call_sid IS NOT NULL
-           AND coalesce(a.check_at, a.slot_at + interval '30 s') <= :now
-           AND NOT EXISTS (SELECT 1 FROM conversation_sessions s JOIN replicas r ON r.id = s.replica
-                            WHERE s.attempt_id = a.id AND s.opened_at IS NOT NULL AND s.closed_at IS NULL
-                              AND r.beat_at >= :silent_since)""",
-        "check_at = :now + CASE WHEN a.state = 'answered' THEN interval '60 s' ELSE interval '30 s' END, "
-        "checks = least(a.checks + 1, 1000)",
-        {"now": now, "most": most, "silent_since": silent_since},
-    )
-
-
-async def claim_cancels(tx: Tx, now: datetime, most: int) -> list[Attempt]:
-    """Calls that must end now: cancelled while nobody has answered, hung up for one of HANGS_UP."""
-    return await _claim(
-        tx,
-        """a.settled_at IS NULL AND a.cancel_at <= :now AND a.call_sid IS NOT NULL
-           AND (a.state IN ('placed', 'ringing') OR split_part(a.cancel_why, ':', 1) = ANY(:hangs_up))""",
-        "cancel_at = :now + interval '2 s'",
-        {"now": now, "most": most, "hangs_up": list(HANGS_UP)},
-    )
-
-
-async def claim_unpriced(tx: Tx, now: datetime, most: int) -> list[Attempt]:
-    """Settled calls without a price: asked after 2 and 10 minutes, 1, 6 and 24 hours, then no more."""
-    return await _claim(
-        tx,
-        "a.settled_at IS NOT NULL AND a.check_at <= :now AND a.call_sid IS NOT NULL",
-        "check_at = a.settled_at + CASE a.checks WHEN 0 THEN interval '10 min' WHEN 1 THEN interval '1 h' "
-        "WHEN 2 THEN interval '6 h' WHEN 3 THEN interval '24 h' END, checks = least(a.checks + 1, 1000)",
-        {"now": now, "most": most},
-    )
-
-
-async def _claim(tx: Tx, which: str, change: str, given: Mapping[str, object]) -> list[Attempt]:
-    rows = await tx.execute(
-        text(
-            f"""
-            UPDATE attempts a SET {change}
-             WHERE a.id IN (SELECT a.id FROM attempts a WHERE {which}
-                             ORDER BY a.check_at NULLS FIRST LIMIT :most FOR UPDATE SKIP LOCKED)
-            RETURNING {COLUMNS_SQL}
-            """  # noqa: S608 (constants of this file)
-        ),
-        given,
-    )
-    return [from_row(row) for row in rows.mappings()]
-
-
-async def priced(tx: Tx, attempt_id: int) -> None:
-    """The price is known or never will be: ask no more."""
-    row = models.attempts.c
-    await tx.execute(
-        sa.update(models.attempts)
-        .where(row.id == attempt_id, row.settled_at.is_not(None))
-        .values(check_at=None)
-    )
-
-
-async def mark_cancels(tx: Tx, now: datetime) -> int:
-    """Mark what may no longer be dialled although Twilio has it: queued, ringing, or not known yet.
-
-    A closed window, a campaign that no longer runs, a switch that stops all dialling, a number put on a
-    do-not-call list. Never a call that a person has answered.
-
-    Returns:
-        How many were marked.
-    """
-    done = await tx.execute(
-        text(
-            f"""
-            UPDATE attempts a
-               SET cancel_at = :now,
-                   cancel_why = CASE
-                       WHEN {_FORBIDDEN} THEN 'do_not_call'
-                       WHEN a.window_closes_at <= :now THEN 'window'
-                       ELSE 'stopped' END
-             WHERE a.settled_at IS NULL AND a.cancel_at IS NULL
-               AND a.state IN ('placing', 'unknown', 'placed', 'ringing')
-               AND (a.window_closes_at <= :now
-                    OR EXISTS (SELECT 1 FROM installation i WHERE i.dialling_stopped_at IS NOT NULL)
-                    OR EXISTS (SELECT 1 FROM campaigns c
-                                WHERE c.id = a.campaign_id AND c.state <> 'running')
-                    OR {_FORBIDDEN})
-            """  # noqa: S608 (constants of this file)
-        ),
-        {"now": now},
-    )
-    return done.rowcount
-
-
-async def known_sids(tx: Tx, call_sids: Sequence[str]) -> set[str]:
-    """Those calls that are bound to an attempt already."""
-    rows = await tx.execute(
-        sa.select(models.attempts.c.call_sid).where(models.attempts.c.call_sid.in_(call_sids))
-    )
-    return {sid for sid in rows.scalars() if sid is not None}
