@@ -22,6 +22,10 @@ from campaign.domain.dialogue import Message, ToolRequest, ToolSpec
 
 LONGEST_RETRY_AFTER: Final = 1.0
 """Seconds worth waiting on a busy line; beyond them another profile answers."""
+STAYS_WARM: Final = 30.0
+"""Clock seconds after a request within which a connection is likely still open."""
+KEEP_ALIVE: Final = 60.0
+"""Seconds for which an unused connection is kept."""
 LONGEST_LINE: Final = 1_000_000
 
 
@@ -94,6 +98,7 @@ class LlmAgent:
         self._session = session
         self._owned = session is None
         self._held_until = 0.0
+        self._warm_until = 0.0
         self._url = profile.base_url.rstrip("/") + "/chat/completions"
         self._headers = {"Content-Type": "application/json", "Accept": "text/event-stream"}
         if profile.api_key:
@@ -105,7 +110,11 @@ class LlmAgent:
         )
 
     async def warm(self) -> None:
-        """Open a connection; what the server answers doesn't matter."""
+        """Open a connection unless one was used just now; what the server answers doesn't matter."""
+        now = self._clock.monotonic()
+        if now < self._warm_until or now < self._held_until:
+            return
+        self._warm_until = now + STAYS_WARM
         try:
             async with self._http().head(self.profile.base_url, timeout=self._timeout, headers=self._headers):
                 pass
@@ -141,7 +150,7 @@ class LlmAgent:
     def _http(self) -> aiohttp.ClientSession:
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60),
+                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE),
                 json_serialize=lambda value: msgspec.json.encode(value).decode(),
             )
         return self._session
@@ -155,6 +164,7 @@ class LlmAgent:
                 self._url, data=body, headers=self._headers, timeout=self._timeout
             )
             if response.status == 200:
+                self._warm_until = self._clock.monotonic() + STAYS_WARM
                 return response
             wait = _retry_after(response.headers.get("Retry-After"))
             text = (await response.content.read(500)).decode("utf-8", "replace")

@@ -20,6 +20,7 @@ import structlog
 from campaign.agent.protocol import Agent, AgentError, Context, Done, Text
 from campaign.domain import campaign as campaigns
 from campaign.domain import relay_protocol as relay
+from campaign.domain import script as scripts
 from campaign.domain.campaign import CampaignDefinition, VoicemailPolicy
 from campaign.domain.clock import Clock
 from campaign.domain.conversation import (
@@ -346,6 +347,7 @@ class _Talk:
         self._asked: dict[int, asyncio.Task[None]] = {}
         self._others: set[asyncio.Task[Any]] = set()
         self._timer: asyncio.Task[None] | None = None
+        self._warming: asyncio.Task[None] | None = None
         self._wakes_at = 0.0
         self._log = log.bind(attempt=session.attempt_id, session=session.ordinal)
 
@@ -375,6 +377,10 @@ class _Talk:
             return "the setup frame is of another call"
         self._news(session_sid=setup.session_id, agent=",".join(self.session.definition.script.profiles))
         await self._step(setup)
+        first = self._agents.named(scripts.chain(self.session.definition.script)[0])
+        if first is not None:
+            # While the greeting is spoken, so that the first reply doesn't wait for a connection.
+            self._warming = asyncio.create_task(first.warm(), name="warm")
         if self._talks.draining:
             await self._step(HandOver())
         while (frame := await self._socket.receive()) is not None:
@@ -406,12 +412,11 @@ class _Talk:
         try:
             await self._step(Closed(self._socket.close_code))
             self._news(closed_at=self._clock.now(), closed_why=why[:200])
-            mine = [*self._asked.values(), *([self._timer] if self._timer else []), *self._others]
+            mine = [*self._asked.values(), *filter(None, (self._timer, self._warming))]
             self._asked.clear()
             for task in mine:
-                if task not in self._others:
-                    task.cancel()
-            await asyncio.gather(*mine, return_exceptions=True)
+                task.cancel()
+            await asyncio.gather(*mine, *self._others, return_exceptions=True)
             await self._writer.settle(SETTLE)
         finally:
             self._talks._leave(self)

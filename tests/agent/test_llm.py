@@ -53,6 +53,11 @@ class Stub:
         self.answers: list[Answer] = []
         self.url = ""
         self.cut = asyncio.Event()
+        self.knocks = 0
+
+    async def knock(self, request: web.Request) -> web.Response:
+        self.knocks += 1
+        return web.Response(status=404)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         self.headers.append(request.headers)
@@ -88,6 +93,7 @@ async def stub() -> AsyncIterator[Stub]:
     one = Stub()
     app = web.Application()
     app.router.add_post("/v1/chat/completions", one.handle)
+    app.router.add_route("HEAD", "/v1", one.knock)
     runner = web.AppRunner(app, handler_cancellation=True)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -251,6 +257,17 @@ async def test_a_server_that_is_away_is_a_failure(clock: ManualClock) -> None:
         await read(agent)
     await agent.warm()
     await agent.close()
+
+
+async def test_warming_opens_one_connection_for_all_calls(
+    agent: LlmAgent, stub: Stub, clock: ManualClock
+) -> None:
+    for _ in range(5):
+        await agent.warm()
+    assert stub.knocks == 1
+    await clock.advance(31)
+    await agent.warm()
+    assert stub.knocks == 2
 
 
 async def test_closing_the_reply_cuts_the_model_off(agent: LlmAgent, stub: Stub) -> None:
