@@ -95,6 +95,7 @@ def examine(path: Path, max_bytes: int) -> tuple[int, bytes, Dialect, list[str],
     """One pass over the file: size, SHA-256, how to read it, its first row, its full path."""
     try:
         path = path.resolve()
+        str(path).encode()
         with path.open("rb") as file:
             size = path.stat().st_size
             if size > max_bytes:
@@ -110,6 +111,8 @@ def examine(path: Path, max_bytes: int) -> tuple[int, bytes, Dialect, list[str],
             scan.feed(b"", final=True)
             dialect = sniff(sample, utf8=scan.is_utf8)
             return size, digest.digest(), dialect, _first_row(file, dialect), path
+    except UnicodeEncodeError as error:
+        raise BadFile("The file's name is not UTF-8.", "Rename it, or a folder that it lies in.") from error
     except OSError as error:
         raise BadFile(
             f"{path} cannot be read: {error.strerror}.", "Check its name and permissions."

@@ -2,13 +2,15 @@
 
 import csv
 import io
+import os
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from campaign.domain.contact_sheet import contact_from
 from campaign.domain.errors import BadFile, BadInput, Conflict, TooLarge
-from campaign.flow import intake
+from campaign.flow import file_batches, intake
 from campaign.flow.intake import Options
 from campaign.store import contacts, dnc, imports
 from campaign.store.database import Database
@@ -255,6 +257,42 @@ async def test_a_header_alone_is_an_import_of_nothing(
 ) -> None:
     row = await imported(db, clock, written(tmp_path, "phone,name\n"))
     assert (row.state, row.rows_read) == ("finished", 0)
+
+
+async def test_a_number_that_somebody_adds_meanwhile_is_met_on_the_list(
+    db: Database, db_url: str, clock: ManualClock, tmp_path: Path
+) -> None:
+    made = await begun(db, clock, written(tmp_path, SHEET))
+
+    def add_the_last(row: Import) -> None:
+        if row.rows_read < 20:
+            with psycopg.connect(db_url.replace("+psycopg", "")) as connection:
+                connection.execute(
+                    "INSERT INTO contacts (list_id, phone, place, created_at) VALUES (%s, %s, '||', %s) "
+                    "ON CONFLICT DO NOTHING",
+                    (row.list_id, "+12125550199", clock.now()),
+                )
+
+    row = await intake.run(db, clock, made.id, watch=add_the_last, batch_bytes=300)
+    assert counts(row) == {"read": 201, "taken": 199, "repeated": 0, "known": 1, "rejected": 1}
+
+
+async def test_a_file_larger_than_memory_allows_asks_the_list_instead(
+    db: Database, clock: ManualClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file_batches, "MOST_REMEMBERED", 30)
+    lines = SHEET.splitlines(keepends=True)
+    text = "".join(lines + lines[1:21])
+    row = await imported(db, clock, written(tmp_path, text), batch_bytes=300)
+    assert counts(row) == {"read": 221, "taken": 200, "repeated": 20, "known": 0, "rejected": 1}
+
+
+async def test_a_file_whose_name_is_no_text_is_refused(
+    db: Database, clock: ManualClock, tmp_path: Path
+) -> None:
+    path = written(tmp_path, "phone\n2125550142\n", os.fsdecode(b"\xff.csv"))
+    with pytest.raises(BadFile, match="not UTF-8"):
+        await begun(db, clock, path)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp1252"])
