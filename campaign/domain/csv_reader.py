@@ -239,7 +239,7 @@ class RowReader:
         self._open = []
         while at < len(lines):
             reader = csv.reader(
-                iter(lines[at:] if at else lines), delimiter=self._dialect.delimiter, strict=True
+                map(lines.__getitem__, range(at, len(lines))), delimiter=self._dialect.delimiter, strict=True
             )
             begin = base = at
             first = self.line - at  # file line of lines[0]
