@@ -13,7 +13,7 @@ import base64
 import json
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import aiohttp
 from twilio.http.response import Response
@@ -94,14 +94,16 @@ class Transport:
             UnknownFault: anything else that kept us from a complete answer.
         """
         sent_headers = dict(headers or {})
+        if data:
+            sent_headers.setdefault("Content-Type", "application/x-www-form-urlencoded")
         if auth is not None:
             sent_headers["Authorization"] = basic_auth(*auth)
         try:
             async with self._open().request(
                 method.upper(),
                 self._rebased(uri),
-                params=_pairs(params),
-                data=_pairs(data),
+                params=_pairs(params) if params else None,
+                data=urlencode(_pairs(data)).encode() if data else None,
                 headers=sent_headers,
                 allow_redirects=False,
             ) as answer:
@@ -147,10 +149,8 @@ def basic_auth(username: str, password: str) -> str:
     return "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode("ascii")
 
 
-def _pairs(values: Mapping[str, object] | None) -> list[tuple[str, str]] | None:
+def _pairs(values: Mapping[str, object]) -> list[tuple[str, str]]:
     """Form fields; a list becomes a repeated key, as the Calls API takes its lists."""
-    if values is None:
-        return None
     pairs: list[tuple[str, str]] = []
     for key, value in values.items():
         for one in value if isinstance(value, list | tuple) else (value,):

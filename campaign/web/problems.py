@@ -7,13 +7,20 @@ from typing import Any
 
 import structlog
 from fastapi import FastAPI, Request
+from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from campaign.domain.errors import CampaignError, NotSignedIn, Unavailable
+from campaign.domain.errors import (
+    CampaignError,
+    DatabaseUnavailable,
+    NotSignedIn,
+    SchemaMismatch,
+    Unavailable,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -65,11 +72,15 @@ def problem(
         "detail": detail,
         "do": do,
     }
-    return JSONResponse(body, status, dict(headers or {}), MEDIA_TYPE)
+    return JSONResponse(jsonable_encoder(body), status, dict(headers or {}), MEDIA_TYPE)
 
 
 def of_error(error: CampaignError) -> JSONResponse:
     """The problem document of one of our own errors."""
+    if isinstance(error, DatabaseUnavailable | SchemaMismatch):
+        # Also strangers may come so far, and the sentence names the database's host.
+        log.warning("database_unavailable", error=error.what)
+        error = Unavailable("The database can't be used now.", "Ask again; the service's log tells more.")
     headers = {}
     if isinstance(error, NotSignedIn):
         headers["WWW-Authenticate"] = 'Bearer realm="campaign"'

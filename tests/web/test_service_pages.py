@@ -157,15 +157,16 @@ async def test_a_fault_of_ours_tells_a_number_and_nothing_of_the_inside(
     assert answer.json()["number"] in answer.json()["do"]
 
 
-async def test_with_postgres_away_the_api_says_503_and_when_to_ask_again(
+async def test_with_postgres_away_the_api_says_503_when_to_ask_again_and_not_where_it_is(
     admin: Client, db: Database, monkeypatch: pytest.MonkeyPatch
 ):
     def away():
-        raise DatabaseUnavailable("Postgres is away.", "It comes back by itself.")
+        raise DatabaseUnavailable("Postgres at db.internal:5432 is away.")
 
     monkeypatch.setattr(db, "connection", away)
     answer = await admin.get("/api/v1/campaigns")
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+    assert "db.internal" not in answer.text
 
 
 # ── bounds ─────────────────────────────────────────────────────────────────────────────────────────────
