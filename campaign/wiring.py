@@ -27,6 +27,7 @@ from campaign.domain.budget import Rates, parse_rates
 from campaign.domain.errors import SettingsError
 from campaign.domain.rulebook import Rulebook, parse_rulebook
 from campaign.domain.script import SCRIPTED
+from campaign.flow.outcomes import Terms
 from campaign.flow.talk import LiveTalks
 from campaign.settings import Settings
 from campaign.store import migrate
@@ -110,6 +111,14 @@ class Services:
     draining: bool = False
     """This process is about to end: load balancers should send nothing more here."""
     _gateway: Gateway | None = None
+
+    def __post_init__(self) -> None:
+        self.talks.terms = self.terms
+
+    @property
+    def terms(self) -> Terms:
+        """What closing an attempt goes by."""
+        return Terms(self.rates, self.clock.rate)
 
     @property
     def gateway(self) -> Gateway:

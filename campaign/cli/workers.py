@@ -132,7 +132,7 @@ class Workers:
 
     def _parts(self) -> dict[str, Part]:
         services = self._services
-        hands = Hands(on_machine=services.talks.on_machine, gateway=services.gateway, rates=services.rates)
+        hands = Hands(on_machine=services.talks.on_machine, gateway=services.gateway, terms=services.terms)
         reconciler = reconcile.Reconciler(services.db, services.gateway, hands, rate=services.clock.rate)
 
         async def sweep_replicas(now: datetime) -> None:

@@ -1,6 +1,6 @@
 """North American area codes: whose they are, and every time zone in them.
 
-Made by tools/make_places.py.
+Made by docs/tools/make_places.py.
 
 Each line: regions (ISO 3166-2, or a country where it has only one region for us) | zones | area codes.
 A code has *all* the zones that occur in it, never the likeliest: a call is legal only when the window is

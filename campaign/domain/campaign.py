@@ -139,7 +139,6 @@ DEFAULT_RETRIES: Final = {
     Disposition.NO_ANSWER: RetryRule(after_minutes=(120, _DAY_MINUTES)),
     Disposition.MACHINE: RetryRule(after_minutes=(240, _DAY_MINUTES)),
     Disposition.FAILED: RetryRule(after_minutes=(60,), attempts=2),
-    Disposition.UNKNOWN: RetryRule(after_minutes=(120,)),
     Disposition.NO_CONVERSATION: RetryRule(after_minutes=(_DAY_MINUTES,), attempts=2),
     Disposition.ABANDONED: RetryRule(after_minutes=(_DAY_MINUTES,), attempts=2),
     Disposition.TURNED_AWAY: RetryRule(after_minutes=(_DAY_MINUTES,), attempts=2),

@@ -14,11 +14,11 @@ import structlog
 from campaign.domain import campaign as campaigns
 from campaign.domain import recovery
 from campaign.domain.attempt import AttemptEvent
-from campaign.domain.budget import Rates
 from campaign.domain.campaign import CampaignDefinition, VoicemailPolicy
 from campaign.domain.disposition import Disposition
 from campaign.flow import outcomes
 from campaign.flow.answers import Converse, HangUp, Mint, SayAndHangUp, Transfer, spoken_values
+from campaign.flow.outcomes import REAL_TIME, Terms
 from campaign.store import attempts, events, sessions
 from campaign.store.attempts import AnotherCall, Attempt, Told
 from campaign.store.database import Database, Tx
@@ -48,7 +48,7 @@ async def answer(
     now: datetime,
     *,
     mint: Mint,
-    rates: Rates | None = None,
+    terms: Terms = REAL_TIME,
 ) -> ActionAnswer:
     """What the call does now that a session is over.
 
@@ -56,7 +56,7 @@ async def answer(
         marker, ordinal: of the attempt and the session, from the path.
         form: the form's fields: SessionStatus, CallStatus and, where they apply, ErrorCode, HandoffData.
         mint: makes the next session's token.
-        rates: prices, for an outcome that this settles.
+        terms: for an outcome that this settles.
 
     Raises:
         DatabaseUnavailable: the caller says sorry and hangs up.
@@ -75,7 +75,7 @@ async def answer(
             return HangUp("the attempt's campaign definition is gone")
         chosen = await _choose(tx, attempt, ordinal, form, campaigns.stored(stored), now, mint)
         if attempt.settled and (taken is not None or attempt != before):
-            await outcomes.close(tx, attempt.id, now, rates)
+            await outcomes.close(tx, attempt.id, now, terms)
         return chosen
 
 

@@ -15,10 +15,10 @@ from typing import Literal, Protocol
 import structlog
 
 from campaign.domain import campaign as campaigns
-from campaign.domain.budget import Rates
 from campaign.domain.campaign import VoicemailPolicy
 from campaign.domain.errors import DatabaseUnavailable, TwilioError
 from campaign.flow import outcomes
+from campaign.flow.outcomes import REAL_TIME, Terms
 from campaign.store import attempts, events, sessions
 from campaign.store.attempts import AnotherCall, Attempt, Told
 from campaign.store.database import Database, Tx
@@ -52,12 +52,12 @@ class Hands:
     Args:
         on_machine: see OnMachine.
         gateway: to hang up on machines; None leaves that to the sweep, which does it within seconds.
-        rates: prices for outcomes.
+        terms: for outcomes.
     """
 
     on_machine: OnMachine = _nobody
     gateway: HangsUp | None = None
-    rates: Rates | None = None
+    terms: Terms = REAL_TIME
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +154,7 @@ async def _handle(
         log.error("another_call", attempt=attempt.id, error=str(error))
         return None, str(error)
     if after.settled and after != attempt:
-        await outcomes.close(tx, after.id, now, hands.rates)
+        await outcomes.close(tx, after.id, now, hands.terms)
     if after.answered_by == attempt.answered_by or not is_machine(after.answered_by) or after.settled:
         return None, ""
     return await _machine(tx, after, now), ""

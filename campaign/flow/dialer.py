@@ -21,6 +21,7 @@ from campaign.domain.pacing import Pace
 from campaign.domain.phone import mask
 from campaign.flow import claiming, outcomes
 from campaign.flow.claiming import Claim, ClaimLimits, Dial
+from campaign.flow.outcomes import Terms
 from campaign.store import claims
 from campaign.store.database import Database
 from campaign.telephony.addresses import Addresses
@@ -117,6 +118,7 @@ class Dialer:
         self._pause_campaign = pause_campaign
         self._before_claim = before_claim
         self._pace: Pace = limits.pace
+        self._terms = Terms(limits.rates, limits.pace.rate)
         self._claimer = claiming.Claimer(limits)
         self._stopping = asyncio.Event()
         self._sending: set[asyncio.Task[None]] = set()
@@ -245,7 +247,7 @@ class Dialer:
             async with self._db.transaction() as tx:
                 now = self._clock.now()
                 if await claims.record_not_placed(tx, dial.attempt_id, event, why, code, now):
-                    await outcomes.close(tx, dial.attempt_id, now, self._limits.rates)
+                    await outcomes.close(tx, dial.attempt_id, now, self._terms)
 
         await self._until_written(write)
 

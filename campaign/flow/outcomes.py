@@ -6,7 +6,7 @@ stands. Nothing in it depends on when it runs: a retry is counted from the end o
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, assert_never
@@ -33,11 +33,30 @@ SERVED_WITHIN_MS = 2000
 for a machine that speaks, the reading is ours)."""
 
 
-async def close(tx: Tx, attempt_id: int, now: datetime, rates: Rates | None = None) -> Disposition | None:
-    """Write or refine the outcome of a settled attempt, inside the transaction that settled or told of it.
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What closing an attempt goes by.
 
     Args:
         rates: prices for what Twilio's call price doesn't cover; None: only that price is a cost.
+        clock_rate: clock seconds per real second. Our machine's own milliseconds count so many times on a
+            fast clock, so a person there waits that much longer before they count as abandoned.
+    """
+
+    rates: Rates | None = None
+    clock_rate: float = 1.0
+
+    @property
+    def served_within_ms(self) -> float:
+        """Milliseconds of the clock until a person who hears nothing of us counts as abandoned."""
+        return SERVED_WITHIN_MS * max(1.0, self.clock_rate)
+
+
+REAL_TIME = Terms()
+
+
+async def close(tx: Tx, attempt_id: int, now: datetime, terms: Terms = REAL_TIME) -> Disposition | None:
+    """Write or refine the outcome of a settled attempt, inside the transaction that settled or told of it.
 
     Returns:
         How the attempt ended; None while it isn't settled (then nothing is written).
@@ -48,7 +67,7 @@ async def close(tx: Tx, attempt_id: int, now: datetime, rates: Rates | None = No
     attempt = known.attempt
     definition = None if known.definition is None else campaigns.stored(known.definition)
     disposition = conclude(ending_of(known))
-    outcome = _outcome(known, disposition, definition, rates)
+    outcome = _outcome(known, disposition, definition, terms)
     planned = _plan(known, disposition, definition)
     if isinstance(planned, retry.Retry):
         outcome = replace(outcome, final=False, retry_at=planned.at)
@@ -63,7 +82,7 @@ async def close(tx: Tx, attempt_id: int, now: datetime, rates: Rates | None = No
     return disposition
 
 
-async def refine(db: Database, attempt_ids: Iterable[int], now: datetime, rates: Rates | None = None) -> int:
+async def refine(db: Database, attempt_ids: Iterable[int], now: datetime, terms: Terms = REAL_TIME) -> int:
     """Close again what is settled among these attempts, because something new is known of them.
 
     For whoever writes facts beside the call events: what a conversation concluded is often written after the
@@ -76,7 +95,7 @@ async def refine(db: Database, attempt_ids: Iterable[int], now: datetime, rates:
     count = 0
     for attempt_id in attempt_ids:
         async with db.transaction() as tx:
-            count += await close(tx, attempt_id, now, rates) is not None
+            count += await close(tx, attempt_id, now, terms) is not None
     return count
 
 
@@ -144,13 +163,13 @@ def _release(attempts_made: int, planned: retry.Retry | retry.Exhausted) -> Rele
 
 
 def _outcome(
-    known: Known, disposition: Disposition, definition: CampaignDefinition | None, rates: Rates | None
+    known: Known, disposition: Disposition, definition: CampaignDefinition | None, terms: Terms
 ) -> Outcome:
     attempt, meaning = known.attempt, MEANING[disposition]
     seconds = _seconds(attempt)
-    lines = _cost_lines(known, seconds, definition, rates)
-    late = meaning.connect and (known.first_word_ms or 0) > SERVED_WITHIN_MS
-    unserved = disposition is Disposition.ABANDONED and seconds * 1000 >= SERVED_WITHIN_MS
+    lines = _cost_lines(known, seconds, definition, terms.rates)
+    late = meaning.connect and (known.first_word_ms or 0) > terms.served_within_ms
+    unserved = disposition is Disposition.ABANDONED and seconds * 1000 >= terms.served_within_ms
     return Outcome(
         attempt_id=attempt.id,
         campaign_id=attempt.campaign_id,

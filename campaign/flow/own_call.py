@@ -17,6 +17,7 @@ from campaign.domain.rules import Verdict, decide, in_words
 from campaign.flow import outcomes
 from campaign.flow.dialer import Placer, call_request
 from campaign.flow.facts import reserve_for
+from campaign.flow.outcomes import Terms
 from campaign.store import claims, dnc
 from campaign.store import facts as stored
 from campaign.store.accounts import audit
@@ -85,7 +86,7 @@ async def place(
             return attempt_id
         event = AttemptEvent.LOST if isinstance(result, UnknownResult) else AttemptEvent.NOT_SENT
         if await claims.record_not_placed(tx, attempt_id, event, result.sentence, result.code, now):
-            await outcomes.close(tx, attempt_id, now, rates)
+            await outcomes.close(tx, attempt_id, now, Terms(rates, clock.rate))
     raise Conflict(f"The call was not placed: {result.sentence}", getattr(result, "do", ""), code=result.code)
 
 

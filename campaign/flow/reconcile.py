@@ -213,7 +213,7 @@ class Reconciler:
                 await sweeps.priced(tx, attempt.id)
             if facts is not None:
                 await attempts.apply(tx, attempt.id, told_by_rest(facts, now), now)
-            await outcomes.close(tx, attempt.id, now, self._hands.rates)
+            await outcomes.close(tx, attempt.id, now, self._hands.terms)
         swept.priced += facts is not None and facts.price is not None
 
     async def _forgotten(self, attempt: Attempt, now: datetime) -> None:
@@ -234,7 +234,7 @@ class Reconciler:
                 form = {"CallSid": found.sid, "CallStatus": found.status}
                 await events.take(tx, "found", attempt.marker, form, now)
             if after.settled and after != before:
-                await outcomes.close(tx, attempt.id, now, self._hands.rates)
+                await outcomes.close(tx, attempt.id, now, self._hands.terms)
 
 
 async def relay_machines(db: Database, replica: str, on_machine: OnMachine) -> int:

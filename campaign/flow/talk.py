@@ -57,6 +57,7 @@ from campaign.domain.tools import RecordAnswer, ScheduleCallback
 from campaign.flow import optout_journal
 from campaign.flow.answers import spoken_values
 from campaign.flow.optout_journal import Entry
+from campaign.flow.outcomes import REAL_TIME, Terms
 from campaign.flow.suppress import suppress
 from campaign.flow.transcripts import Writer
 from campaign.store import attempts, conversations
@@ -208,6 +209,7 @@ def _zone(said: str | None, place: str | None) -> ZoneInfo:
 class LiveTalks:
     """The conversations that this process holds."""
 
+    terms: Terms = REAL_TIME
     _talks: dict[int, "_Talk"] = field(default_factory=dict)
     _writers: dict[int, Writer] = field(default_factory=dict)
     _draining: bool = False
@@ -277,7 +279,7 @@ class LiveTalks:
 
     def writer(self, db: Database, clock: Clock) -> Writer:
         """The process's transcript writer for a database."""
-        return self._writers.setdefault(id(db), Writer(db, clock))
+        return self._writers.setdefault(id(db), Writer(db, clock, self.terms))
 
 
 async def talk(

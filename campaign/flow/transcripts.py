@@ -11,6 +11,8 @@ import structlog
 
 from campaign.domain.clock import Clock
 from campaign.domain.errors import DatabaseUnavailable
+from campaign.flow import outcomes
+from campaign.flow.outcomes import REAL_TIME, Terms
 from campaign.store import conversations
 from campaign.store.conversations import AnswerRow, TalkNews, TurnRow
 from campaign.store.database import Database
@@ -31,11 +33,13 @@ class Writer:
     Args:
         db: where to.
         clock: for pauses.
+        terms: for outcomes that what is written here refines.
     """
 
-    def __init__(self, db: Database, clock: Clock) -> None:
+    def __init__(self, db: Database, clock: Clock, terms: Terms = REAL_TIME) -> None:
         self._db = db
         self._clock = clock
+        self._terms = terms
         self._turns: dict[tuple[int, int], TurnRow] = {}
         self._answers: dict[tuple[int, str], AnswerRow] = {}
         self._news: dict[tuple[int, int], TalkNews] = {}
@@ -99,6 +103,9 @@ class Writer:
                     await conversations.write_answers(tx, list(answers.values()))
                     for one in news.values():
                         await conversations.write_news(tx, one)
+                # What a conversation concluded may come after the call's last callback.
+                told = {attempt_id for attempt_id, _ in (*news, *answers)}
+                await outcomes.refine(self._db, sorted(told), self._clock.now(), self._terms)
             except DatabaseUnavailable as error:
                 log.warning("transcripts_wait", rows=self.waiting + len(turns), error=error.what)
                 self._turns = {**turns, **self._turns}

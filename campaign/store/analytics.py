@@ -70,7 +70,7 @@ read; a column keeps its name and meaning, and new ones are added at the end. Ti
 (`timestamptz`) unless a column says otherwise; money and averages are `double precision`, so that every tool
 reads them as numbers.
 
-This page is made from the comments in the database (`python tools/make_data_dictionary.py`); in psql
+This page is made from the comments in the database (`python docs/tools/make_data_dictionary.py`); in psql
 `\\d+ analytics.attempts` shows the same. A role that may read all of it, and nothing else:
 
 ```sql

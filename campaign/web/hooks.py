@@ -123,7 +123,7 @@ async def _received(
     services: Services, kind: call_events.Kind, marker: str, form: Form, counted: _Counted
 ) -> None:
     """Into the inbox; with Postgres away Twilio is asked to send it again."""
-    hands = Hands(on_machine=services.talks.on_machine, gateway=services.gateway, rates=services.rates)
+    hands = Hands(on_machine=services.talks.on_machine, gateway=services.gateway, terms=services.terms)
     try:
         await call_events.receive(
             services.db, kind=kind, marker=marker, form=form, now=services.clock.now(), hands=hands
@@ -178,7 +178,7 @@ async def action_twiml(request: Request, services: With, marker: Marker, ordinal
     async def answer() -> str:
         mint = token_mint(services.secret)
         given = await action.answer(
-            services.db, marker, ordinal, form, services.clock.now(), mint=mint, rates=services.rates
+            services.db, marker, ordinal, form, services.clock.now(), mint=mint, terms=services.terms
         )
         return rendered(given, services)
 

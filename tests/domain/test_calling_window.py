@@ -23,7 +23,7 @@ minutes = st.integers(0, 24 * 60)
 intervals = st.lists(minutes, max_size=4, unique=True).map(
     lambda cuts: [f"{a // 60:02}:{a % 60:02}-{b // 60:02}:{b % 60:02}" for a, b in pairs(sorted(cuts))]
 )
-weeks = st.fixed_dictionaries({day: intervals for day in ("mon", "tue", "wed", "thu", "fri", "sat", "sun")})
+weeks = st.fixed_dictionaries(dict.fromkeys(("mon", "tue", "wed", "thu", "fri", "sat", "sun"), intervals))
 instants = st.datetimes(datetime(2026, 1, 1), datetime(2028, 1, 1)).map(lambda at: at.replace(tzinfo=UTC))
 
 

@@ -128,7 +128,7 @@ def test_text_that_is_not_toml_is_refused_with_line_and_column() -> None:
         ('"+12025550143"', '"+1202555"', "caller_ids[1].number", "ten digits"),
         ("ring_timeout_seconds = 30", "ring_timeout_seconds = 5", "ring_timeout_seconds", "from 15 to 600"),
         ("ring_timeout_seconds = 30", "ring_timeout = 30", "ring_timeout", "'ring_timeout_seconds'"),
-        ('regions = ["US"]', 'regions = ["usa"]', "regions[0]", '"US-FL"'),
+        ('regions = ["US", "US-TX", "US-GA"]', 'regions = ["usa"]', "regions[0]", '"US-FL"'),
         ("{{ first_name | there }}, I'm", "{{ first_name, I'm", "script.greeting", "no variable"),
         ('kind = "choice"', 'kind = "yes_no"', "script.questions[1].choices", "only for kind"),
         ('name = "Solar spring check-in"', 'name = " x"', "name", "space"),

@@ -25,7 +25,7 @@ RATES = Rates(
 
 async def close(db: Database, attempt: int, now: datetime, rates: Rates | None = None) -> Disposition | None:
     async with db.transaction() as tx:
-        return await outcomes.close(tx, attempt, now, rates)
+        return await outcomes.close(tx, attempt, now, outcomes.Terms(rates))
 
 
 async def over(db: Database, now: datetime, status: str = "completed", **columns: Any) -> int:

@@ -37,7 +37,7 @@ async def campaign_of(db: Database, clock: ManualClock) -> int:
 async def test_the_data_dictionary_is_current(db: Database) -> None:
     async with db.connection() as tx:
         made = analytics.dictionary(await analytics.views(tx))
-    assert PAGE.read_text() == made, "run: python tools/make_data_dictionary.py"
+    assert PAGE.read_text() == made, "run: python docs/tools/make_data_dictionary.py"
 
 
 async def test_every_view_and_every_column_says_what_it_means(db: Database) -> None:

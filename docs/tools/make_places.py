@@ -1,7 +1,7 @@
 """Writes campaign/domain/area_codes.py and campaign/domain/postal_codes.py.
 
 Run by hand when an area code is added: `pip install zipcodes==3.0.0 tzfpy phonenumbers tzdata` in a
-scratch environment, then `python tools/make_places.py`. The tables are committed; the service needs
+scratch environment, then `python docs/tools/make_places.py`. The tables are committed; the service needs
 neither `zipcodes` nor `tzfpy` nor the geocoding data of `phonenumbers` when it runs.
 
 Where the facts come from:
@@ -183,7 +183,7 @@ def write_area_codes() -> None:
                 )
     text = f'''"""North American area codes: whose they are, and every time zone in them.
 
-Made by tools/make_places.py.
+Made by docs/tools/make_places.py.
 
 Each line: regions (ISO 3166-2, or a country where it has only one region for us) | zones | area codes.
 A code has *all* the zones that occur in it, never the likeliest: a call is legal only when the window is
@@ -245,7 +245,7 @@ def write_postal_codes() -> None:
     for start in range(0, len(words), 9):
         lines.append(" ".join(words[start : start + 9]))
     shorts = "\n".join(f'    "{code}": "{zone}",' for zone, code in SHORT.items())
-    text = f'''"""US postal codes: state and time zone. Made by tools/make_places.py from public ZIP data.
+    text = f'''"""US postal codes: state and time zone. Made by docs/tools/make_places.py from public ZIP data.
 
 The 42,000 ZIP codes fall into {len(words)} runs of one state and one zone; each run is written as its first
 code, the state and a letter for the zone (two where sources differ). "-" starts a run of codes that lie
