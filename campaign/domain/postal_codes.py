@@ -1,4 +1,4 @@
-"""US postal codes: state and time zone. Made by docs/tools/make_places.py from public ZIP data.
+"""US postal codes: state and zone. Made by docs/tools/make_places.py from public ZIP data.
 
 The 42,000 ZIP codes fall into 511 runs of one state and one zone; each run is written as its first
 code, the state and a letter for the zone (two where sources differ). "-" starts a run of codes that lie

@@ -8,7 +8,7 @@ from campaign.store import analytics, migrate
 from campaign.store.database import Database
 from campaign.store.embedded import attach
 
-PAGE = Path(__file__).parents[1] / "docs" / "data-dictionary.md"
+PAGE = Path(__file__).parents[1] / "data-dictionary.md"
 
 
 async def page(url: str) -> str:

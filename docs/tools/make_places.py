@@ -30,7 +30,7 @@ import zipcodes  # noqa: E402
 from phonenumbers import tzdata  # noqa: E402
 from phonenumbers.geodata import GEOCODE_DATA  # noqa: E402
 
-DOMAIN = Path(__file__).resolve().parent.parent / "campaign" / "domain"
+DOMAIN = Path(__file__).resolve().parents[2] / "campaign" / "domain"
 SHORT = {
     "America/New_York": "E",
     "America/Chicago": "C",
@@ -245,7 +245,7 @@ def write_postal_codes() -> None:
     for start in range(0, len(words), 9):
         lines.append(" ".join(words[start : start + 9]))
     shorts = "\n".join(f'    "{code}": "{zone}",' for zone, code in SHORT.items())
-    text = f'''"""US postal codes: state and time zone. Made by docs/tools/make_places.py from public ZIP data.
+    text = f'''"""US postal codes: state and zone. Made by docs/tools/make_places.py from public ZIP data.
 
 The 42,000 ZIP codes fall into {len(words)} runs of one state and one zone; each run is written as its first
 code, the state and a letter for the zone (two where sources differ). "-" starts a run of codes that lie
