@@ -1,44 +1,94 @@
-"""The `campaign` command: every task of the three kinds of users, each with help that teaches."""
+"""The `campaign` command: every task of the three kinds of users, each with help that teaches.
+
+Only the module of the command that was asked for is imported: `campaign status` need not wait for the web
+framework, nor `campaign contacts` for the simulator.
+"""
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
 
 import typer
 
-from campaign.cli import campaigns, contacts, db, dnc, keys
-from campaign.cli.call_me import call_me
-from campaign.cli.common import fail
-from campaign.cli.demo import demo
-from campaign.cli.doctor import doctor
-from campaign.cli.explain import explain, rules_app
-from campaign.cli.report import report
-from campaign.cli.serve import serve
-from campaign.cli.simulator import simulator
 from campaign.domain.errors import CampaignError
 
-app = typer.Typer(
-    name="campaign",
-    help="Outbound calling campaigns: lists in, calls out at the allowed pace and hour, outcomes kept.",
-    no_args_is_help=True,
-    rich_markup_mode="rich",
-    pretty_exceptions_enable=False,
-)
+PANELS = {
+    "Service": {
+        "serve": "campaign.cli.serve:serve",
+        "doctor": "campaign.cli.doctor:doctor",
+        "demo": "campaign.cli.demo:demo",
+        "simulator": "campaign.cli.simulator:simulator",
+        "call-me": "campaign.cli.call_me:call_me",
+        "db": "campaign.cli.db:app",
+        "keys": "campaign.cli.keys:app",
+    },
+    "Lists": {
+        "contacts": "campaign.cli.contacts:app",
+        "dnc": "campaign.cli.dnc:app",
+    },
+    "Campaigns": {
+        "create": "campaign.cli.campaigns:create",
+        "validate": "campaign.cli.campaigns:validate",
+        "edit": "campaign.cli.campaigns:edit",
+        "start": "campaign.cli.campaigns:start",
+        "pause": "campaign.cli.campaigns:pause",
+        "resume": "campaign.cli.campaigns:resume",
+        "stop": "campaign.cli.campaigns:stop",
+        "redial": "campaign.cli.campaigns:redial",
+        "status": "campaign.cli.status:status",
+        "list": "campaign.cli.status:list_",
+        "show": "campaign.cli.campaigns:show",
+    },
+    "Results": {
+        "report": "campaign.cli.report:report",
+        "explain": "campaign.cli.explain:explain",
+        "rules": "campaign.cli.explain:rules_app",
+    },
+}
+"""Panel of the help → command → where it stands."""
 
-app.command(rich_help_panel="Service")(serve)
-app.command(rich_help_panel="Service")(doctor)
-app.command(rich_help_panel="Service")(demo)
-app.command(rich_help_panel="Service")(simulator)
-app.command("call-me", rich_help_panel="Service")(call_me)
-app.add_typer(db.app, name="db", rich_help_panel="Service")
-app.add_typer(keys.app, name="keys", rich_help_panel="Service")
-app.add_typer(contacts.app, name="contacts", rich_help_panel="Lists")
-app.add_typer(dnc.app, name="dnc", rich_help_panel="Lists")
-campaigns.register(app)
-app.command(rich_help_panel="Results")(report)
-app.command(rich_help_panel="Results")(explain)
-app.add_typer(rules_app, name="rules", rich_help_panel="Results")
+
+def build(only: str | None = None) -> typer.Typer:
+    """The command line.
+
+    Args:
+        only: one command, of which alone the module is imported; None: all.
+    """
+    app = typer.Typer(
+        name="campaign",
+        help="Outbound calling campaigns: lists in, calls out at the allowed pace and hour, outcomes kept.",
+        no_args_is_help=True,
+        rich_markup_mode="rich",
+        pretty_exceptions_enable=False,
+    )
+    app.callback()(_group)
+    for panel, commands in PANELS.items():
+        for name, place in commands.items():
+            if only in (None, name):
+                module, _, attribute = place.partition(":")
+                found = getattr(import_module(module), attribute)
+                if isinstance(found, typer.Typer):
+                    app.add_typer(found, name=name, rich_help_panel=panel)
+                else:
+                    app.command(name, rich_help_panel=panel)(found)
+    return app
 
 
-def main() -> None:
+def _group() -> None:
+    """Outbound calling campaigns: lists in, calls out at the allowed pace and hour, outcomes kept."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
     """The console script."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    known = {name for commands in PANELS.values() for name in commands}
+    app = build(given[0] if given and given[0] in known else None)
     try:
-        app()
+        app(args=given, prog_name="campaign")
     except CampaignError as error:  # the edge: an error that no command told
-        fail(error)
+        from campaign.cli.common import fail
+
+        try:
+            fail(error)
+        except typer.Exit as end:
+            sys.exit(end.exit_code)

@@ -11,7 +11,6 @@ from rich.markup import escape
 
 from campaign.cli.campaign_view import count
 from campaign.cli.common import err, fail, out, print_json, run
-from campaign.cli.status import list_, status
 from campaign.domain.campaign import CampaignDefinition, from_json, parse_toml, stored, to_toml
 from campaign.domain.errors import BadDefinition, BadInput, CampaignError
 from campaign.domain.toml_lines import Path as KeyPath
@@ -26,15 +25,6 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")
 File = Annotated[Path, typer.Argument(help="The definition: TOML, or JSON when it ends in .json.")]
 Name = Annotated[str, typer.Argument(help="The campaign's name, or #12 for its number.")]
 Why = Annotated[str, typer.Option("--why", help="A sentence for the campaign's log.")]
-
-PANEL = "Campaigns"
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands to the main one."""
-    for command in (create, validate, edit, start, pause, resume, stop, redial, status, show):
-        app.command(rich_help_panel=PANEL)(command)
-    app.command("list", rich_help_panel=PANEL)(list_)
 
 
 # ── definitions ────────────────────────────────────────────────────────────────────────────────────────

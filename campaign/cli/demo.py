@@ -73,9 +73,14 @@ def demo(
     try:
         stage = _set_stage(rate, folder)
         quiet_logs(stage.settings)
-        with _servers(stage, rate):
-            definition = _prepare(stage)
-            asyncio.run(_show(stage, definition))
+        # Throw-away data: the server is started here without the cost of surviving a power cut.
+        attachment = embedded.attach(stage.folder, durable=False)
+        try:
+            with _servers(stage, rate):
+                definition = _prepare(stage)
+                asyncio.run(_show(stage, definition))
+        finally:
+            attachment.close(stop=True)
         out.print(f"\nDone in {time.perf_counter() - began:.0f} s; nothing is left running.")
         _where_next(stage, definition)
     except CampaignError as error:
@@ -233,8 +238,14 @@ async def _show(stage: Stage, definition: CampaignDefinition) -> None:
     """Watch the campaign to its end, then tell what came of it."""
     async with _opened(stage) as services:
         out.print(f'\n[bold]$ campaign status "{escape(definition.name)}" --watch[/]')
-        async with asyncio.timeout(LONGEST_S):
-            found = await _watch(services, definition.name)
+        try:
+            async with asyncio.timeout(LONGEST_S):
+                found = await _watch(services, definition.name)
+        except TimeoutError:
+            raise Unavailable(
+                f"The campaign did not come to its end within {LONGEST_S:.0f} s.",
+                f"The service's log is {stage.folder / 'service.log'}; a busy machine may need --rate 5.",
+            ) from None
     if found.row.state not in OVER:
         out.print("\nWho still waits asked for another day; the demo doesn't wait for that:")
         await asyncio.to_thread(_command, stage, "stop", definition.name)
@@ -278,7 +289,10 @@ def _only_later(found: Standing, now: datetime) -> bool:
     """Whether nothing is left for today: whoever still waits asked for another day."""
     status = found.status
     return (
-        status.total > 0 and status.calls_up == 0 and (status.next_at is None or status.next_at > now + LATER)
+        status.total > 0
+        and status.calls_up == 0
+        and status.due == 0
+        and (status.next_at is None or status.next_at > now + LATER)
     )
 
 

@@ -58,8 +58,8 @@ class Scheduler:
         self.holds_lease = False
 
     def start(self) -> None:
-        """Begin to tick: every clock second, but at most 20 times a real second."""
-        every = max(TICK_S / self._clock.rate, 0.05)
+        """Begin to tick: every clock second, but at most 5 times a real second."""
+        every = max(TICK_S / self._clock.rate, 0.2)
         self._ticker.add_job(self.tick, "interval", seconds=every, id="tick")
         self._ticker.start()
 

@@ -11,18 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 from typer.testing import CliRunner, Result
 
-from campaign.cli import campaigns
-from campaign.cli.report import report
+from campaign.cli.app import build
 from campaign.flow import lifecycle
 from campaign.store.database import Database
 from tests.support.campaigns import SAMPLES, make_attempt, make_list, phone, rows
 
-app = typer.Typer()
-campaigns.register(app)
-app.command()(report)
+app = build()
 
 Run = Callable[..., Result]
 

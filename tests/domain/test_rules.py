@@ -276,6 +276,8 @@ def test_mississippi_reads_its_hours_on_the_clock_of_chicago() -> None:
         ({"callers": ()}, "campaign.callers", "defer", "No caller id"),
         ({"minimum_consent": "express_written", "consent": None}, "campaign.consent", "block", "none is"),
         ({"attempts_made": 3}, "contact.attempts", "block", "3 of 3 attempts are used up"),
+        ({"attempts_made": 3, "callback_due": True}, "contact.attempts", "allow", "asked for one more call"),
+        ({"attempts_made": 4, "callback_due": True}, "contact.attempts", "block", "4 of 3 attempts"),
         ({"attempts_per_number": 1, "attempts": (NOON,)}, "number.limit", "defer", "1 of 1 attempts"),
         ({"min_gap_minutes": 60, "attempts": (NOON,)}, "number.gap", "defer", "60 min between attempts"),
         ({"unsettled_since": NOON}, "number.busy", "defer", "has not ended yet"),
@@ -310,7 +312,7 @@ def test_each_rule_of_ours_says_why(changes: dict[str, object], rule: str, verdi
     assert words in found.why
 
 
-@pytest.mark.parametrize("kind", set(NumberKind) - {NumberKind.FIXED, NumberKind.MOBILE})
+@pytest.mark.parametrize("kind", sorted(set(NumberKind) - {NumberKind.FIXED, NumberKind.MOBILE}))
 def test_numbers_of_special_kinds_are_refused_by_class(kind: NumberKind) -> None:
     known = facts(number=PhoneNumber("+12125550142", "US", kind))
     refused = kind not in (NumberKind.FIXED_OR_MOBILE, NumberKind.VOIP, NumberKind.UNKNOWN)
