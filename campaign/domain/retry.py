@@ -2,6 +2,9 @@
 
 There is one budget per contact: every attempt that rang, or may have rung, uses one of it, whatever its
 reason and whichever number it went to. Budgets never stack.
+
+One exception, since a promise is kept: a callback that a person asked for on the last attempt of the budget
+gets one attempt beyond it, once (`BEYOND_BUDGET`). What that attempt comes to is final.
 """
 
 from dataclasses import dataclass
@@ -15,6 +18,9 @@ DueFor = Literal["first", "retry", "callback"]
 
 NOT_SENT_PAUSE: Final = timedelta(minutes=1)
 """Wait after an attempt that never left this service: nobody's phone rang, so no gap is owed."""
+
+BEYOND_BUDGET: Final = 1
+"""Attempts beyond the budget for a callback that was asked for when the budget was used up."""
 
 CALLBACK_WITHOUT_TIME: Final = timedelta(hours=24)
 """Wait when a person asked to be called back and named no time, and the policy says nothing of it."""
@@ -67,13 +73,14 @@ def plan(
         return Exhausted(f"final: {meaning.words}")
     if not meaning.counts:
         return _same_again(policy, disposition, attempts_made, number_index, now)
-    if attempts_made >= policy.budget:
+    asked = disposition is Disposition.CALLBACK
+    if attempts_made >= policy.budget + (BEYOND_BUDGET if asked else 0):
         return Exhausted(f"all {policy.budget} attempts are used; the last: {meaning.words}")
     if disposition is Disposition.BAD_NUMBER:
         if number_index + 1 < numbers:
             return Retry(now, number_index + 1, "retry")
         return Exhausted("the number does not work and the contact has no other")
-    if disposition is Disposition.CALLBACK and callback_at is not None:
+    if asked and callback_at is not None:
         return Retry(max(callback_at, now), number_index, "callback")
     return _by_rule(policy, disposition, attempts_made, number_index, now)
 

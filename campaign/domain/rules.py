@@ -28,6 +28,7 @@ from campaign.domain.pack_rules import (
 )
 from campaign.domain.phone import NumberKind
 from campaign.domain.place import Place
+from campaign.domain.retry import BEYOND_BUDGET
 from campaign.domain.rule import CallerNumber, Hours, Rule
 from campaign.domain.rulebook import Rulebook
 
@@ -336,6 +337,8 @@ def _minimum_consent(facts: Facts, now: datetime) -> RuleVerdict:
 
 def _budget(facts: Facts, now: datetime) -> RuleVerdict:
     made, allowed = facts.attempts_made, facts.attempts_allowed
+    if facts.callback_due and allowed <= made < allowed + BEYOND_BUDGET:
+        return _BUDGET.allow(f"{made} of {allowed} attempts are used; the person asked for one more call.")
     if made >= allowed:
         return _BUDGET.block(f"{made} of {allowed} attempts are used up.")
     return _BUDGET.allow(f"{made} of {allowed} attempts are used.")

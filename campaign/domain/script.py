@@ -191,7 +191,9 @@ def render(text: str, values: Mapping[str, str]) -> str:
             if not folded:
                 folded.update((key.casefold(), value) for key, value in values.items())
             cell = folded.get(name.casefold(), "")
-        return clean(cell) or (match[2] or "")
+        said = clean(cell) or (match[2] or "")
+        # "… for Harbor & Pine Solar, Inc." at a sentence's end needs one full stop, not two.
+        return said.rstrip(".") if text.startswith(".", match.end()) else said
 
     said = _VARIABLE.sub(fill, text)
     return re.sub(r"\s+([,.!?;:])", r"\1", " ".join(said.split()))

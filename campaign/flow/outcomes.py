@@ -145,7 +145,7 @@ def _plan(
         attempt.ended_at or attempt.settled_at or attempt.intent_at,
         attempt.callback_at,
     )
-    if isinstance(planned, retry.Retry) and not MEANING[disposition].counts and planned.due_for == "first":
+    if isinstance(planned, retry.Retry) and not MEANING[disposition].counts:
         # What was due for a callback or a retry and didn't go out is still due for that.
         due_for: Any = attempt.due_for
         return replace(planned, due_for=due_for)

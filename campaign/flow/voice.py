@@ -131,7 +131,8 @@ def identification(definition: CampaignDefinition) -> str:
     seller = definition.seller
     template = _IDENTIFICATION.get(primary(definition.script.language), _IDENTIFICATION["en"])
     number = seller.opt_out_number or seller.callback_number
-    return template.format(name=seller.legal_name, number=_spelled(number))
+    name = seller.legal_name.rstrip(".")  # every template ends a sentence with it
+    return template.format(name=name, number=_spelled(number))
 
 
 _IDENTIFICATION = {

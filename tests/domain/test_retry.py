@@ -40,7 +40,7 @@ def minutes(found: Retry | Exhausted) -> float:
     ),
     st.integers(1, 5),
 )
-def test_no_story_ever_uses_more_than_the_one_budget(
+def test_no_story_uses_more_than_the_one_budget_and_one_promised_callback(
     policy: RetryPolicy, story: list[tuple[Disposition, timedelta | None]], numbers: int
 ) -> None:
     made, index, now = 0, 0, NOW
@@ -49,11 +49,11 @@ def test_no_story_ever_uses_more_than_the_one_budget(
         found = plan(policy, disposition, made, index, numbers, now, now + asked if asked else None)
         if isinstance(found, Exhausted):
             break
-        assert made < policy.budget
+        assert made < policy.budget + (found.due_for == "callback")
         assert found.at >= now
         assert index <= found.number_index < numbers
         now, index = found.at, found.number_index
-    assert made <= policy.budget
+    assert made <= policy.budget + 1
 
 
 @pytest.mark.parametrize("disposition", [d for d in Disposition if MEANING[d].final])
@@ -86,6 +86,17 @@ def test_a_disposition_without_a_rule_is_final_and_says_so() -> None:
 def test_a_callback_is_due_when_the_person_asked_for_it() -> None:
     asked = NOW + timedelta(minutes=10)
     assert plan(POLICY, Disposition.CALLBACK, 1, 1, 2, NOW, asked) == Retry(asked, 1, "callback")
+
+
+def test_a_callback_promised_on_the_last_attempt_is_made_once_beyond_the_budget() -> None:
+    asked = NOW + timedelta(hours=2)
+    last = POLICY.budget
+    assert plan(POLICY, Disposition.CALLBACK, last, 0, 1, NOW, asked) == Retry(asked, 0, "callback")
+    assert plan(POLICY, Disposition.CALLBACK, last, 0, 1, NOW) == Retry(
+        NOW + timedelta(days=1), 0, "callback"
+    )
+    assert isinstance(plan(POLICY, Disposition.CALLBACK, last + 1, 0, 1, NOW, asked), Exhausted)
+    assert isinstance(plan(POLICY, Disposition.BUSY, last + 1, 0, 1, NOW), Exhausted)
 
 
 def test_a_callback_asked_for_in_the_past_is_due_now() -> None:

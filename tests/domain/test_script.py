@@ -36,6 +36,8 @@ def test_variables_are_filled_by_column_without_case_and_with_their_default() ->
     assert render("Hi {{ first_name | there }}.", {"First_Name": "Ada"}) == "Hi Ada."
     assert render("Hi {{ first_name | there }}.", {"first_name": " "}) == "Hi there."
     assert render("Hi {{ first_name }}.", {}) == "Hi."
+    assert render("For {{ seller }}. Hi!", {"seller": "Pine, Inc."}) == "For Pine, Inc. Hi!"
+    assert render("For {{ seller }}, hi!", {"seller": "Pine, Inc."}) == "For Pine, Inc., hi!"
     assert render("Hi {{first_name|there}}, {{ Mobile No }}", {"Mobile No": "5"}) == "Hi there, 5"
 
 

@@ -187,6 +187,17 @@ async def test_a_callback_is_due_when_the_person_said(db: Database, clock: Manua
     assert (outcome["final"], outcome["retry_at"]) == (False, at)
 
 
+async def test_a_callback_beyond_the_budget_that_was_cancelled_is_still_owed(
+    db: Database, clock: ManualClock
+) -> None:
+    now = clock.now()
+    await over(db, now, "canceled", due_for="callback", number=4)
+    (attempt,) = await rows.rows(db, "attempts")
+    assert await close(db, attempt["id"], now) is Disposition.CANCELED
+    contact = await rows.row(db, "campaign_contacts")
+    assert (contact["state"], contact["attempts"], contact["due_for"]) == ("waiting", 3, "callback")
+
+
 async def test_a_test_call_has_an_outcome_and_touches_no_campaign(db: Database, clock: ManualClock) -> None:
     now = clock.now()
     async with db.transaction() as tx:
