@@ -58,6 +58,7 @@ class Settings(BaseModel):
     twilio_account_sid: Text = Field(None, alias="TWILIO_ACCOUNT_SID")
     twilio_auth_token: Secret = Field(None, alias="TWILIO_AUTH_TOKEN")
     twilio_auth_token_previous: Secret = Field(None, alias="TWILIO_AUTH_TOKEN_PREVIOUS")
+    twilio_fallback_url: Text = Field(None, alias="TWILIO_FALLBACK_URL")
     twilio_api_key: Text = Field(None, alias="TWILIO_API_KEY")
     twilio_api_secret: Secret = Field(None, alias="TWILIO_API_SECRET")
     twilio_api_base_url: Text = Field(None, alias="TWILIO_API_BASE_URL")
@@ -127,6 +128,7 @@ class Settings(BaseModel):
         for name, value in (
             ("PUBLIC_URL", self.public_url),
             ("TWILIO_API_BASE_URL", self.twilio_api_base_url),
+            ("TWILIO_FALLBACK_URL", self.twilio_fallback_url),
         ):
             if value is not None:
                 _check_url(name, value)

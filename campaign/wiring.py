@@ -34,6 +34,7 @@ from campaign.store import migrate
 from campaign.store.database import Database, claim_kind
 from campaign.store.embedded import attach, default_data_dir
 from campaign.store.leases import Replica
+from campaign.telephony.addresses import Addresses
 from campaign.telephony.gateway import Gateway
 
 log = structlog.get_logger(__name__)
@@ -119,6 +120,16 @@ class Services:
     def terms(self) -> Terms:
         """What closing an attempt goes by."""
         return Terms(self.rates, self.clock.rate)
+
+    @property
+    def addresses(self) -> Addresses:
+        """Where Twilio finds this service.
+
+        Raises:
+            SettingsError: PUBLIC_URL is not set.
+        """
+        self.settings.require("PUBLIC_URL")
+        return Addresses(self.settings.public_url or "", self.settings.twilio_fallback_url)
 
     @property
     def gateway(self) -> Gateway:

@@ -13,7 +13,6 @@ from campaign.domain.errors import BadInput, Unavailable
 from campaign.domain.pacing import Pace
 from campaign.flow import own_call
 from campaign.store import browse
-from campaign.telephony.addresses import Addresses
 from campaign.wiring import Services, token
 
 LOOK_S = 0.5
@@ -33,7 +32,6 @@ def call_me(
     """
 
     async def main(services: Services) -> browse.Row:
-        services.settings.require("PUBLIC_URL")
         attempt_id = await own_call.place(
             services.db,
             services.clock,
@@ -43,7 +41,7 @@ def call_me(
             marker=token(),
             replica=services.replica.id,
             actor=services.actor,
-            addresses=Addresses(services.settings.public_url or ""),
+            addresses=services.addresses,
             pace=Pace(services.settings.twilio_calls_per_second, services.clock.rate),
             rulebook=services.rulebook,
             rates=services.rates,

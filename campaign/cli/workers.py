@@ -105,13 +105,11 @@ class Workers:
     def _make_dialer(self) -> Dialer:
         services = self._services
         settings = services.settings
-        settings.require("PUBLIC_URL")
-        assert settings.public_url is not None
         return Dialer(
             services.db,
             services.clock,
             services.gateway,
-            public_url=settings.public_url,
+            addresses=services.addresses,
             limits=ClaimLimits(
                 pace=Pace(settings.twilio_calls_per_second, services.clock.rate),
                 max_calls=settings.twilio_max_calls,

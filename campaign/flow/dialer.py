@@ -83,6 +83,7 @@ def call_request(
         time_limit_s=definition.longest_call_seconds,
         machine_detection=detection,
         amd_callback=addresses.amd(marker) if detection != "off" else None,
+        fallback_url=addresses.fallback,
     )
 
 
@@ -91,7 +92,7 @@ class Dialer:
 
     Args:
         gateway: Twilio's REST API.
-        public_url: where Twilio finds this service, without a trailing slash.
+        addresses: where Twilio finds this service.
         limits: what the account allows and who we are, see ClaimLimits.
         pause_campaign: called with (campaign id, why) when a configuration fault makes further calls of a
             campaign pointless; None as the campaign means all running campaigns.
@@ -105,7 +106,7 @@ class Dialer:
         clock: Clock,
         gateway: Placer,
         *,
-        public_url: str,
+        addresses: Addresses,
         limits: ClaimLimits,
         pause_campaign: Callable[[int | None, str], Coroutine[Any, Any, None]],
         before_claim: Callable[[], Coroutine[Any, Any, None]],
@@ -113,7 +114,7 @@ class Dialer:
         self._db = db
         self._clock = clock
         self._gateway = gateway
-        self._addresses = Addresses(public_url)
+        self._addresses = addresses
         self._limits = limits
         self._pause_campaign = pause_campaign
         self._before_claim = before_claim

@@ -28,9 +28,12 @@ class Addresses:
     Args:
         public_url: scheme, host and perhaps a path prefix, as Twilio must write it; its slash at the end
             doesn't matter.
+        fallback: what Twilio fetches when we don't answer a person who picked up: on another host, such as
+            a TwiML Bin that says sorry.
     """
 
     public_url: str
+    fallback: str | None = None
 
     def at(self, path: str) -> str:
         """The full address of a path, exactly as Twilio signs it."""

@@ -62,6 +62,8 @@ def connect_relay(
         ignore_backchannel=script.ignore_backchannel,
         report_input_during_agent_speech="any",
         dtmf_detection=True,
+        # "Say stop calling or press 9" are our own words: their echo must not come back as the person's.
+        echo_prompt_filtering=True,
         events="speaker-events tokens-played",
     )
     for name, value in parameters.items():

@@ -14,6 +14,7 @@ from campaign.settings import Settings
 from campaign.simulator.config import ACCOUNT_SID, AUTH_TOKEN, Faults, SimulatorConfig
 from campaign.simulator.server import Simulator
 from campaign.store.database import Database
+from campaign.telephony.addresses import Addresses
 from campaign.telephony.gateway import Gateway
 from campaign.wiring import ServiceClock, read_rates, token
 from tests.support.campaigns import definition, make_list, rows, rulebook
@@ -75,7 +76,7 @@ def dialer(
         db,
         clock,
         gateway,
-        public_url=PUBLIC_URL,
+        addresses=Addresses(PUBLIC_URL),
         limits=ClaimLimits(
             pace=Pace(cps, clock.rate),
             max_calls=max_calls,

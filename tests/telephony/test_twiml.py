@@ -25,7 +25,7 @@ def test_a_plain_script_connects_with_what_a_safe_conversation_needs_and_no_more
     assert relay(PLAIN) == (
         HEAD
         + '<Response><Connect action="https://example.net/twilio/action/m1/1#rc=1&amp;rp=5xx" method="POST">'
-        '<ConversationRelay dtmfDetection="true" events="speaker-events tokens-played" interruptible="any" '
+        '<ConversationRelay dtmfDetection="true" echoPromptFiltering="true" events="speaker-events tokens-played" interruptible="any" '
         'language="en-US" reportInputDuringAgentSpeech="any" url="wss://example.net/twilio/relay/t0ken">'
         '<Parameter name="attempt" value="m1" /><Parameter name="session" value="1" />'
         "</ConversationRelay></Connect></Response>"
@@ -52,7 +52,7 @@ def test_a_full_script_carries_its_language_voice_hints_interruptions_and_record
         'recordingStatusCallback="https://example.net/twilio/recording/m1" '
         'recordingStatusCallbackEvent="in-progress completed absent" /></Start>'
         '<Connect action="https://example.net/twilio/action/m1/1#rc=1&amp;rp=5xx" method="POST">'
-        '<ConversationRelay dtmfDetection="true" events="speaker-events tokens-played" '
+        '<ConversationRelay dtmfDetection="true" echoPromptFiltering="true" events="speaker-events tokens-played" '
         'hints="Acme  Inc,Solar" '
         'ignoreBackchannel="true" interruptSensitivity="low" interruptible="speech" language="de-DE" '
         'reportInputDuringAgentSpeech="any" speechModel="nova-2-general" transcriptionProvider="Deepgram" '
