@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from rich.console import Group, RenderableType
 from rich.markup import escape
@@ -10,6 +9,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from campaign.cli.common import count, moment
 from campaign.domain.disposition import MEANING, Disposition
 from campaign.store.campaigns import CampaignRow
 from campaign.store.reports import Report, Status
@@ -44,21 +44,11 @@ class Standing:
     warnings: Sequence[str]
 
 
-def moment(at: datetime | None) -> str:
-    """An instant for people; a dash for none."""
-    return f"{at:%Y-%m-%d %H:%M} UTC" if at else "–"
-
-
 def span(seconds: float) -> str:
     """A length of time for people: "about 3 min"."""
     if seconds < 90:
         return f"about {max(seconds, 1):.0f} s"
     return f"about {seconds / 60:.0f} min" if seconds < 5400 else f"about {seconds / 3600:.1f} h"
-
-
-def count(n: int, thing: str) -> str:
-    """A number with its noun: "1 contact", "2,000 contacts"."""
-    return f"{n:,} {thing}{'' if n == 1 else 's'}"
 
 
 def status_view(standing: Standing) -> RenderableType:
@@ -117,7 +107,7 @@ def _dispositions(counts: Mapping[str, int]) -> Text:
 
 
 def _waiting(status: Status) -> str:
-    parts = [f"{status.due:,} are due now"] if status.due else []
+    parts = [f"{status.due:,} due now"] if status.due else []
     parts += [f"{n:,} for {rule}" for rule, n in status.waiting_for.items()]
     return ", ".join(parts)
 
@@ -150,7 +140,9 @@ def report_view(report: Report) -> RenderableType:
         f"{f' ({escape(report.state_why)})' if report.state_why else ''}\n"
         f"started {moment(report.started_at)}, ended {moment(report.ended_at)}"
     )
-    parts: list[RenderableType] = [Text.from_markup(head), "", _funnel(report), "", _outcomes(report), ""]
+    parts: list[RenderableType] = [Text.from_markup(head), "", _funnel(report), ""]
+    if report.outcomes:
+        parts += [_outcomes(report), ""]
     if report.standing:
         parts += [_standing(report), ""]
     parts.append(_figures(report))

@@ -9,8 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from campaign.cli.campaign_view import count
-from campaign.cli.common import err, fail, out, print_json, run
+from campaign.cli.common import count, err, fail, out, print_json, run
 from campaign.domain.campaign import CampaignDefinition, from_json, parse_toml, stored, to_toml
 from campaign.domain.errors import BadDefinition, BadInput, CampaignError
 from campaign.domain.toml_lines import Path as KeyPath

@@ -6,10 +6,10 @@ import json
 import logging
 import sys
 from collections.abc import Awaitable, Callable
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TextIO, TypeVar, cast
 
 import structlog
 import typer
@@ -76,6 +76,16 @@ def actor() -> str:
         return "cli:unknown"
 
 
+def moment(at: datetime | None) -> str:
+    """An instant for people; a dash for none."""
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if at else "–"
+
+
+def count(n: int, thing: str) -> str:
+    """A number with its noun: "1 contact", "2,000 contacts"."""
+    return f"{n:,} {thing}{'' if n == 1 else 's'}"
+
+
 def print_json(value: object) -> None:
     """Print a value as JSON for programs: one document on standard output."""
     sys.stdout.write(json.dumps(value, default=_jsonable, ensure_ascii=False, indent=2) + "\n")
@@ -96,6 +106,16 @@ def _jsonable(value: object) -> Any:
 def quiet_logs(settings: Settings) -> None:
     """Logs of a command: warnings only, on standard error."""
     configure_logs(settings, level="warning")
+
+
+class _StandardError:
+    """Standard error as it is at the moment of writing: a log outlives whoever has redirected it."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
 
 
 def configure_logs(settings: Settings, *, level: str | None = None) -> None:
@@ -119,8 +139,7 @@ def configure_logs(settings: Settings, *, level: str | None = None) -> None:
     structlog.configure(
         processors=[*processors, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
-        cache_logger_on_first_use=True,
+        logger_factory=structlog.WriteLoggerFactory(file=cast("TextIO", _StandardError())),
     )
     # A tick that takes longer than a second is told by the scheduler's own heartbeat, not ten times a second.
     logging.getLogger("apscheduler").setLevel(logging.ERROR)

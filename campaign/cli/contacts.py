@@ -13,8 +13,9 @@ from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from campaign.cli.common import err, out, print_json, run
+from campaign.cli.common import count, err, moment, out, print_json, run
 from campaign.domain.contact_sheet import CONSENT_LEVELS, ContactRow, contact_from
+from campaign.domain.csv_reader import RowError
 from campaign.domain.errors import BadInput, CampaignError
 from campaign.domain.headers import FIELDS, NUMBER_FIELDS
 from campaign.domain.phone import Rejected, parse
@@ -93,7 +94,7 @@ def import_(
         consent_at=consent_date.replace(tzinfo=UTC) if consent_date else None,
     )
 
-    async def main(services: Services) -> tuple[Begun, Import]:
+    async def main(services: Services) -> tuple[Begun, Import, list[RowError]]:
         chosen = options
         if region is None:
             chosen = Options(**{**asdict(options), "region": await _default_region(services, list_name)})
@@ -107,9 +108,10 @@ def import_(
             actor=services.actor,
             anew=again,
         )
-        return begun, await read_with_progress(services, begun.id, quiet=as_json)
+        row = await read_with_progress(services, begun.id, quiet=as_json)
+        return begun, row, await first_rejected(services, row)
 
-    begun, row = run(main)
+    begun, row, examples = run(main)
     if as_json:
         print_json({"again": begun.again, "resumed": begun.resumed, **import_json(row)})
         return
@@ -119,7 +121,7 @@ def import_(
             "nothing has changed. To read it again: --again"
         )
         return
-    tell(row)
+    tell(row, examples)
 
 
 async def _default_region(services: Services, list_name: str) -> str:
@@ -135,15 +137,16 @@ def resume(
 ) -> None:
     """Take an interrupted import up again, where it stood."""
 
-    async def main(services: Services) -> Import:
+    async def main(services: Services) -> tuple[Import, list[RowError]]:
         await intake.resume(services.db, services.clock, import_id)
-        return await read_with_progress(services, import_id, quiet=as_json)
+        row = await read_with_progress(services, import_id, quiet=as_json)
+        return row, await first_rejected(services, row)
 
-    row = run(main)
+    row, examples = run(main)
     if as_json:
         print_json(import_json(row))
     else:
-        tell(row)
+        tell(row, examples)
 
 
 @app.command()
@@ -175,9 +178,8 @@ def imports_(
     table = Table("id", "list", "file", "state", "taken", "repeated", "known", "rejected", "started")
     for row in rows:
         numbers = (row.rows_taken, row.rows_repeated, row.rows_known, row.rows_rejected)
-        started = row.started_at.isoformat(sep=" ", timespec="minutes")
         texts = (str(row.id), escape(row.list_name), escape(row.file_name), row.state)
-        table.add_row(*texts, *(f"{n:,}" for n in numbers), started)
+        table.add_row(*texts, *(f"{n:,}" for n in numbers), moment(row.started_at))
     out.print(table)
 
 
@@ -385,7 +387,7 @@ def _bar(row: Import, *, quiet: bool) -> Any:
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=err, transient=True, disable=quiet) as progress:
+    with Progress(*columns, console=err, transient=True, disable=quiet or not err.is_terminal) as progress:
         task = progress.add_task(
             escape(row.file_name), total=row.file_bytes, completed=row.byte_offset, rate=""
         )
@@ -404,25 +406,46 @@ def import_json(row: Import) -> dict[str, Any]:
     return {**asdict(row), "file_sha256": row.file_sha256.hex() if row.file_sha256 else None}
 
 
-def tell(row: Import) -> None:
+EXAMPLES = 3
+"""How many rejected rows are shown with their reasons."""
+
+
+async def first_rejected(services: Services, row: Import) -> list[RowError]:
+    """The first rejected rows of an import."""
+    found: list[RowError] = []
+    if row.rows_rejected:
+        async with services.db.connection() as tx:
+            async for one in imports.all_rejected(tx, row.id):
+                found.append(one)
+                if len(found) == EXAMPLES:
+                    break
+    return found
+
+
+def tell(row: Import, examples: Sequence[RowError]) -> None:
     """How an import went, for people."""
     if not row.rows_read:
         out.print(f"{escape(row.file_name)} holds a header and no rows; nothing was taken.")
         return
-    what = "contacts" if row.kind == "contacts" else "numbers"
+    what = count(row.rows_taken, "contact" if row.kind == "contacts" else "number")
     out.print(
-        f"Import {row.id} of {escape(row.file_name)}: {row.rows_taken:,} {what} taken "
-        f"into {escape(row.list_name)!r} of {row.rows_read:,} rows."
+        f"Import {row.id} of {escape(row.file_name)}: {what} taken "
+        f"into {escape(row.list_name)!r} of {count(row.rows_read, 'row')}."
     )
-    for count, why in (
+    for rows, why in (
         (row.rows_repeated, "repeated in the file"),
         (row.rows_known, "on the list already"),
         (row.rows_on_dnc, "of those taken stand on a do-not-call list and won't be called"),
     ):
-        if count:
-            out.print(f"  {count:>9,}  {why}")
-    for code, count in sorted(row.rejected_why.items(), key=lambda item: -item[1]):
-        out.print(f"  {count:>9,}  rejected: {code.replace('_', ' ')}")
+        if rows:
+            out.print(f"  {rows:>9,}  {why}")
+    for code, rows in sorted(row.rejected_why.items(), key=lambda item: -item[1]):
+        out.print(f"  {rows:>9,}  rejected: {code.replace('_', ' ')}")
+    for one in examples:
+        where = f"line {one.line}, {one.column}" if one.column else f"line {one.line}"
+        out.print(f"             {escape(where)}: {escape(one.why)}")
+    if row.rows_rejected > len(examples):
+        out.print("             …")
     if row.rows_rejected:
         out.print(f"Mend and import them again: campaign contacts rejected {row.id} --out mend.csv")
 
@@ -439,6 +462,17 @@ def _show(found: Sequence[Contact], *, as_json: bool) -> None:
             if name in ("id", "list_id", "list_name") or value in (None, "", [], {}):
                 continue
             for key, text in value.items() if isinstance(value, dict) else ((name, value),):
-                shown = ", ".join(text) if isinstance(text, list) else str(text)
-                table.add_row(escape(key), escape(shown))
+                table.add_row(escape(_LABELS.get(key, key)), escape(_cell(key, text)))
         out.print(table)
+
+
+_LABELS = {"import_id": "import", "said_zone": "zone", "place": "may be in"}
+"""Fields whose names in the tables aren't those that people use."""
+
+
+def _cell(field: str, value: object) -> str:
+    if isinstance(value, datetime):
+        return moment(value)
+    if field == "place":  # countries|regions|zones, each separated by spaces or commas
+        return "; ".join(part for part in str(value).split("|") if part)
+    return ", ".join(value) if isinstance(value, list | tuple) else str(value)

@@ -9,8 +9,17 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from campaign.cli.common import out, print_json, run
-from campaign.cli.contacts import AsJson, Mapped, import_json, pairs, read_with_progress, tell
+from campaign.cli.common import count, moment, out, print_json, run
+from campaign.cli.contacts import (
+    AsJson,
+    Mapped,
+    first_rejected,
+    import_json,
+    pairs,
+    read_with_progress,
+    tell,
+)
+from campaign.domain.csv_reader import RowError
 from campaign.domain.errors import BadInput, NotFound
 from campaign.domain.phone import Rejected, parse
 from campaign.flow import intake
@@ -56,7 +65,7 @@ def import_(
         raise BadInput("A registry needs a name and the date of its copy.", "Add --list NAME --as-of DATE.")
     options = Options(region=region.upper(), mapping=pairs(mapped or []), reason=reason)
 
-    async def main(services: Services) -> Import:
+    async def main(services: Services) -> tuple[Import, list[RowError]]:
         begun = await intake.begin(
             services.db,
             services.clock,
@@ -69,13 +78,14 @@ def import_(
             max_bytes=services.settings.max_upload_mb * 1_000_000,
             actor=services.actor,
         )
-        return await read_with_progress(services, begun.id, quiet=as_json)
+        row = await read_with_progress(services, begun.id, quiet=as_json)
+        return row, await first_rejected(services, row)
 
-    row = run(main)
+    row, examples = run(main)
     if as_json:
         print_json(import_json(row))
     else:
-        tell(row)
+        tell(row, examples)
 
 
 @app.command()
@@ -131,7 +141,7 @@ def remove(number: Number, list_name: ListName = None, region: Region = "US") ->
             return await dnc.unblock(tx, phone, now)
 
     again = run(main)
-    out.print(f"{phone} is off the list; {again} contacts that waited for this are judged anew.")
+    out.print(f"{phone} is off the list; {count(again, 'contact')} that it kept back will be judged anew.")
 
 
 @app.command()
@@ -151,7 +161,7 @@ def check(number: Number, region: Region = "US", as_json: AsJson = False) -> Non
     else:
         table = Table("list", "kind", "since", "reason", "quote", "source", "by")
         for hit in hits:
-            since = hit.added_at.isoformat(sep=" ", timespec="minutes")
+            since = moment(hit.added_at)
             texts = (hit.list_name, hit.kind, since, hit.reason, hit.quote or "", hit.source, hit.actor)
             table.add_row(*map(escape, texts))
         out.print(table)

@@ -172,7 +172,8 @@ async def _database(settings: Settings, stack: AsyncExitStack) -> tuple[Database
         await db.now()
     except CampaignError as error:
         return None, [Check("database", Verdict.FAULT, error.what, error.do)]
-    found = [Check("database", Verdict.OK, f"{db.url} answers.")]
+    which = db.url if settings.database_url else f"The embedded one in {data_dir_of(settings)}"
+    found = [Check("database", Verdict.OK, f"{which} answers.")]
     at, needed = await asyncio.to_thread(migrate.current, url), migrate.head()
     if at is None and settings.database_url is None:
         found.append(Check("schema", Verdict.OK, "Not there yet; the first command makes it."))

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from campaign.cli.common import err, out, print_json, run
+from campaign.cli.common import err, moment, out, print_json, run
 from campaign.store import accounts
 from campaign.store.accounts import KEY_MARK, ApiKey, Role
 from campaign.wiring import Services, token
@@ -70,7 +70,7 @@ def list_(
         return
     table = Table("id", "name", "role", "key", "made by", "last used", "")
     for key in keys:
-        used = key.last_used_at.isoformat(sep=" ", timespec="minutes") if key.last_used_at else "never"
+        used = moment(key.last_used_at) if key.last_used_at else "never"
         gone = "revoked" if key.revoked_at else ""
         table.add_row(str(key.id), key.name, key.role, f"{key.prefix}…", key.created_by, used, gone)
     out.print(table)

@@ -95,7 +95,7 @@ def _key_faults(key: object, hint: Any, path: Path) -> Iterator[Found]:
 def _unknown(key: str, allowed: list[str]) -> str:
     near = difflib.get_close_matches(key, allowed, n=1, cutoff=0.6)
     guess = f"did you mean '{near[0]}'? " if near else ""
-    return f"is not known here; {guess}Allowed: {', '.join(allowed)}"
+    return f"is not known here; {guess}allowed: {', '.join(allowed)}"
 
 
 def _purpose(hint: Any) -> str:

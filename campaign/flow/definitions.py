@@ -169,15 +169,23 @@ def next_state(row: CampaignRow, action: CampaignAction) -> CampaignState:
     """
     following = after(CampaignState(row.state), action)
     if following is None:
-        can = ", ".join(action.value for action in possible(CampaignState(row.state)))
         since = f" ({row.state_why})" if row.state_why else ""
         raise Conflict(
             f'Campaign "{row.name}" is {row.state}{since}: it can\'t {_VERB.get(action, action.value)} now.',
-            f"What can be done: {can}." if can else "Nothing can be done with it any more.",
+            _instead(row, action),
             state=row.state,
             action=action.value,
         )
     return following
+
+
+def _instead(row: CampaignRow, refused: CampaignAction) -> str:
+    can = possible(CampaignState(row.state))
+    if refused is CampaignAction.EDIT and CampaignAction.PAUSE in can:
+        return f'Pause it first: campaign pause "{row.name}"'
+    if not can:
+        return "Nothing can be done with it any more."
+    return f"What can be done: {', '.join(action.value for action in can)}."
 
 
 _VERB = {

@@ -244,8 +244,12 @@ async def redial(
                 f"{attempts} further attempts are not possible: the campaign's retry.budget is {budget}.",
                 f"Choose 1 to {budget}, or raise retry.budget first with: campaign edit",
             )
-        change = await _move(tx, row, CampaignAction.REDIAL, f"redial by {actor}", actor, now)
         contacts = await enrolment.redial(tx, row.id, chosen, budget - attempts, now)
+        if not any(contacts.values()):
+            next_state(row, CampaignAction.REDIAL)  # refused where it is refused for all
+            said = f"No contact's last call ended in {' or '.join(chosen)}: nobody is called again."
+            return Change(row.id, row.name, row.state, False, row.state_why or "", warnings=(said,))
+        change = await _move(tx, row, CampaignAction.REDIAL, f"redial by {actor}", actor, now)
         detail = {"dispositions": chosen, "attempts": attempts, "contacts": sum(contacts.values())}
         await audit(tx, actor, "campaign.redial", f"campaign:{row.id}", now, detail)
         why = f"redial of {sum(contacts.values())} contacts ({', '.join(chosen)})"

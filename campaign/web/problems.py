@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from campaign.domain.errors import (
@@ -109,6 +110,12 @@ def install(app: FastAPI) -> None:
             error.status_code, _SLUGS.get(error.status_code, "http"), str(error.detail), headers=error.headers
         )
 
+    async def caller_gone(request: Request, _: Exception) -> JSONResponse:
+        # Nobody hears this answer: callers may hang up in mid-request, which is no fault of ours.
+        log.info("caller_gone", method=request.method, path=request.url.path)
+        return problem(400, "bad-input", "The caller left before the request had come.")
+
+    app.add_exception_handler(ClientDisconnect, caller_gone)
     app.add_exception_handler(CampaignError, ours)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, by_status)

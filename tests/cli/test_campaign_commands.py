@@ -33,8 +33,6 @@ def cli(db_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setenv("CAMPAIGN_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.chdir(tmp_path)
-    # The logs of a command go to the process's standard error for good; here that closes with each command.
-    monkeypatch.setattr("campaign.cli.common.quiet_logs", lambda settings: None)
     for sample in SAMPLES.glob("*.toml"):
         (tmp_path / sample.name).write_text(sample.read_text())
 
@@ -223,6 +221,19 @@ def test_the_reports_csv_holds_nothing_that_a_spreadsheet_would_run(cli: Run, on
     assert (won["section"], won["contacts"], won["seconds"], won["cost"]) == ("outcome", "1", "61", "0.42")
     (blocked,) = [row for row in sheet if row["section"] == "blocked"]
     assert blocked["item"] == "'=1+1"
+
+
+def test_a_redial_of_nobody_says_so_and_changes_nothing(cli: Run, on_db: OnDb) -> None:
+    with_list(on_db)
+    cli("create minimal.toml --start")
+    assert "No contact's last call ended in busy" in cli("redial Minimal -d busy").stderr
+    assert "is running" in cli("redial Minimal -d busy").output
+
+
+def test_an_edit_that_is_refused_says_what_to_do_first(cli: Run, on_db: OnDb) -> None:
+    with_list(on_db)
+    cli("create minimal.toml --start")
+    assert 'Pause it first: campaign pause "Minimal"' in cli("edit Minimal minimal.toml", code=3).stderr
 
 
 def test_redial_of_a_completed_campaign_pauses_it(cli: Run, on_db: OnDb) -> None:

@@ -67,6 +67,16 @@ def test_mended_rows_are_imported_from_the_file_that_was_handed_back(call: Call,
     assert told(call("contacts", "import", "mend.csv", "--list", "people", "--json"))["rows_taken"] == 1
 
 
+def test_an_import_tells_the_first_rejected_rows_and_their_reasons(call: Call, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("phone,name\n12,Ana\n2125550142,Ben\n")
+    said = call("contacts", "import", "in.csv", "--list", "people").output
+    assert said.startswith("Import 1 of in.csv: 1 contact taken into 'people' of 2 rows.")
+    assert "line 2, phone: the number has too few digits" in said
+    shown = call("contacts", "show", "2125550142").output
+    assert "US; US-NY; America/New_York" in shown
+    assert "UTC" in shown
+
+
 def test_options_of_an_import_are_obeyed_and_checked(call: Call, tmp_path: Path) -> None:
     (tmp_path / "in.csv").write_text("Kunde,Erreichbar\nAna,030 1234567\n")
     base = ("contacts", "import", "in.csv", "--list", "people")

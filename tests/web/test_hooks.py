@@ -135,6 +135,31 @@ async def test_a_body_that_is_no_form_is_a_bad_request(twilio, body):
     assert answer.status_code == 400
 
 
+async def test_a_caller_who_hangs_up_in_mid_request_is_no_fault_of_ours(app):
+    scope = {
+        **{"type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "scheme": "http"},
+        **{"method": "POST", "path": "/twilio/status/marker-1", "raw_path": b"", "query_string": b""},
+        **{"root_path": "", "headers": [(b"content-length", b"900")]},
+        **{"server": ("127.0.0.1", 80), "client": ("127.0.0.1", 9)},
+    }
+    coming = iter(
+        (
+            {"type": "http.request", "body": b"CallSid=CA", "more_body": True},
+            {"type": "http.disconnect"},
+        )
+    )
+    sent = []
+
+    async def receive():
+        return next(coming)
+
+    async def send(message):
+        sent.append(message)
+
+    await app(scope, receive, send)
+    assert sent[0]["status"] == 400  # what fails inside is a 500 and a traceback in the log
+
+
 async def test_a_body_beyond_64_kib_is_refused_before_it_is_read(twilio, services):
     fields = form("ringing", services.clock.now(), Extra="x" * 70_000)
     assert (await send(twilio, "/twilio/status/marker-1", fields)).status_code == 413
