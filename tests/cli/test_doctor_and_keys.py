@@ -43,8 +43,6 @@ def cli(db_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setenv("CAMPAIGN_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("campaign.cli.common.quiet_logs", lambda settings: None)
-    monkeypatch.setattr("campaign.cli.doctor.quiet_logs", lambda settings: None)
 
     def run(line: str, code: int = 0) -> Result:
         result = CliRunner().invoke(app, shlex.split(line))
