@@ -99,6 +99,7 @@ class Writer:
             news, self._news = self._news, {}
             try:
                 async with self._db.transaction() as tx:
+                    await conversations.hold(tx, {key[0] for key in (*turns, *answers, *news)})
                     await conversations.write_turns(tx, list(turns.values()))
                     await conversations.write_answers(tx, list(answers.values()))
                     for one in news.values():

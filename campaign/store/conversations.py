@@ -4,13 +4,15 @@ The doors' side of sessions (expected, closed by Twilio's word) is store/session
 batches for many conversations at once; writing one again amends it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
+import sqlalchemy as sa
 from sqlalchemy import text
 
+from campaign.store import models
 from campaign.store.database import Tx
 from campaign.store.sessions import digest
 
@@ -111,6 +113,17 @@ async def answers(tx: Tx, attempt_id: int) -> dict[str, object]:
         text("SELECT question, value FROM answers WHERE attempt_id = :id"), {"id": attempt_id}
     )
     return {row.question: row.value for row in rows}
+
+
+async def hold(tx: Tx, attempt_ids: Iterable[int]) -> None:
+    """Lock attempts before anything of theirs is written, in the order of their ids.
+
+    Whoever handles a webhook holds the attempt first and then changes its sessions; in any other order the
+    two would wait for each other.
+    """
+    row = models.attempts.c
+    chosen = sa.select(row.id).where(row.id.in_(sorted(attempt_ids))).order_by(row.id)
+    await tx.execute(chosen.with_for_update())
 
 
 async def write_turns(tx: Tx, rows: Sequence[TurnRow]) -> None:

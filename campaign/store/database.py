@@ -134,7 +134,7 @@ def _faults_named(url: sa.URL, progress: _Progress | None = None) -> Iterator[No
 
 
 def unavailable(error: Exception, url: sa.URL, *, at_commit: bool = False) -> DatabaseUnavailable | None:
-    """The error to show when the database is away; None when the error is about a statement.
+    """The error to show when the database is away or undid it; None when it is about a statement.
 
     Args:
         error: what SQLAlchemy or psycopg raised.
@@ -159,6 +159,11 @@ def unavailable(error: Exception, url: sa.URL, *, at_commit: bool = False) -> Da
             f"The connection to {where} was lost{doubt} ({text}).",
             "It is made anew by itself; if this goes on, look at the server's log.",
             at_commit=at_commit,
+        )
+    if state in ("40001", "40P01"):
+        return DatabaseUnavailable(
+            f"Two transactions in {where} waited for each other, and it undid this one.",
+            "Nothing of it took effect; it is done again where that is safe.",
         )
     if state[:2] == "53":  # no disk, no memory, too many connections
         return DatabaseUnavailable(f"{where} is out of resources: {text}.", "Give the server more of them.")
