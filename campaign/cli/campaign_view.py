@@ -166,7 +166,7 @@ def _outcomes(report: Report) -> Table:
     for name in ("contacts", "attempts", "minutes", "cost"):
         table.add_column(name, justify="right")
     for name in ("disposition", "category", ""):
-        table.add_column(name)
+        table.add_column(name, no_wrap=bool(name))  # codes are copied: they are never cut
     for row in report.outcomes:
         table.add_row(
             f"{row.contacts:,}",
@@ -184,7 +184,7 @@ def _standing(report: Report) -> Table:
     table = Table(title="Who was not called (again), and why", title_justify="left", box=None, pad_edge=False)
     table.add_column("contacts", justify="right")
     for name in ("state", "called before", "rule", "for example"):
-        table.add_column(name)
+        table.add_column(name, no_wrap=name == "rule")
     for row in report.standing:
         due = f" Due from {moment(row.next_at)}." if row.next_at and row.rule is None else ""
         table.add_row(

@@ -104,8 +104,11 @@ def install(app: FastAPI) -> None:
         said = "; ".join(f"{fault['where']}: {fault['why']}" for fault in faults[:5])
         return problem(422, "bad-input", f"The request cannot be used: {said}.", faults=faults)
 
-    async def by_status(_: Request, error: Exception) -> JSONResponse:
+    async def by_status(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
+        if error.status_code == 404 and error.detail == HTTPStatus.NOT_FOUND.phrase:  # no route has it
+            said = f"There is nothing at {request.url.path}."
+            return problem(404, "not-found", said, "GET /openapi.json describes every address.")
         return problem(
             error.status_code, _SLUGS.get(error.status_code, "http"), str(error.detail), headers=error.headers
         )
