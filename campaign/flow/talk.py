@@ -159,7 +159,9 @@ async def open_session(db: Database, token: str, replica: str, now: datetime) ->
         resumed = None
         if opened.ordinal > 1:
             resumed = _resumed(
-                await conversations.turns(tx, attempt.id), await conversations.answers(tx, attempt.id)
+                await conversations.turns(tx, attempt.id),
+                await conversations.answers(tx, attempt.id),
+                opened.ordinal,
             )
         return SessionContext(
             attempt_id=attempt.id,
@@ -175,7 +177,7 @@ async def open_session(db: Database, token: str, replica: str, now: datetime) ->
         )
 
 
-def _resumed(rows: list[TurnRow], answers: Mapping[str, object]) -> Resumed:
+def _resumed(rows: list[TurnRow], answers: Mapping[str, object], ordinal: int) -> Resumed:
     turns = tuple(
         msgspec.convert(
             {
@@ -191,7 +193,7 @@ def _resumed(rows: list[TurnRow], answers: Mapping[str, object]) -> Resumed:
         for row in rows
     )
     known = {key: value for key, value in answers.items() if isinstance(value, str | int | float | bool)}
-    return Resumed(turns, known)
+    return Resumed(turns, known, ordinal)
 
 
 def _zone(said: str | None, place: str | None) -> ZoneInfo:

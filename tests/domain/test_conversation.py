@@ -602,6 +602,17 @@ def test_turns_of_a_resumed_call_go_on_counting() -> None:
     assert call.of(RecordTurn)[0].turn.seq > 3
 
 
+def test_a_resumed_session_never_takes_the_number_of_a_turn_that_is_still_being_written() -> None:
+    """Transcripts are written a moment behind: the session before may have turns that nobody has read yet."""
+    second = Call(resumed=Resumed(turns(("agent", AI)), {}, ordinal=2)).on(SETUP).says("Yes.")
+    third = Call(resumed=Resumed(turns(("agent", AI)), {}, ordinal=3)).on(SETUP).says("Yes.")
+    most = Script(greeting="x", goal="y").limits.turns  # of either side
+    first_of_second = min(record.turn.seq for record in second.of(RecordTurn))
+    first_of_third = min(record.turn.seq for record in third.of(RecordTurn))
+    assert first_of_second > 2 * most
+    assert first_of_third > first_of_second + 2 * most
+
+
 # ── whatever happens ───────────────────────────────────────────────────────────────────────────────────
 
 EVENTS: st.SearchStrategy[Event] = st.one_of(

@@ -44,11 +44,19 @@ class Phase(Enum):
     OVER = "over"
 
 
+MOST_TURNS = 10_000
+"""More turns than a session can have: of either side, with keys and notes."""
+
+
 class Resumed(msgspec.Struct, frozen=True):
-    """What earlier sessions of the same call left: the transcript as heard, and the answers gathered."""
+    """What earlier sessions of the same call left: the transcript as heard, and the answers gathered.
+
+    `ordinal` is this session's place among those of the call, from 2.
+    """
 
     turns: tuple[Turn, ...]
     answers: Mapping[str, Answer] = {}
+    ordinal: int = 2
 
 
 class Conduct:
@@ -71,7 +79,8 @@ class Conduct:
         self._lines: Lines = scripts.lines(script)
         disclosures = [scripts.render(line, self._values) for line in scripts.disclosures(script)]
         turns: Sequence[Turn] = resumed.turns if resumed else ()
-        self.transcript = Transcript(turns, disclosures, (phone,))
+        first_seq = (resumed.ordinal - 1) * MOST_TURNS if resumed else 0
+        self.transcript = Transcript(turns, disclosures, (phone,), first_seq)
         self._replies = Replies(script, self.transcript, dict(resumed.answers) if resumed else {})
         self._resumed = resumed
         self._attempt = attempt

@@ -18,14 +18,18 @@ class Transcript:
         turns: of earlier sessions of this call, in order.
         disclosures: the lines that must be heard, as spoken.
         spare: numbers that redaction leaves alone: the dialled one.
+        first_seq: the numbers of this session's turns are greater. Each session counts in a range of its
+            own, for the one before may have turns that are not written yet.
     """
 
-    def __init__(self, turns: Sequence[Turn], disclosures: Sequence[str], spare: Sequence[str]) -> None:
+    def __init__(
+        self, turns: Sequence[Turn], disclosures: Sequence[str], spare: Sequence[str], first_seq: int = 0
+    ) -> None:
         self.speech = Speech()
         self.history: list[Message] = []
         self.person_turns = 0
         self._spare = tuple(spare)
-        self._seq = max((turn.seq for turn in turns), default=0)
+        self._seq = max(first_seq, *(turn.seq for turn in turns), 0)
         self._recent: list[tuple[Turn, str]] = []
         self._disclosures = tuple(disclosures)
         said = {_folded(turn.text) for turn in turns if turn.speaker == "agent"}
