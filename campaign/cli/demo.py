@@ -9,10 +9,11 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -131,8 +132,9 @@ def _servers(stage: Stage, rate: float) -> Iterator[None]:
     """The simulator and the service while the block runs; both are gone after it."""
     settings = stage.settings
     twilio = (settings.twilio_api_base_url or "").rpartition(":")[2]
+    out.print("Starting an embedded Postgres, a simulated Twilio and the service …")
     with contextlib.ExitStack() as stack:
-        stack.enter_context(
+        twilio_ready = stack.enter_context(
             _server(
                 stage,
                 "simulator",
@@ -144,14 +146,15 @@ def _servers(stage: Stage, rate: float) -> Iterator[None]:
                 ],
             )
         )
-        out.print("Starting an embedded Postgres, a simulated Twilio and the service …")
-        stack.enter_context(_server(stage, "service", ["serve", "--port", str(stage.port)]))
+        service_ready = stack.enter_context(_server(stage, "service", ["serve", "--port", str(stage.port)]))
+        for wait in (twilio_ready, service_ready):
+            wait()
         yield
 
 
 @contextmanager
-def _server(stage: Stage, name: str, arguments: Sequence[str]) -> Iterator[None]:
-    """A child process that is ready; ended gently at the end of the block, and never left behind."""
+def _server(stage: Stage, name: str, arguments: Sequence[str]) -> Iterator[Callable[[], None]]:
+    """A child process, with a function that waits until it is ready; ended gently, never left behind."""
     ready = stage.folder / f"{name}.ready"
     log = stage.folder / f"{name}.log"
     with log.open("wb") as output:
@@ -164,8 +167,7 @@ def _server(stage: Stage, name: str, arguments: Sequence[str]) -> Iterator[None]
             start_new_session=True,  # Ctrl-C is the demo's to handle: it ends its children in order
         )
     try:
-        _wait_ready(child, ready, name, log)
-        yield
+        yield partial(_wait_ready, child, ready, name, log)
     finally:
         child.send_signal(signal.SIGTERM)
         try:
