@@ -4,6 +4,7 @@ Only the module of the command that was asked for is imported: `campaign status`
 framework, nor `campaign contacts` for the simulator.
 """
 
+import inspect
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -68,10 +69,18 @@ def build(only: str | None = None) -> typer.Typer:
                 module, _, attribute = place.partition(":")
                 found = getattr(import_module(module), attribute)
                 if isinstance(found, typer.Typer):
+                    for command in found.registered_commands:
+                        command.help = flowing(inspect.getdoc(command.callback) or "")
                     app.add_typer(found, name=name, rich_help_panel=panel)
                 else:
-                    app.command(name, rich_help_panel=panel)(found)
+                    app.command(name, help=flowing(inspect.getdoc(found) or ""), rich_help_panel=panel)(found)
     return app
+
+
+def flowing(text: str) -> str:
+    """A docstring whose paragraphs are one line each, for the terminal to wrap; indented lines stay."""
+    paragraphs = text.split("\n\n")
+    return "\n\n".join(part if part[:1].isspace() else " ".join(part.split("\n")) for part in paragraphs)
 
 
 def _group() -> None:

@@ -141,7 +141,9 @@ def remove(number: Number, list_name: ListName = None, region: Region = "US") ->
             return await dnc.unblock(tx, phone, now)
 
     again = run(main)
-    out.print(f"{phone} is off the list; {count(again, 'contact')} that it kept back will be judged anew.")
+    out.print(f"{phone} is off the list.")
+    if again:
+        out.print(f"{count(again, 'contact')} that it kept back will be judged anew.")
 
 
 @app.command()

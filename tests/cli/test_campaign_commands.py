@@ -223,6 +223,12 @@ def test_the_reports_csv_holds_nothing_that_a_spreadsheet_would_run(cli: Run, on
     assert blocked["item"] == "'=1+1"
 
 
+def test_help_fills_the_terminals_lines(cli: Run) -> None:
+    assert "SIGTERM and Ctrl-C end it gently" in cli("serve --help").output
+    assert "campaign explain" in cli("explain --help").output
+    assert "never cost the others. The same file again" in cli("contacts import --help").output
+
+
 def test_a_redial_of_nobody_says_so_and_changes_nothing(cli: Run, on_db: OnDb) -> None:
     with_list(on_db)
     cli("create minimal.toml --start")

@@ -240,3 +240,12 @@ async def test_a_model_is_judged_by_what_its_server_lists(
     with model_server(status, body) as base:
         settings = settings_of(db_url, tmp_path, LLM_BASE_URL=base, LLM_MODEL="m", LLM_API_KEY="k")
         assert (await _model(settings.profiles["default"])).verdict is verdict
+
+
+def test_an_unreachable_twilio_is_one_fault_with_advice(cli: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TWILIO_ACCOUNT_SID", ACCOUNT_SID)
+    monkeypatch.setenv("TWILIO_AUTH_TOKEN", AUTH_TOKEN)
+    monkeypatch.setenv("TWILIO_API_BASE_URL", "http://127.0.0.1:9")
+    said = cli("doctor", code=1).output
+    assert said.count("No connection to Twilio") == 1
+    assert "way to Twilio, and TWILIO_API_BASE_URL" in said

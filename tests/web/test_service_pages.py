@@ -22,6 +22,12 @@ async def nobody(client_for: ClientFor) -> Client:
     return await client_for(None)
 
 
+async def test_an_address_that_is_none_is_told_with_where_to_look(nobody: Client):
+    told = (await nobody.get("/api/v1/nowhere")).json()
+    assert told["detail"] == "There is nothing at /api/v1/nowhere."
+    assert "/openapi.json" in told["do"]
+
+
 # ── health ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
