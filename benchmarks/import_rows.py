@@ -1,6 +1,6 @@
 """Rows imported per second, beside the limit: COPY of the same rows into the same table in the same order.
 
-    python benchmarks/import_rows.py [ROWS] [RUNS]
+    python -m benchmarks import [--small]
 
 Both run against one embedded server in one process, turn by turn. The file is made here, always the same: US
 numbers of 3,000 prefixes, 1 % bad numbers, 0.5 % bad zones, 2 % repeated, a zone, state, postal code, consent
@@ -12,7 +12,6 @@ import asyncio
 import random
 import resource
 import sys
-import tempfile
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,15 +19,12 @@ from statistics import median
 
 import psycopg
 import sqlalchemy as sa
-from rich.console import Console
-from rich.table import Table
 
+from benchmarks import machine
 from campaign.flow import intake
 from campaign.flow.intake import Options
-from campaign.store import migrate
 from campaign.store.contacts import _COLUMNS
 from campaign.store.database import Database
-from campaign.store.embedded import attach
 
 
 class WallClock:
@@ -122,38 +118,39 @@ def limit(url: str, list_name: str, copy: Path) -> float:
     return took
 
 
-async def main(folder: Path, rows: int, runs: int) -> None:
-    """Run and print the table."""
+async def measure(url: str, folder: Path, rows: int, runs: int) -> list[tuple[float, int, float]]:
+    """(our seconds, rows taken, seconds of the limit) of each run, turn by turn."""
     path = folder / "people.csv"
-    size = make_file(path, rows)
-    attachment = attach(folder / "data")
+    make_file(path, rows)
     results = []
-    try:
-        await asyncio.to_thread(migrate.upgrade, attachment.url)
-        for run in range(runs):
-            db = Database(attachment.url)
-            seconds, taken = await ours(db, path, f"run {run}")
-            await db.close()
-            bound = await asyncio.to_thread(limit, attachment.url, f"run {run}", folder / "rows")
-            results.append((seconds, taken, bound))
-    finally:
-        attachment.close(stop=True)
+    for run_number in range(runs):
+        db = Database(url)
+        seconds, taken = await ours(db, path, f"run {run_number}")
+        await db.close()
+        bound = await asyncio.to_thread(limit, url, f"run {run_number}", folder / "rows")
+        results.append((seconds, taken, bound))
+    return results
+
+
+def run(*, small: bool = False) -> None:
+    """Measure and print the table."""
+    machine.quiet()
+    rows, runs = (2_000, 1) if small else (200_000, 3)
+    with machine.scratch_folder() as folder, machine.server(folder) as database:
+        results = asyncio.run(measure(database.url, folder, rows, runs))
     seconds, taken, bound = (median(column) for column in zip(*results, strict=True))
-    table = Table(title=f"{rows:,} rows, {size / 1e6:.0f} MB, {taken:,.0f} taken; median of {runs} runs")
-    for name in ("", "seconds", "rows/s", "of the limit"):
-        table.add_column(name, justify="right")
-    table.add_row("COPY of the taken rows (limit)", f"{bound:.2f}", f"{taken / bound:,.0f}", "100 %")
-    table.add_row(
-        "campaign contacts import", f"{seconds:.2f}", f"{rows / seconds:,.0f}", f"{bound / seconds:.0%}"
-    )
-    console = Console()
-    console.print(table)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    console.print(f"Peak memory of the importing process: {peak:.0f} MB")
+    machine.show(
+        f"Import: {rows:,} rows, {taken:,.0f} taken, median of {runs}; peak memory {peak:.0f} MB",
+        ("", "seconds", "rows/s", "of the limit"),
+        [
+            ["COPY of the taken rows (limit)", f"{bound:.2f}", f"{taken / bound:,.0f}", "100%"],
+            ["the import", f"{seconds:.2f}", f"{rows / seconds:,.0f}", f"{bound / seconds:.0%}"],
+            ["goal", "", "100,000", "60%"],
+        ],
+        "python -m benchmarks import" + (" --small" if small else ""),
+    )
 
 
 if __name__ == "__main__":
-    wanted = [int(word) for word in sys.argv[1:3]]
-    with tempfile.TemporaryDirectory() as scratch:
-        Path(scratch).chmod(0o755)  # Postgres runs as another user when this one is root
-        asyncio.run(main(Path(scratch), *(wanted + [200_000, 3][len(wanted) :])))
+    run(small="--small" in sys.argv)

@@ -1,0 +1,23 @@
+"""`python -m benchmarks [place|turns|import] [--small]`: run all, or one, and print the tables."""
+
+import argparse
+
+from benchmarks import import_rows, place, turns
+
+ALL = {"place": place.run, "turns": turns.run, "import": import_rows.run}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("which", nargs="*", metavar="|".join(ALL), help="which to run; all without")
+    parser.add_argument("--small", action="store_true", help="a few seconds, only to see that it runs")
+    wanted = parser.parse_args()
+    for name in wanted.which:
+        if name not in ALL:
+            parser.error(f'there is no benchmark "{name}"; there are {", ".join(ALL)}')
+    for name in wanted.which or ALL:
+        ALL[name](small=wanted.small)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,39 @@
+"""Each benchmark runs in its small form and prints its table; what it measures there means nothing."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize(
+    ("name", "rows"),
+    [
+        ("place", ("bare POST", "our gateway", "the dialler", "goal")),
+        ("turns", ("bare FastAPI", "the service, model", "the service, scripted agent", "goal")),
+        ("import", ("COPY of the taken rows", "the import", "goal")),
+    ],
+)
+def test_a_benchmark_runs_in_its_small_form_and_prints_its_table(name: str, rows: tuple[str, ...]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", name, "--small"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    for row in rows:
+        assert row in done.stdout
+    assert f"Reproduce: python -m benchmarks {name} --small" in done.stdout
+
+
+def test_an_unknown_benchmark_is_refused_with_the_names_of_those_there_are() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "speed"], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 2
+    assert "place, turns, import" in done.stderr
