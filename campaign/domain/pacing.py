@@ -61,9 +61,15 @@ class Pace:
             return 1
         return 1 + int((horizon - first) / self.spacing)
 
-    def slots(self, next_slot: datetime, now: datetime, count: int) -> tuple[list[datetime], datetime]:
-        """The next `count` slots and the one after them; none is nearer than the time it takes to commit."""
-        first = max(next_slot, now + timedelta(seconds=LEAD_S * self.rate))
+    def slots(
+        self, next_slot: datetime, now: datetime, count: int, writing_s: float = 0.0
+    ) -> tuple[list[datetime], datetime]:
+        """The next `count` slots and the one after them; none is nearer than the time it takes to commit.
+
+        Args:
+            writing_s: real seconds that the intents take to write, besides the commit.
+        """
+        first = max(next_slot, now + timedelta(seconds=(LEAD_S + writing_s) * self.rate))
         return [first + self.spacing * i for i in range(count)], first + self.spacing * count
 
 

@@ -5,6 +5,7 @@ one of them counts is still true when it commits. It also takes the lock that do
 under, shared: an entry committed before is seen, one that comes later finds the intent and cancels it.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,7 +16,7 @@ import structlog
 from campaign.domain.budget import Rates
 from campaign.domain.campaign import CampaignDefinition, stored
 from campaign.domain.clock import Clock
-from campaign.domain.pacing import HORIZON_S, Pace, share_out
+from campaign.domain.pacing import HORIZON_S, LEAD_S, Pace, share_out
 from campaign.domain.rulebook import Rulebook
 from campaign.domain.rules import Decision, Facts, Verdict, decide
 from campaign.flow import facts as gathering
@@ -27,6 +28,12 @@ log = structlog.get_logger(__name__)
 
 LOOK_AHEAD = 50
 """Rows looked at beyond the slots, so that people who wait or are blocked don't use up a claim."""
+MOST = 250
+"""Contacts dialled by one claim at the most: more would be judged before the first of them is sent."""
+BREATH = 8
+"""After so many contacts judged, calls whose slot has come are sent."""
+LONGEST_WRITING_S = 0.1
+"""The slots of a claim lie no farther ahead because of what its writing takes (real seconds)."""
 IDLE_S = 0.5
 """Wait when nothing is due (real seconds)."""
 
@@ -82,6 +89,8 @@ class Claimer:
         self._definitions: dict[tuple[int, int], CampaignDefinition] = {}
         self._served: dict[int, float] = {}
         self._abandonment = gathering.AbandonmentCounts()
+        self._judging_s = 0.0
+        self._writing_s = 0.0
 
     async def claim(self, tx: Tx, clock: Clock) -> Claim:
         """Write intents for what is due now.
@@ -99,7 +108,7 @@ class Claimer:
             return Claim([], idle, row.stopped_why)
         if row.held_until is not None and row.held_until > now:
             return Claim([], min(idle, (row.held_until - now).total_seconds()), row.held_why or "held")
-        free = pace.available(row.next_slot_at, now)
+        free = min(MOST, pace.available(row.next_slot_at, now))
         if free == 0:
             wait = (row.next_slot_at - now - pace.reach).total_seconds()
             return Claim([], min(idle, max(wait, pace.spacing.total_seconds() / 10)))
@@ -115,14 +124,25 @@ class Claimer:
             # Judged too slowly to dial by it (the first claims of a process read a lot): judge anew.
             log.info("claim_too_slow", seconds=(judged - now).total_seconds(), contacts=len(intents))
             return Claim([], 0.0, "judging anew")
-        slots, following = pace.slots(row.next_slot_at, judged, len(intents))
+        slots, following = pace.slots(row.next_slot_at, judged, len(intents), self._writing_s)
         dials = await self._write(tx, intents, slots, now)
+        self._measure(judged - now, clock.now() - judged)
         if not dials:
             # many were put off, so there may be more: look on at once
             return Claim([], 0.0 if wrote else idle, "nothing is due")
         await claims.set_pace(tx, following)
-        lead = timedelta(seconds=HORIZON_S * pace.rate) * 0.5
+        lead_s = self._judging_s + self._writing_s + LEAD_S
+        lead_s = min(max(HORIZON_S / 2, lead_s), 0.8 * HORIZON_S)  # else the horizon would be taken already
+        lead = timedelta(seconds=lead_s * pace.rate)
         return Claim(dials, max(0.0, (following - lead - clock.now()).total_seconds()))
+
+    def _measure(self, judging: timedelta, writing: timedelta) -> None:
+        """Remember what claims take here: the next one begins early enough, and its slots lie far enough
+        ahead, that none of them is missed. A slow one is forgotten within some claims."""
+        rate = self._limits.pace.rate
+        self._judging_s = max(judging.total_seconds() / rate, 0.8 * self._judging_s)
+        self._writing_s = max(writing.total_seconds() / rate, 0.8 * self._writing_s)
+        self._writing_s = min(self._writing_s, LONGEST_WRITING_S)
 
     async def _decide(
         self, tx: Tx, campaigns: Sequence[RunningCampaign], free: int, now: datetime
@@ -147,7 +167,7 @@ class Claimer:
             self._served,
         )
         facts = await gathering.gather(tx, due, situation, now)
-        allowed, put_off = self._judge(due, facts, definitions, room, free, now)
+        allowed, put_off = await self._judge(due, facts, definitions, room, free, now)
         chosen = _fair(allowed, given, free)
         self._served = served
         if put_off:
@@ -156,7 +176,7 @@ class Claimer:
             await decisions.keep(tx, changed, now)
         return chosen, bool(put_off)
 
-    def _judge(
+    async def _judge(
         self,
         due: Sequence[DueContact],
         facts: Sequence[Facts],
@@ -169,7 +189,9 @@ class Claimer:
         taken: dict[int, int] = {}
         numbers: set[str] = set()
         put_off: list[tuple[Waiting, DueContact, Decision]] = []
-        for row, fact in zip(due, facts, strict=True):
+        for count, (row, fact) in enumerate(zip(due, facts, strict=True), 1):
+            if count % BREATH == 0:
+                await asyncio.sleep(0)
             if taken.get(row.campaign_id, 0) >= min(room[row.campaign_id], free):
                 continue
             if row.number in numbers:

@@ -6,9 +6,11 @@ unknown and stays held: the number is free again only when Twilio has been asked
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from heapq import heappop, heappush
 from typing import Any, Protocol, assert_never
 
 import structlog
@@ -43,6 +45,12 @@ POLL_S = 0.5
 """The dialler looks at least this often (real seconds)."""
 GROUP_S = 0.01
 """Answers of Twilio are recorded together, this often (real seconds)."""
+SHORTEST_S = 0.001
+"""The sender sleeps at least so long (real seconds): slots that come closer together are used together."""
+LONGEST_S = 0.05
+"""The sender looks at least this often whether it should stop (real seconds)."""
+CROWD = 20
+"""So many calls without a slot ask for new ones before the slots at hand are used up."""
 BREAKER_AT = 5
 """So many failures in a row hold all dialling for a while."""
 LONGEST_HOLD_S = 60.0
@@ -124,6 +132,10 @@ class Dialer:
         self._stopping = asyncio.Event()
         self._sending: set[asyncio.Task[None]] = set()
         self._answers: asyncio.Queue[tuple[Dial, datetime, datetime, Placed]] = asyncio.Queue()
+        self._waiting: deque[Dial] = deque()
+        self._slots: list[datetime] = []
+        self._news = asyncio.Event()
+        self._asking: asyncio.Task[None] | None = None
         self._failures = 0
         self.counters = Counters()
 
@@ -132,12 +144,15 @@ class Dialer:
     async def run(self) -> None:
         """Dial until `stop` is called; then wait for what is being sent, and record it."""
         recorder = asyncio.create_task(self._record_answers(), name="dialer-recorder")
+        sender = asyncio.create_task(self._send_on_time(), name="dialer-sender")
         try:
             while not self._stopping.is_set():
                 wait = await self._step()
                 await self._pause(wait)
         finally:
-            if self._sending:
+            self.stop()
+            await sender
+            while self._sending:
                 await asyncio.wait(self._sending)
             await self._answers.join()
             recorder.cancel()
@@ -146,6 +161,7 @@ class Dialer:
     def stop(self) -> None:
         """Claim nothing more; intents whose slot has not come are given back."""
         self._stopping.set()
+        self._news.set()
 
     async def _step(self) -> float:
         """One claim; the calls it yields are on their way when this returns.
@@ -159,10 +175,10 @@ class Dialer:
         except DatabaseUnavailable as error:
             log.warning("claim_failed", error=error.what)
             return POLL_S * self._pace.rate
+        self._waiting.extend(claim.dials)
         for dial in claim.dials:
-            task = asyncio.create_task(self._send(dial), name=f"dial-{dial.attempt_id}")
-            self._sending.add(task)
-            task.add_done_callback(self._sending.discard)
+            heappush(self._slots, dial.slot_at)
+        self._news.set()
         return claim.wait_s
 
     async def claim(self) -> Claim:
@@ -178,14 +194,83 @@ class Dialer:
             task.cancel()
         await asyncio.gather(sleep, stop, return_exceptions=True)
 
+    # ── slots ──────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _send_on_time(self) -> None:
+        """Send the calls in their order, one for each slot whose instant has come.
+
+        Slots are alike: when one was missed (this process was busy), the next call takes the next one, and
+        only what is left without any at the end asks for new ones. A call never goes out before the slot of
+        its own intent.
+        """
+        while not self._stopping.is_set():
+            if not self._waiting:
+                self._news.clear()
+                await self._news.wait()
+            elif not self._slots:
+                self._ask_for_slots()
+                await self._clock.sleep(SHORTEST_S * self._pace.rate)
+            else:
+                left = (self._slots[0] - self._clock.now()).total_seconds() / self._pace.rate
+                if left > 0:
+                    await self._clock.sleep(min(max(left, SHORTEST_S), LONGEST_S) * self._pace.rate)
+                else:
+                    self._use_slot(heappop(self._slots))
+        if self._asking is not None:
+            await self._asking
+        for dial in self._waiting:
+            self._start(self._give_back(dial, AttemptEvent.NOT_SENT, "this process is stopping"))
+        self._waiting.clear()
+
+    def _use_slot(self, slot: datetime) -> None:
+        """Send the first call in this slot, unless the slot is missed or the intent has grown too old."""
+        now = self._clock.now()
+        if now - slot > self._pace.lateness:
+            self.counters.forfeited += 1
+            if len(self._waiting) - len(self._slots) >= CROWD:
+                self._ask_for_slots()
+            return
+        dial = self._waiting.popleft()
+        if now - dial.intent_at > 2 * self._pace.reach:
+            why = "the intent grew too old; it is gated again"
+            self._start(self._give_back(dial, AttemptEvent.NOT_SENT, why))
+            return
+        dial.slot_at = slot
+        self._start(self._send(dial))
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._sending.add(task)
+        task.add_done_callback(self._sending.discard)
+
+    def _ask_for_slots(self) -> None:
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(self._take_later_slots(), name="dialer-slots")
+
+    async def _take_later_slots(self) -> None:
+        """New slots for all calls that have missed theirs, in one transaction: they come in crowds."""
+        missing = len(self._waiting) - len(self._slots)
+        why = "its slot was missed and no other is near; it is gated again"
+        slots: list[datetime] = []
+        try:
+            async with self._db.transaction() as tx:
+                pace = await claims.lock_pace(tx)
+                now = self._clock.now()
+                slots, _ = self._pace.slots(pace.next_slot_at, now, missing)
+                slots = [] if pace.stopped_why else [slot for slot in slots if slot - now <= self._pace.reach]
+                if slots:
+                    await claims.set_pace(tx, slots[-1] + self._pace.spacing)
+        except DatabaseUnavailable as error:
+            slots, why = [], f"its slot was missed while the database was away ({error.what})"
+        for slot in slots:
+            heappush(self._slots, slot)
+        for _ in range(missing - len(slots)):
+            self._start(self._give_back(self._waiting.pop(), AttemptEvent.NOT_SENT, why))
+
     # ── one call ───────────────────────────────────────────────────────────────────────────────────────
 
     async def _send(self, dial: Dial) -> None:
-        """Place one call at its slot; whatever happens, the attempt's row tells the truth afterwards."""
-        why = await self._until_slot(dial)
-        if why is not None:
-            await self._give_back(dial, AttemptEvent.NOT_SENT, why)
-            return
+        """Place one call; whatever happens, the attempt's row tells the truth afterwards."""
         request = call_request(self._addresses, dial.definition, dial.marker, dial.phone, dial.caller_id)
         sent_at = self._clock.now()
         result = await self._gateway.place(request)
@@ -197,26 +282,6 @@ class Dialer:
         else:
             log.info("not_placed", phone=mask(dial.phone), result=name, code=result.code, why=result.sentence)
             await self._settle(dial, result)
-
-    async def _until_slot(self, dial: Dial) -> str | None:
-        """Wait for the slot, or for a later one when it was missed; says why the call must not go out."""
-        while True:
-            await self._clock.sleep((dial.slot_at - self._clock.now()).total_seconds())
-            now = self._clock.now()
-            if self._stopping.is_set():
-                return "this process is stopping"
-            if now - dial.intent_at > 2 * self._pace.reach:
-                return "the intent grew too old; it is gated again"
-            if now - dial.slot_at <= self._pace.lateness:
-                return None
-            self.counters.forfeited += 1
-            async with self._db.transaction() as tx:
-                pace = await claims.lock_pace(tx)
-                (slot,), following = self._pace.slots(pace.next_slot_at, self._clock.now(), 1)
-                if pace.stopped_why or slot - self._clock.now() > self._pace.reach:
-                    return "its slot was missed and no other is near; it is gated again"
-                await claims.set_pace(tx, following)
-            dial.slot_at = slot
 
     async def _settle(self, dial: Dial, result: PlaceResult) -> None:
         """Write what Twilio's answer proves, and hold or pause what it calls for."""
