@@ -27,8 +27,8 @@ from campaign.domain.budget import Rates, parse_rates
 from campaign.domain.errors import SettingsError
 from campaign.domain.rulebook import Rulebook, parse_rulebook
 from campaign.domain.script import SCRIPTED
+from campaign.flow.live_talks import LiveTalks
 from campaign.flow.outcomes import Terms
-from campaign.flow.talk import LiveTalks
 from campaign.settings import Settings
 from campaign.store import migrate
 from campaign.store.database import Database, claim_kind

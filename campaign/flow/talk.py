@@ -7,21 +7,18 @@ elsewhere (flow/transcripts.py), never in the way of a turn.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal, Protocol, assert_never
-from zoneinfo import ZoneInfo
 
 import msgspec
 import structlog
 
 from campaign.agent.protocol import Agent, AgentError, Context, Done, Text
-from campaign.domain import campaign as campaigns
 from campaign.domain import relay_protocol as relay
 from campaign.domain import script as scripts
-from campaign.domain.campaign import CampaignDefinition, VoicemailPolicy
+from campaign.domain.campaign import VoicemailPolicy
 from campaign.domain.clock import Clock
 from campaign.domain.conversation import (
     AgentDone,
@@ -39,28 +36,22 @@ from campaign.domain.conversation import (
     FirstWord,
     HandOver,
     HangUp,
-    MachineVerdict,
     Note,
     OptOut,
     RecordTurn,
-    Resumed,
     Send,
     SetDisposition,
-    StopRequested,
     Tick,
 )
 from campaign.domain.dialogue import ToolRequest, Turn
 from campaign.domain.phone import mask
-from campaign.domain.place import Place, zones_named
 from campaign.domain.redaction import redact
 from campaign.domain.tools import RecordAnswer, ScheduleCallback
 from campaign.flow import optout_journal
-from campaign.flow.answers import spoken_values
+from campaign.flow.live_talks import SETTLE, LiveTalks
 from campaign.flow.optout_journal import Entry
-from campaign.flow.outcomes import REAL_TIME, Terms
+from campaign.flow.sessions import SessionContext
 from campaign.flow.suppress import suppress
-from campaign.flow.transcripts import Writer
-from campaign.store import attempts, conversations
 from campaign.store.conversations import AnswerRow, TalkNews, TurnRow
 from campaign.store.database import Database
 
@@ -68,13 +59,8 @@ log = structlog.get_logger(__name__)
 
 SETUP_WAIT = 10.0
 """Clock seconds within which the setup frame must come."""
-SETTLE = 2.0
-"""Real seconds that the end of a talk waits for its last rows."""
-LEAST_DRAIN = 3.0
-"""Real seconds that a turn is given to end, however little time is left for draining."""
 OPT_OUT_PATIENCE = 3.0
 """Real seconds for the list before the journal is written."""
-UTC_ZONE = ZoneInfo("UTC")
 
 
 class RelaySocket(Protocol):
@@ -104,184 +90,10 @@ class NamedAgents(Protocol):
     def named(self, profile: str) -> Agent | None: ...
 
 
-OnOptOut = Callable[["SessionContext", str, Literal["conversation", "keypress"]], Awaitable[None]]
+OnOptOut = Callable[[SessionContext, str, Literal["conversation", "keypress"]], Awaitable[None]]
 """Makes an opt-out safe: (session, quote, how it was said). Returns once it is; never raises."""
 HangsUp = Callable[[str], Awaitable[object]]
 """Completes a call through REST, by its sid."""
-
-
-@dataclass(frozen=True, slots=True)
-class SessionContext:
-    """Everything that a conversation needs to know of its call.
-
-    Args:
-        attempt_id, marker, phone, call_sid: of the attempt; the sid binds the socket to it.
-        ordinal: of the session within the call, from 1.
-        definition: the campaign's, of the attempt's version.
-        values: variables of the script.
-        zone: the person's own time zone, as well as it is known.
-        resumed: what earlier sessions left.
-        opened_at: when the token was used.
-    """
-
-    attempt_id: int
-    marker: str
-    phone: str
-    call_sid: str | None
-    ordinal: int
-    definition: CampaignDefinition
-    values: Mapping[str, str]
-    zone: ZoneInfo
-    resumed: Resumed | None
-    opened_at: datetime
-
-
-async def open_session(db: Database, token: str, replica: str, now: datetime) -> SessionContext | None:
-    """Use a socket's single-use token and load what its conversation needs; None: refuse the socket.
-
-    Args:
-        token: from the socket's path.
-        replica: of this process.
-        now: the clock's instant.
-
-    Raises:
-        DatabaseUnavailable: refuse the socket; `<Connect action>` asks what to do.
-    """
-    async with db.transaction() as tx:
-        opened = await conversations.open_once(tx, token, replica, now)
-        if opened is None:
-            return None
-        attempt = await attempts.by_id(tx, opened.attempt_id)
-        stored = await attempts.definition_of(tx, attempt) if attempt else None
-        if attempt is None or stored is None:
-            return None
-        definition = campaigns.stored(stored)
-        resumed = None
-        if opened.ordinal > 1:
-            resumed = _resumed(
-                await conversations.turns(tx, attempt.id),
-                await conversations.answers(tx, attempt.id),
-                opened.ordinal,
-            )
-        return SessionContext(
-            attempt_id=attempt.id,
-            marker=attempt.marker,
-            phone=attempt.phone,
-            call_sid=attempt.call_sid,
-            ordinal=opened.ordinal,
-            definition=definition,
-            values=await spoken_values(tx, attempt, definition),
-            zone=_zone(opened.said_zone, opened.place),
-            resumed=resumed,
-            opened_at=now,
-        )
-
-
-def _resumed(rows: list[TurnRow], answers: Mapping[str, object], ordinal: int) -> Resumed:
-    turns = tuple(
-        msgspec.convert(
-            {
-                "seq": row.seq,
-                "speaker": row.speaker,
-                "text": row.text,
-                "at": 0.0,
-                "interrupted": row.interrupted,
-                "latency_ms": row.latency_ms,
-            },
-            Turn,
-        )
-        for row in rows
-    )
-    known = {key: value for key, value in answers.items() if isinstance(value, str | int | float | bool)}
-    return Resumed(turns, known, ordinal)
-
-
-def _zone(said: str | None, place: str | None) -> ZoneInfo:
-    """One zone of those where the person may be: what was said, else the westernmost, so that "today" and
-    "tomorrow" are never a day ahead of theirs."""
-    if said:
-        found = zones_named(said)
-        if found:
-            return ZoneInfo(found[0])
-    zones = Place.from_key(place).zones if place else ()
-    return ZoneInfo(zones[-1]) if zones else UTC_ZONE
-
-
-@dataclass
-class LiveTalks:
-    """The conversations that this process holds."""
-
-    terms: Terms = REAL_TIME
-    _talks: dict[int, "_Talk"] = field(default_factory=dict)
-    _writers: dict[int, Writer] = field(default_factory=dict)
-    _draining: bool = False
-    _nobody: asyncio.Event = field(default_factory=asyncio.Event)
-
-    @property
-    def count(self) -> int:
-        """How many conversations are going on here."""
-        return len(self._talks)
-
-    @property
-    def draining(self) -> bool:
-        """Whether new sockets are refused, so that another process takes them."""
-        return self._draining
-
-    async def on_machine(self, attempt_id: int, answered_by: str) -> bool:
-        """Tell the attempt's conversation that a machine or a fax answers; False: there is none here."""
-        talk = self._talks.get(attempt_id)
-        if talk is None:
-            return False
-        await talk.tell(MachineVerdict(answered_by))
-        return True
-
-    async def stop(self, attempt_id: int, reason: Literal["operator", "opt_out"]) -> bool:
-        """End the attempt's conversation politely; False: there is none here."""
-        talk = self._talks.get(attempt_id)
-        if talk is None:
-            return False
-        await talk.tell(StopRequested(reason))
-        return True
-
-    async def drain(self, seconds: float) -> None:
-        """Refuse new sockets and hand conversations over, each at the end of a turn.
-
-        Args:
-            seconds: real seconds for that (at least three); what is left then is cut with close code 1012,
-                and Twilio's `<Connect action>` resumes it elsewhere too.
-        """
-        self._draining = True
-        for talk in tuple(self._talks.values()):
-            await talk.tell(HandOver())
-        await self._until_nobody(max(seconds, LEAST_DRAIN))
-        for talk in tuple(self._talks.values()):
-            await talk.cut(1012)
-        await self._until_nobody(SETTLE + 1.0)
-        for writer in self._writers.values():
-            await writer.settle(SETTLE)
-
-    async def _until_nobody(self, seconds: float) -> None:
-        self._nobody.clear()
-        if not self._talks:
-            return
-        try:
-            async with asyncio.timeout(seconds):
-                await self._nobody.wait()
-        except TimeoutError:
-            log.info("talks_left", count=self.count)
-
-    def _enter(self, talk: "_Talk") -> None:
-        self._talks[talk.session.attempt_id] = talk
-
-    def _leave(self, talk: "_Talk") -> None:
-        if self._talks.get(talk.session.attempt_id) is talk:
-            del self._talks[talk.session.attempt_id]
-        if not self._talks:
-            self._nobody.set()
-
-    def writer(self, db: Database, clock: Clock) -> Writer:
-        """The process's transcript writer for a database."""
-        return self._writers.setdefault(id(db), Writer(db, clock, self.terms))
 
 
 async def talk(
@@ -356,7 +168,7 @@ class _Talk:
         self._log = log.bind(attempt=session.attempt_id, session=session.ordinal)
 
     async def run(self, account_sid: str | None) -> None:
-        self._talks._enter(self)
+        self._talks.enter(self)
         why = "closed"
         try:
             why = await self._hold(account_sid)
@@ -423,7 +235,7 @@ class _Talk:
             await asyncio.gather(*mine, *self._others, return_exceptions=True)
             await self._writer.settle(SETTLE)
         finally:
-            self._talks._leave(self)
+            self._talks.leave(self)
 
     # ── one event at a time ────────────────────────────────────────────────────────────────────────────
 

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Path, WebSocket, WebSocketDisconnect
 from starlette.websockets import WebSocketState
 
 from campaign.domain.errors import DatabaseUnavailable
+from campaign.flow import sessions
 from campaign.flow import talk as talks
 from campaign.telephony import addresses as at
 from campaign.telephony import signature
@@ -89,7 +90,7 @@ async def relay(socket: WebSocket, token: Token) -> None:
     )
 
 
-async def _opened(socket: WebSocket, services: Services, token: str) -> talks.SessionContext | None:
+async def _opened(socket: WebSocket, services: Services, token: str) -> sessions.SessionContext | None:
     """The session that this handshake may have; None: refuse it."""
     settings = services.settings
     url = Addresses(settings.public_url or "").socket(at.RELAY.format(token=token))
@@ -101,7 +102,7 @@ async def _opened(socket: WebSocket, services: Services, token: str) -> talks.Se
         log.info("socket_refused", why="draining")
         return None
     try:
-        session = await talks.open_session(services.db, token, services.replica.id, services.clock.now())
+        session = await sessions.open_session(services.db, token, services.replica.id, services.clock.now())
     except DatabaseUnavailable as error:
         log.warning("socket_refused", why=error.what)
         return None

@@ -12,8 +12,10 @@ from campaign.agent.scripted import ScriptedAgent
 from campaign.domain.dialogue import Message, ToolSpec
 from campaign.domain.errors import DatabaseUnavailable
 from campaign.flow import optout_journal
+from campaign.flow.live_talks import LiveTalks
 from campaign.flow.optout_journal import Entry
-from campaign.flow.talk import LiveTalks, SessionContext, open_session, safe_opt_out, talk
+from campaign.flow.sessions import SessionContext, open_session
+from campaign.flow.talk import safe_opt_out, talk
 from campaign.flow.transcripts import Writer
 from campaign.store import sessions
 from campaign.store.conversations import AnswerRow, TalkNews, TurnRow

@@ -1,0 +1,117 @@
+"""What a conversation knows of its call: loaded once, when its socket's single-use token is used."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from campaign.domain import campaign as campaigns
+from campaign.domain.campaign import CampaignDefinition
+from campaign.domain.conversation import Resumed
+from campaign.domain.dialogue import Turn
+from campaign.domain.place import Place, zones_named
+from campaign.flow.answers import spoken_values
+from campaign.store import attempts, conversations
+from campaign.store.conversations import TurnRow
+from campaign.store.database import Database
+
+UTC_ZONE = ZoneInfo("UTC")
+
+
+@dataclass(frozen=True, slots=True)
+class SessionContext:
+    """Everything that a conversation needs to know of its call.
+
+    Args:
+        attempt_id, marker, phone, call_sid: of the attempt; the sid binds the socket to it.
+        ordinal: of the session within the call, from 1.
+        definition: the campaign's, of the attempt's version.
+        values: variables of the script.
+        zone: the person's own time zone, as well as it is known.
+        resumed: what earlier sessions left.
+        opened_at: when the token was used.
+    """
+
+    attempt_id: int
+    marker: str
+    phone: str
+    call_sid: str | None
+    ordinal: int
+    definition: CampaignDefinition
+    values: Mapping[str, str]
+    zone: ZoneInfo
+    resumed: Resumed | None
+    opened_at: datetime
+
+
+async def open_session(db: Database, token: str, replica: str, now: datetime) -> SessionContext | None:
+    """Use a socket's single-use token and load what its conversation needs; None: refuse the socket.
+
+    Args:
+        token: from the socket's path.
+        replica: of this process.
+        now: the clock's instant.
+
+    Raises:
+        DatabaseUnavailable: refuse the socket; `<Connect action>` asks what to do.
+    """
+    async with db.transaction() as tx:
+        opened = await conversations.open_once(tx, token, replica, now)
+        if opened is None:
+            return None
+        attempt = await attempts.by_id(tx, opened.attempt_id)
+        stored = await attempts.definition_of(tx, attempt) if attempt else None
+        if attempt is None or stored is None:
+            return None
+        definition = campaigns.stored(stored)
+        resumed = None
+        if opened.ordinal > 1:
+            resumed = _resumed(
+                await conversations.turns(tx, attempt.id),
+                await conversations.answers(tx, attempt.id),
+                opened.ordinal,
+            )
+        return SessionContext(
+            attempt_id=attempt.id,
+            marker=attempt.marker,
+            phone=attempt.phone,
+            call_sid=attempt.call_sid,
+            ordinal=opened.ordinal,
+            definition=definition,
+            values=await spoken_values(tx, attempt, definition),
+            zone=_zone(opened.said_zone, opened.place),
+            resumed=resumed,
+            opened_at=now,
+        )
+
+
+def _resumed(rows: list[TurnRow], answers: Mapping[str, object], ordinal: int) -> Resumed:
+    turns = tuple(
+        msgspec.convert(
+            {
+                "seq": row.seq,
+                "speaker": row.speaker,
+                "text": row.text,
+                "at": 0.0,
+                "interrupted": row.interrupted,
+                "latency_ms": row.latency_ms,
+            },
+            Turn,
+        )
+        for row in rows
+    )
+    known = {key: value for key, value in answers.items() if isinstance(value, str | int | float | bool)}
+    return Resumed(turns, known, ordinal)
+
+
+def _zone(said: str | None, place: str | None) -> ZoneInfo:
+    """One zone of those where the person may be: what was said, else the westernmost, so that "today" and
+    "tomorrow" are never a day ahead of theirs."""
+    if said:
+        found = zones_named(said)
+        if found:
+            return ZoneInfo(found[0])
+    zones = Place.from_key(place).zones if place else ()
+    return ZoneInfo(zones[-1]) if zones else UTC_ZONE
