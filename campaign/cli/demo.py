@@ -95,7 +95,7 @@ def demo(
 
 
 def _set_stage(rate: float, folder: Path | None) -> Stage:
-    folder = folder or embedded.default_data_dir(Path.home()) / "demo"
+    folder = (folder or embedded.default_data_dir(Path.home()) / "demo").resolve()
     if embedded.status(folder).running:
         raise Conflict(f"A demo is running in {folder}.", "Wait for its end, or name another --folder.")
     if folder.exists() and any(folder.iterdir()) and not (folder / "demo.env").exists():
@@ -161,6 +161,7 @@ def _server(stage: Stage, name: str, arguments: Sequence[str]) -> Iterator[Calla
         child = subprocess.Popen(
             [sys.executable, "-m", "campaign", *arguments, "--ready-file", str(ready)],
             env=dict(stage.environment),
+            cwd=stage.folder,  # where no .env of the user's is
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -231,7 +232,9 @@ def demo_definition(text: str) -> CampaignDefinition:
 def _command(stage: Stage, *arguments: str) -> None:
     shown = " ".join(f'"{a}"' if " " in a else a.replace(str(samples_dir()) + "/", "") for a in arguments)
     out.print(f"\n[bold]$ campaign {escape(shown)}[/]")
-    done = subprocess.run([sys.executable, "-m", "campaign", *arguments], env=dict(stage.environment))
+    done = subprocess.run(
+        [sys.executable, "-m", "campaign", *arguments], env=dict(stage.environment), cwd=stage.folder
+    )
     if done.returncode:
         raise Unavailable(f"campaign {shown} failed (exit code {done.returncode}).", "See above.")
 

@@ -1,10 +1,12 @@
 """The whole house as its users run it: a simulator and one or more services, each a process of its own."""
 
 import contextlib
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +22,17 @@ START = "2026-11-24T10:00:00-05:00"
 READY_S = 60.0
 
 
+@contextlib.contextmanager
+def open_folder() -> Iterator[Path]:
+    """A folder of its own that the embedded server's user may enter too."""
+    folder = Path(tempfile.mkdtemp(prefix="campaign-house-"))
+    folder.chmod(0o755)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -32,7 +45,9 @@ class House:
     """Addresses and environment of a running house.
 
     Args:
+        db_url: the database; empty for the embedded one under the folder.
         rate: of the clock that all its processes share.
+        more: settings on top; an empty one is as good as none.
     """
 
     folder: Path
@@ -55,7 +70,7 @@ class House:
     @property
     def ours(self) -> dict[str, str]:
         return {
-            "DATABASE_URL": self.db_url,
+            **({"DATABASE_URL": self.db_url} if self.db_url else {}),
             "CAMPAIGN_DATA_DIR": str(self.folder),
             "PUBLIC_URL": self.url,
             "TWILIO_API_BASE_URL": self.twilio_url,
@@ -82,6 +97,7 @@ class House:
         done = subprocess.run(
             [sys.executable, "-m", "campaign", *arguments],
             env=self.environment,
+            cwd=self.folder,  # no .env of the developer's counts
             capture_output=True,
             text=True,
             timeout=120,
@@ -120,6 +136,7 @@ class House:
             process = subprocess.Popen(
                 [sys.executable, "-m", "campaign", *arguments, "--ready-file", str(ready)],
                 env=self.environment,
+                cwd=self.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
