@@ -1,0 +1,20 @@
+"""A database for as long as a module's tests look at one run of the whole house."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from campaign.store.embedded import Attachment
+from tests.conftest import TEMPLATE, address_of, admin
+
+NAME = "whole_house"
+
+
+@pytest.fixture(scope="module")
+def module_db_url(server: Attachment) -> Iterator[str]:
+    """The address of a database with the whole schema, dropped after the module's last test."""
+    with admin(server) as connection:
+        connection.execute(f"CREATE DATABASE {NAME} TEMPLATE {TEMPLATE}")
+    yield address_of(server, NAME)
+    with admin(server) as connection:
+        connection.execute(f"DROP DATABASE IF EXISTS {NAME} WITH (FORCE)")

@@ -1,0 +1,308 @@
+"""Kills, restarts and wrong settings, met by the service as a process."""
+
+import asyncio
+import os
+import re
+import signal
+import socket
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from campaign.settings import parse_instant
+from campaign.store import migrate
+from campaign.store.database import Database
+from campaign.store.embedded import attach, status
+from campaign.wiring import ServiceClock
+from tests.support.campaigns import rows
+from tests.support.dialing import running_campaign
+from tests.support.house import START, House, free_port, open_folder
+
+pytestmark = [pytest.mark.xdist_group("e2e"), pytest.mark.timeout(240)]
+
+T = TypeVar("T")
+RATE = 30.0
+ALWAYS = {"week": {"mon-sun": "08:00-20:00"}}
+NO_RETRY = {"budget": 1, "min_gap_minutes": 0, "per_number_per_day": 9, "on": {}}
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    with open_folder() as place:
+        yield place
+
+
+@pytest.fixture
+def house(folder: Path, db_url: str) -> House:
+    """About twenty calls in a real second."""
+    return House(folder, db_url, rate=RATE, cps=0.7)
+
+
+def with_db(url: str, work: Callable[[Database], Awaitable[T]]) -> T:
+    async def main() -> T:
+        db = Database(url)
+        try:
+            return await work(db)
+        finally:
+            await db.close()
+
+    return asyncio.run(main())
+
+
+def ask(url: str, sql: str) -> list[dict[str, Any]]:
+    return with_db(url, lambda db: rows(db, sql))
+
+
+def begin(house: House, contacts: int, url: str | None = None) -> None:
+    """A campaign without retries, running: whoever is rung twice was rung twice by mistake."""
+    clock = ServiceClock(parse_instant(START), house.rate, house.anchor)
+    with_db(
+        url or house.db_url,
+        lambda db: running_campaign(
+            db, clock, contacts, schedule=ALWAYS, pacing={"lines": 200}, retry=NO_RETRY, name="Bad day"
+        ),
+    )
+
+
+def twilio(house: House, what: str) -> Any:
+    return asyncio.run(house.twilio(what))
+
+
+def until(true: Callable[[], bool], seconds: float, told: Callable[[], object]) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, told()
+        time.sleep(0.1)
+
+
+def standing(url: str) -> Mapping[str, int]:
+    found = ask(
+        url,
+        """SELECT (SELECT count(*) FROM attempts) AS attempts,
+                  (SELECT count(*) FROM attempts WHERE settled_at IS NULL) AS unsettled,
+                  (SELECT count(*) FROM attempts a LEFT JOIN outcomes o ON o.attempt_id = a.id
+                    WHERE o.attempt_id IS NULL) AS without_outcome,
+                  (SELECT count(*) FROM campaign_contacts WHERE state IN ('waiting', 'calling')
+                     AND disposition IS DISTINCT FROM 'callback') AS left""",
+    )
+    return found[0]
+
+
+def wait_until_over(house: House, url: str, seconds: float = 120) -> None:
+    until(
+        lambda: not (standing(url)["left"] or standing(url)["unsettled"]),
+        seconds,
+        lambda: (standing(url), house.log_of()[-3000:]),
+    )
+
+
+def nobody_was_dialled_twice(house: House, url: str) -> None:
+    dialled = Counter(call["to"] for call in twilio(house, "calls")["calls"] if not call["parent_sid"])
+    assert {number: n for number, n in dialled.items() if n > 1} == {}
+    assert standing(url)["without_outcome"] == 0
+
+
+# ── ends ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_after_kill_9_and_restart_nobody_is_dialled_twice_and_every_attempt_has_an_outcome(
+    house: House,
+) -> None:
+    begin(house, 60)
+    with house.simulator():
+        with house.service() as service:
+            until(lambda: len(twilio(house, "calls")["creates"]) >= 20, 30, lambda: house.log_of()[-3000:])
+            service.kill()
+        assert standing(house.db_url)["unsettled"] > 0
+        with house.service():
+            wait_until_over(house, house.db_url)
+            nobody_was_dialled_twice(house, house.db_url)
+            # Whoever was about to be dialled at the kill counts as perhaps rung, and had one attempt.
+            dialled = {create["to"] for create in twilio(house, "calls")["creates"]}
+            told = ask(house.db_url, "SELECT phone, disposition FROM campaign_contacts")
+            assert len(told) == 60
+            assert {c["disposition"] for c in told if c["phone"] not in dialled} <= {"unknown"}
+
+
+def test_sigterm_ends_gently_and_leaves_nothing_claimed(house: House) -> None:
+    begin(house, 200)
+    with house.simulator():
+        with house.service() as service:
+            answered = "SELECT 1 FROM attempts WHERE state = 'answered'"
+            until(lambda: len(ask(house.db_url, answered)) >= 5, 30, lambda: house.log_of()[-3000:])
+            began = time.monotonic()
+            service.send_signal(signal.SIGTERM)
+            assert service.wait(90) == 0
+            took = time.monotonic() - began
+        assert took < 75
+        assert ask(house.db_url, "SELECT * FROM attempts WHERE state = 'placing'") == []
+        assert ask(house.db_url, "SELECT * FROM attempts WHERE state = 'answered'") == []
+        assert ask(house.db_url, "SELECT * FROM conversation_sessions WHERE closed_at IS NULL AND "
+                   "opened_at IS NOT NULL") == []  # fmt: skip
+        assert standing(house.db_url)["left"] > 0
+        placed = len(twilio(house, "calls")["creates"])
+        time.sleep(0.5)
+        assert len(twilio(house, "calls")["creates"]) == placed
+
+
+def test_conversations_that_outlast_the_drain_are_cut_in_bounded_time(folder: Path, db_url: str) -> None:
+    house = House(folder, db_url, rate=1.0, cps=10, more={"CAMPAIGN_DRAIN_SECONDS": "1"})
+    begin(house, 20)
+    with house.simulator("--people", str(talkers(folder))), house.service() as service:
+        answered = "SELECT 1 FROM conversation_sessions WHERE opened_at IS NOT NULL"
+        until(lambda: len(ask(db_url, answered)) >= 1, 40, lambda: house.log_of()[-3000:])
+        began = time.monotonic()
+        service.send_signal(signal.SIGTERM)
+        assert service.wait(30) == 0
+        assert time.monotonic() - began < 15
+        assert ask(db_url, "SELECT * FROM attempts WHERE state = 'placing'") == []
+
+
+def talkers(folder: Path) -> Path:
+    people = folder / "people.toml"
+    people.write_text("[weights]\nrambler = 1\n")
+    return people
+
+
+def test_a_database_that_restarts_in_mid_campaign_costs_no_call(folder: Path) -> None:
+    house = House(folder, "", rate=RATE, cps=0.7)
+    attachment = attach(folder, durable=False)
+    try:
+        migrate.upgrade(attachment.url)
+        begin(house, 60, attachment.url)
+        with house.simulator(), house.service():
+            until(lambda: len(twilio(house, "calls")["creates"]) >= 15, 30, lambda: house.log_of()[-3000:])
+            told = status(folder)
+            assert told.server_pid is not None
+            os.kill(told.server_pid, signal.SIGKILL)
+            until(lambda: works(attachment.url), 20, lambda: "Postgres did not come back")
+            wait_until_over(house, attachment.url)
+            nobody_was_dialled_twice(house, attachment.url)
+    finally:
+        attachment.close(stop=True)
+
+
+def works(url: str) -> bool:
+    try:
+        return bool(ask(url, "SELECT 1 AS x"))
+    except Exception:
+        return False
+
+
+# ── two processes, one database ────────────────────────────────────────────────────────────────────────
+
+
+def test_a_web_process_and_a_dialler_share_the_work(house: House) -> None:
+    begin(house, 40)
+    with (
+        house.simulator(),
+        house.service("web", "--role", "web") as web,
+        house.service("dialer", "--role", "dialer", port=free_port()) as dialer,
+    ):
+        until(
+            lambda: not (standing(house.db_url)["left"] or standing(house.db_url)["unsettled"]),
+            120,
+            lambda: (standing(house.db_url), house.log_of("web")[-2000:], house.log_of("dialer")[-2000:]),
+        )
+        nobody_was_dialled_twice(house, house.db_url)
+        placed_by = {
+            row["replica"].split(":")[1] for row in ask(house.db_url, "SELECT replica FROM attempts")
+        }
+        talked = ask(house.db_url, "SELECT DISTINCT replica FROM conversation_sessions WHERE opened_at "
+                     "IS NOT NULL")  # fmt: skip
+        assert placed_by == {str(dialer.pid)}
+        assert {row["replica"].split(":")[1] for row in talked} == {str(web.pid)}
+
+
+def test_stop_all_holds_for_the_next_call_and_cancels_what_is_queued(folder: Path, db_url: str) -> None:
+    house = House(folder, db_url, rate=RATE, cps=0.7)
+    begin(house, 300)
+    with house.simulator(), house.service():
+        until(lambda: len(twilio(house, "calls")["creates"]) >= 10, 30, lambda: house.log_of()[-3000:])
+        house.run("stop", "--all", "--why", "a complaint")
+        stopped = ask(db_url, "SELECT dialling_stopped_at AS at FROM installation")[0]["at"]
+        waiting = "SELECT 1 FROM attempts WHERE settled_at IS NULL AND state <> 'answered'"
+        until(lambda: not ask(db_url, waiting), 60, lambda: ask(db_url, waiting.replace("1", "*", 1)))
+        assert stopped is not None
+        placed = len(twilio(house, "calls")["creates"])
+        assert ask(db_url, f"SELECT id FROM attempts WHERE intent_at > '{stopped.isoformat()}'") == []
+        shown = house.run("status", "Bad day").stdout
+        assert "a complaint" in shown
+        assert len(twilio(house, "calls")["creates"]) == placed < 300
+        house.run("stop", "--lift")
+        until(lambda: len(twilio(house, "calls")["creates"]) > placed, 30, lambda: house.log_of()[-3000:])
+
+
+# ── never starts ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def refused(house: House, *arguments: str) -> str:
+    """What a command says that can't do its work: sentences, no traceback, an exit code."""
+    done = house.run(*arguments, check=False)
+    said = done.stdout + done.stderr
+    assert done.returncode not in (0, -signal.SIGSEGV), said
+    assert "Traceback" not in said
+    assert "Error:" in said
+    return re.sub(r"\s+", " ", said)
+
+
+def test_a_taken_port_is_told(house: House) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", house.port))
+        other.listen()
+        said = refused(house, "serve", "--port", str(house.port))
+    assert f"port {house.port}" in said
+    assert "--port" in said
+
+
+@pytest.mark.parametrize("name", ["PUBLIC_URL", "TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN"])
+def test_a_missing_setting_is_named(folder: Path, db_url: str, name: str) -> None:
+    house = House(folder, db_url, rate=RATE, cps=1, more={name: ""})
+    said = refused(house, "serve", "--port", "0")
+    assert name in said
+    assert ".env" in said
+
+
+def test_a_database_that_is_down_is_told_with_its_address_and_without_its_password(folder: Path) -> None:
+    port = free_port()
+    house = House(folder, f"postgresql://ana:hunter2@127.0.0.1:{port}/calls", rate=RATE, cps=1)
+    for command in (["serve", "--port", "0"], ["list"]):
+        said = refused(house, *command)
+        assert f"127.0.0.1:{port}" in said
+        assert "hunter2" not in said
+
+
+def test_a_schema_that_is_behind_is_refused_with_the_command_to_run(house: House) -> None:
+    migrate.downgrade(house.db_url, "-1")
+    before = migrate.current(house.db_url)
+    for command in (["serve", "--port", "0"], ["list"]):
+        assert "campaign db upgrade" in refused(house, *command)
+    assert migrate.current(house.db_url) == before
+    house.run("db", "upgrade")
+    house.run("list")
+
+
+def test_a_real_service_refuses_a_simulated_database_and_the_reverse(folder: Path, db_url: str) -> None:
+    simulated = House(folder, db_url, rate=RATE, cps=1)
+    simulated.run("list")
+    real = House(
+        folder,
+        db_url,
+        rate=1.0,
+        cps=1,
+        more={
+            "PUBLIC_URL": "https://calls.example.com",
+            "TWILIO_API_BASE_URL": "",
+            "CAMPAIGN_CLOCK": "",
+            "CAMPAIGN_CLOCK_RATE": "",
+            "CAMPAIGN_CLOCK_ANCHOR": "",
+        },
+    )
+    said = refused(real, "serve", "--port", "0")
+    assert "holds calls of a simulator" in said
+    ask(db_url, "UPDATE installation SET kind = 'real'")
+    assert "real" in refused(simulated, "serve", "--port", "0")
