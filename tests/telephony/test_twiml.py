@@ -25,7 +25,8 @@ def test_a_plain_script_connects_with_what_a_safe_conversation_needs_and_no_more
     assert relay(PLAIN) == (
         HEAD
         + '<Response><Connect action="https://example.net/twilio/action/m1/1#rc=1&amp;rp=5xx" method="POST">'
-        '<ConversationRelay dtmfDetection="true" echoPromptFiltering="true" events="speaker-events tokens-played" interruptible="any" '
+        '<ConversationRelay dtmfDetection="true" echoPromptFiltering="true" '
+        'events="speaker-events tokens-played" interruptible="any" '
         'language="en-US" reportInputDuringAgentSpeech="any" url="wss://example.net/twilio/relay/t0ken">'
         '<Parameter name="attempt" value="m1" /><Parameter name="session" value="1" />'
         "</ConversationRelay></Connect></Response>"
