@@ -180,11 +180,14 @@ def next_state(row: CampaignRow, action: CampaignAction) -> CampaignState:
 
 
 def _instead(row: CampaignRow, refused: CampaignAction) -> str:
-    can = possible(CampaignState(row.state))
+    state = CampaignState(row.state)
+    stays = (CampaignAction.EDIT, CampaignAction.REDIAL)
+    can = [action for action in possible(state) if action in stays or after(state, action) is not state]
     if refused is CampaignAction.EDIT and CampaignAction.PAUSE in can:
         return f'Pause it first: campaign pause "{row.name}"'
     if not can:
-        return "Nothing can be done with it any more."
+        again = f'campaign show "{row.name}" > again.toml'
+        return f"It is over. For a new one like it: {again}, and change its name."
     return f"What can be done: {', '.join(action.value for action in can)}."
 
 

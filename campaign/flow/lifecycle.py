@@ -247,7 +247,10 @@ async def redial(
         contacts = await enrolment.redial(tx, row.id, chosen, budget - attempts, now)
         if not any(contacts.values()):
             next_state(row, CampaignAction.REDIAL)  # refused where it is refused for all
-            said = f"No contact's last call ended in {' or '.join(chosen)}: nobody is called again."
+            said = (
+                f"No contact has ended with {' or '.join(chosen)}, so nobody is called again by this. "
+                "Contacts that still wait for a retry are called by themselves."
+            )
             return Change(row.id, row.name, row.state, False, row.state_why or "", warnings=(said,))
         change = await _move(tx, row, CampaignAction.REDIAL, f"redial by {actor}", actor, now)
         detail = {"dispositions": chosen, "attempts": attempts, "contacts": sum(contacts.values())}

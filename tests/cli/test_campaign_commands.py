@@ -232,8 +232,15 @@ def test_help_fills_the_terminals_lines(cli: Run) -> None:
 def test_a_redial_of_nobody_says_so_and_changes_nothing(cli: Run, on_db: OnDb) -> None:
     with_list(on_db)
     cli("create minimal.toml --start")
-    assert "No contact's last call ended in busy" in cli("redial Minimal -d busy").stderr
+    assert "No contact has ended with busy" in cli("redial Minimal -d busy").stderr
     assert "is running" in cli("redial Minimal -d busy").output
+
+
+def test_a_campaign_that_is_over_says_how_to_make_another(cli: Run, on_db: OnDb) -> None:
+    with_list(on_db)
+    cli("create minimal.toml")
+    cli("stop Minimal")
+    assert 'campaign show "Minimal" > again.toml' in cli("start Minimal", code=3).stderr
 
 
 def test_an_edit_that_is_refused_says_what_to_do_first(cli: Run, on_db: OnDb) -> None:
