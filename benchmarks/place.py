@@ -210,7 +210,7 @@ def best(rounds: Sequence[Round]) -> Round:
     return max(rounds, key=lambda one: one.rate)
 
 
-def run(*, small: bool = False, contacts: int = 6000, cps: float = 5000, rounds: int = 2) -> None:
+def run(*, small: bool = False, contacts: int = 6000, cps: float = 5000, rounds: int = 3) -> None:
     """Measure and print the table."""
     machine.quiet()
     if small:
@@ -224,7 +224,7 @@ def run(*, small: bool = False, contacts: int = 6000, cps: float = 5000, rounds:
         machine.child("stubs", "twilio") as (_, twilio),
     ):
         asyncio.run(prepare(database.url, folder, contacts))
-        for number in range(rounds + (not small)):
+        for number in range(rounds):
             posts.append(_in_loop(bare(twilio, contacts)))
             gateway.append(_in_loop(through_gateway(twilio, contacts)))
             with machine.copy_of(database.url, f"round_{number}") as url:
