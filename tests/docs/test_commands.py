@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("benchmarks/*.md")])
 _BLOCK = re.compile(r"(<!-- run -->\s*\n)?^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _CODE = re.compile(r"# ends with (\d+)")
-SAMPLE_LIST = ("contacts", "import", "contacts.sample.csv", "--list", "sample", "--region", "US")
+SAMPLE_LIST = ("contacts", "import", str(ROOT / "contacts.sample.csv"), "--list", "sample", "--region", "US")
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ def test_the_python_of_the_docs_works_and_the_recipes_answer(db_url: str, tmp_pa
     assert recipes
     with house.simulator("--by-digits"), house.service():
         house.run(*SAMPLE_LIST)
-        house.run("create", "docs/samples/minimal.toml", "--start")
+        house.run("create", str(ROOT / "docs/samples/minimal.toml"), "--start")
         key = house.run("keys", "create", "docs", "--role", "operator").stdout.strip()
         for block in examples:
             program = tmp_path / "example.py"
