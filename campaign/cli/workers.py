@@ -15,7 +15,7 @@ from campaign.flow.call_events import Hands
 from campaign.flow.claiming import ClaimLimits
 from campaign.flow.dialer import Dialer
 from campaign.flow.scheduler import Part, Scheduler
-from campaign.store import claims, leases
+from campaign.store import leases, placing
 from campaign.wiring import Services, token
 
 log = structlog.get_logger(__name__)
@@ -97,7 +97,7 @@ class Workers:
         """Whether calls that this process placed are still under way (no, when the database is away)."""
         try:
             async with self._services.db.connection() as tx:
-                return await claims.any_under_way(tx, self._services.replica.id)
+                return await placing.any_under_way(tx, self._services.replica.id)
         except DatabaseUnavailable as error:
             log.warning("drain_blind", error=error.what)
             return False

@@ -24,7 +24,7 @@ from campaign.domain.phone import mask
 from campaign.flow import claiming, outcomes
 from campaign.flow.claiming import Claim, ClaimLimits, Dial
 from campaign.flow.outcomes import Terms
-from campaign.store import claims
+from campaign.store import claims, placing
 from campaign.store.database import Database
 from campaign.telephony.addresses import Addresses
 from campaign.telephony.calls import MachineDetection
@@ -312,7 +312,7 @@ class Dialer:
         async def write() -> None:
             async with self._db.transaction() as tx:
                 now = self._clock.now()
-                if await claims.record_not_placed(tx, dial.attempt_id, event, why, code, now):
+                if await placing.record_not_placed(tx, dial.attempt_id, event, why, code, now):
                     await outcomes.close(tx, dial.attempt_id, now, self._terms)
 
         await self._until_written(write)
@@ -342,7 +342,7 @@ class Dialer:
 
             async def write(rows: Sequence[tuple[int, str, str, datetime, datetime]] = rows) -> None:
                 async with self._db.transaction() as tx:
-                    await claims.record_placed(tx, rows)
+                    await placing.record_placed(tx, rows)
                     if self._failures:
                         await claims.hold_pace(tx, None, None, failures=0)
                 self._failures = 0

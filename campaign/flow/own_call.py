@@ -18,11 +18,11 @@ from campaign.flow import outcomes
 from campaign.flow.dialer import Placer, call_request
 from campaign.flow.facts import reserve_for
 from campaign.flow.outcomes import Terms
-from campaign.store import claims, dnc
+from campaign.store import claims, dnc, placing
 from campaign.store import facts as stored
 from campaign.store.accounts import audit
-from campaign.store.claims import OwnCall
 from campaign.store.database import Database, Tx
+from campaign.store.placing import OwnCall
 from campaign.telephony.addresses import Addresses
 from campaign.telephony.gateway import Placed, UnknownResult
 
@@ -67,7 +67,7 @@ async def place(
         now = clock.now()
         closes_at, caller = await _judge(tx, parsed, definition, rulebook, rates, now)
         (slot,), following = pace.slots(row.next_slot_at, now, 1)
-        attempt_id = await claims.write_own_call(
+        attempt_id = await placing.write_own_call(
             tx,
             OwnCall(marker, parsed.e164, caller, slot, closes_at, to_json(definition)),
             replica=replica,
@@ -82,10 +82,10 @@ async def place(
     async with db.transaction() as tx:
         now = clock.now()
         if isinstance(result, Placed):
-            await claims.record_placed(tx, [(attempt_id, result.sid, result.status, sent_at, now)])
+            await placing.record_placed(tx, [(attempt_id, result.sid, result.status, sent_at, now)])
             return attempt_id
         event = AttemptEvent.LOST if isinstance(result, UnknownResult) else AttemptEvent.NOT_SENT
-        if await claims.record_not_placed(tx, attempt_id, event, result.sentence, result.code, now):
+        if await placing.record_not_placed(tx, attempt_id, event, result.sentence, result.code, now):
             await outcomes.close(tx, attempt_id, now, Terms(rates, clock.rate))
     raise Conflict(f"The call was not placed: {result.sentence}", getattr(result, "do", ""), code=result.code)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+import msgspec
 import psycopg
 import sqlalchemy as sa
 from psycopg import sql
@@ -266,7 +267,7 @@ def _with_json(row: Sequence[object], places: Sequence[int]) -> list[object]:
     cells = list(row)
     for place in places:
         if cells[place] is not None:
-            cells[place] = Jsonb(cells[place])
+            cells[place] = Jsonb(cells[place], dumps=msgspec.json.encode)
     return cells
 
 
