@@ -41,6 +41,8 @@ log = structlog.get_logger(__name__)
 
 SYNC_S = 30.0
 """How often a process takes its offset from Postgres anew."""
+ASKED = 4
+"""How often Postgres is asked for one offset: a busy moment must not make the clock jump."""
 
 
 class ServiceClock:
@@ -81,11 +83,17 @@ class ServiceClock:
         await asyncio.sleep(max(0.0, seconds) / self.rate)
 
     async def sync(self, db: Database) -> None:
-        """Take the offset from Postgres, halving the round trip."""
-        before = time.monotonic()
-        told = await db.now()
-        after = time.monotonic()
-        self._real_at_open = told.timestamp() + (after - before) / 2 - (after - self._opened)
+        """Take the offset from Postgres: of a few answers, the one that came quickest, halving its way."""
+        best: tuple[float, float] | None = None
+        for _ in range(ASKED):
+            before = time.monotonic()
+            told = await db.now()
+            after = time.monotonic()
+            offset = told.timestamp() + (after - before) / 2 - (after - self._opened)
+            if best is None or after - before < best[0]:
+                best = (after - before, offset)
+        assert best is not None
+        self._real_at_open = best[1]
 
     async def keep_synced(self, db: Database) -> None:
         """Take the offset anew every 30 real seconds, for as long as the task lives."""

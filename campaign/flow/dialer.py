@@ -273,6 +273,15 @@ class Dialer:
         """Place one call; whatever happens, the attempt's row tells the truth afterwards."""
         request = call_request(self._addresses, dial.definition, dial.marker, dial.phone, dial.caller_id)
         sent_at = self._clock.now()
+        if sent_at - dial.slot_at > self._pace.lateness:
+            # Missed between the sender's look and this task's turn: the call waits for another slot.
+            self.counters.forfeited += 1
+            if self._stopping.is_set():
+                await self._give_back(dial, AttemptEvent.NOT_SENT, "this process is stopping")
+            else:
+                self._waiting.appendleft(dial)
+                self._news.set()
+            return
         result = await self._gateway.place(request)
         self.counters.placed += 1
         name = type(result).__name__
