@@ -66,14 +66,14 @@ def plain(text: str) -> str:
 
 
 def yes_no(text: str) -> bool | None:
-    """Yes, no, or None when it is neither or both."""
+    """Yes, no, or None when it is neither or both; what begins with a no is a no ("no, I'm sure")."""
     said = plain(text)
     if not said or _UNSURE.search(said):
         return None
     said = re.sub(r"\b(?:no problem|no worries|not a problem|why not)\b", "yes", said)
     no, yes = _NO.search(said), _YES.search(_NO.sub(" ", said))
     if no and yes:
-        return no.start() > yes.start() and None
+        return False if no.start() <= len("well ") and no.start() < yes.start() else None
     return True if yes else False if no else None
 
 

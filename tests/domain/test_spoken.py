@@ -18,6 +18,8 @@ NOW = datetime(2026, 11, 24, 10, 0, tzinfo=ZoneInfo("America/New_York"))  # a Tu
         ("Yes", True), ("yeah sure", True), ("Of course!", True), ("no problem", True), ("why not", True),
         ("No", False), ("nope", False), ("not really", False), ("No thanks", False), ("I don't", False),
         ("sí, claro", True), ("nein", False), ("oui", True), ("yes I do", True),
+        ("No, sure, I mean no", False), ("Well no, yes I know", False),
+        ("it was in March, no, April, so I suppose yes, tell me more", None),
         ("maybe", None), ("I'm not sure", None), ("what?", None), ("", None), ("blue", None),
     ],
 )  # fmt: skip
