@@ -9,7 +9,8 @@ demo: setup
 	@.venv/bin/campaign demo
 
 test: setup check
-	.venv/bin/python -m pytest -n $(WORKERS) --dist loadgroup
+	.venv/bin/python -m pytest -n $(WORKERS) --ignore tests/e2e
+	.venv/bin/python -m pytest tests/e2e   # whole houses of processes, one after the other
 
 check: setup
 	.venv/bin/ruff check .

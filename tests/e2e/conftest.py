@@ -1,5 +1,6 @@
 """A database for as long as a module's tests look at one run of the whole house."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from campaign.store.embedded import Attachment
 from tests.conftest import TEMPLATE, address_of, admin
 
-NAME = "whole_house"
+NAME = f"whole_house_{os.getpid()}"
 
 
 @pytest.fixture(scope="module")

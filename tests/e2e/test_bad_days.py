@@ -22,7 +22,7 @@ from tests.support.campaigns import rows
 from tests.support.dialing import running_campaign
 from tests.support.house import START, House, free_port, open_folder
 
-pytestmark = [pytest.mark.xdist_group("e2e"), pytest.mark.timeout(240)]
+pytestmark = pytest.mark.timeout(240)
 
 T = TypeVar("T")
 RATE = 30.0

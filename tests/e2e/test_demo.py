@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.house import open_folder
 
-pytestmark = [pytest.mark.xdist_group("e2e"), pytest.mark.timeout(400)]
+pytestmark = pytest.mark.timeout(400)
 
 NONSENSE = {
     "DATABASE_URL": "postgresql://nobody:secret@127.0.0.1:1/nothing",

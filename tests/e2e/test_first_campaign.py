@@ -19,7 +19,7 @@ from psycopg.rows import dict_row
 from tests.support.files import campaign_toml, contacts_csv, dnc_csv
 from tests.support.house import House, open_folder
 
-pytestmark = [pytest.mark.xdist_group("e2e"), pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 RATE = 10.0
 CPS = 5.0
