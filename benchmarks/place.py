@@ -210,7 +210,7 @@ def best(rounds: Sequence[Round]) -> Round:
     return max(rounds, key=lambda one: one.rate)
 
 
-def run(*, small: bool = False, contacts: int = 6000, cps: float = 5000, rounds: int = 3) -> None:
+def run(*, small: bool = False, contacts: int = 4000, cps: float = 1200, rounds: int = 2) -> None:
     """Measure and print the table."""
     machine.quiet()
     if small:
