@@ -56,7 +56,6 @@ class Round:
     seconds: float
     cpu: float
     statements: float | None = None
-    forfeited: int = 0
 
     @property
     def rate(self) -> float:
@@ -97,10 +96,8 @@ async def prepare(url: str, folder: Path, contacts: int) -> None:
     await db.close()
 
 
-async def dial(url: str, twilio: str, contacts: int, cps: float) -> Round:
-    """All of them by the dialler, from its start until the last SID is durable."""
-    db, clock = Database(url), ServiceClock(TUESDAY)
-    gateway = Gateway(ACCOUNT, ACCOUNT, SECRET, twilio)
+def dialer_of(db: Database, clock: ServiceClock, gateway: Gateway, cps: float, replica: str) -> Dialer:
+    """The service's dialler."""
 
     async def nothing() -> None:
         return None
@@ -108,7 +105,7 @@ async def dial(url: str, twilio: str, contacts: int, cps: float) -> Round:
     async def fault(campaign_id: int | None, why: str) -> None:
         raise RuntimeError(why)
 
-    dialer = Dialer(
+    return Dialer(
         db,
         clock,
         gateway,
@@ -118,12 +115,19 @@ async def dial(url: str, twilio: str, contacts: int, cps: float) -> Round:
             max_calls=None,
             rulebook=read_rulebook(),
             rates=read_rates(Settings()),
-            replica="benchmark",
+            replica=replica,
             marker=token,
         ),
         pause_campaign=fault,
         before_claim=nothing,
     )
+
+
+async def dial(url: str, twilio: str, contacts: int, cps: float) -> Round:
+    """All of them by the dialler, from its start until the last SID is durable."""
+    db, clock = Database(url), ServiceClock(TUESDAY)
+    gateway = Gateway(ACCOUNT, ACCOUNT, SECRET, twilio)
+    dialer = dialer_of(db, clock, gateway, cps, "benchmark")
     with machine.connect(url) as counter:
         counter.execute("SELECT pg_stat_statements_reset()")
         began, cpu = time.perf_counter(), time.process_time()
@@ -144,7 +148,7 @@ async def dial(url: str, twilio: str, contacts: int, cps: float) -> Round:
     await db.close()
     if placed != contacts:
         raise RuntimeError(f"{placed} of {contacts} calls were placed: {dialer.counters}")
-    return Round(contacts, seconds, cpu, float(str(statements)) / contacts, dialer.counters.forfeited)
+    return Round(contacts, seconds, cpu, float(str(statements)) / contacts)
 
 
 async def _many(one: Callable[[int], Awaitable[None]], calls: int) -> Round:
@@ -253,7 +257,6 @@ def show(contacts: int, cps: float, rounds: int, posts: Round, gateway: Round, o
         ],
         "python -m benchmarks place" + (" --small" if contacts == 200 else ""),
     )
-    print(f"Slots forfeited by the dialler: {ours.forfeited}")
 
 
 if __name__ == "__main__":

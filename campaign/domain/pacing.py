@@ -1,26 +1,30 @@
-"""How fast calls start: the account's slots, and how campaigns share them.
+"""How fast calls start: never more than the account's calls per second in any sliding second.
 
 Twilio accepts more than its calls per second and queues the excess for up to 24 hours (TWILIO 4.1), so a
-call accepted at 20:59 could ring at midnight. We therefore pace ourselves, below the allowance in *every*
-sliding second: counting on average doubles the pace at a window's edge. All processes take slots from one
-row in Postgres, spaced a little wider than 1/R, and a slot that was missed by more than `lateness` is
-forfeited: then the sends of any second lie in slots of at most 1 s + lateness, which are at most R.
+call accepted at 20:59 could ring at midnight. We therefore pace ourselves, and counting on average won't do:
+it doubles the pace at a window's edge. One process dials at a time (its tenure stands in Postgres), and it
+keeps the instants of its last R calls: the next one goes out when its own slot has come *and* the call R
+before it went out more than a second ago. Slots spread the calls; what a busy moment held up goes out right
+after it, and the second stays exact whatever the machine does.
 """
 
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-LATENESS_S = 0.003
-"""A slot more than this late is forfeited (real seconds)."""
-MARGIN_S = 0.002
-"""Spared for the way to Twilio, so that jitter does not press two slots into one second."""
+MARGIN_S = 0.003
+"""Added to the second (real seconds), so that jitter on the way to Twilio presses no R + 1 calls into it."""
+SLACK_S = 0.005
+"""Added to a second of slots (real seconds): beyond the margin it lets lateness wear off. Costs 0.5 %."""
 LEAD_S = 0.03
 """A slot is taken at least so far ahead: committing the intent takes some of it (real seconds)."""
 HORIZON_S = 0.25
 """A claim takes at most what the pace allows in this time."""
 REACH_S = 1.0
-"""A slot farther away than this is not taken yet; an intent older than this is gated again."""
+"""A slot farther away than this is not taken yet."""
+TENURE_S = 5.0
+"""How long the process that claimed last is the only one that dials (real seconds)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +32,7 @@ class Pace:
     """The account's allowance.
 
     Args:
-        calls_per_second: R, in clock seconds.
+        calls_per_second: R, in clock seconds; below 1 it is one call in 1/R seconds.
         rate: clock seconds per real second. The machine's own jitter is real, so that on a fast clock it is
             worth more clock time, and the spacing grows accordingly.
     """
@@ -37,19 +41,34 @@ class Pace:
     rate: float = 1.0
 
     @property
-    def lateness(self) -> timedelta:
-        """How late a slot may be used, clock time."""
-        return timedelta(seconds=LATENESS_S * self.rate)
+    def most(self) -> int:
+        """How many calls one window may hold."""
+        return max(1, int(self.calls_per_second))
+
+    @property
+    def window(self) -> timedelta:
+        """The sliding window, clock time: one second, or the time that one call takes below 1 a second."""
+        return timedelta(seconds=max(1.0, 1 / self.calls_per_second))
 
     @property
     def spacing(self) -> timedelta:
-        """From slot to slot, clock time: (1 s + lateness + margin) / R, so 99.5 % of R on a real clock."""
-        return timedelta(seconds=(1 + (LATENESS_S + MARGIN_S) * self.rate) / self.calls_per_second)
+        """From slot to slot, clock time, so 99.5 % of R on a real clock."""
+        return timedelta(seconds=(1 + SLACK_S * self.rate) / self.calls_per_second)
 
     @property
     def reach(self) -> timedelta:
-        """How far ahead a slot may be taken, and how old an intent may be when it goes out."""
+        """How far ahead a slot may be taken."""
         return timedelta(seconds=max(REACH_S * self.rate, self.spacing.total_seconds()))
+
+    @property
+    def stale(self) -> timedelta:
+        """An intent older than this does not go out: it is gated again."""
+        return 2 * self.reach
+
+    @property
+    def tenure(self) -> timedelta:
+        """How long after a claim its process alone dials: longer than any of its intents lives."""
+        return max(timedelta(seconds=TENURE_S * self.rate), self.stale + self.reach)
 
     def available(self, next_slot: datetime, now: datetime) -> int:
         """How many slots a claim may take now: those of the next 250 ms, at least one if it is in reach."""
@@ -61,16 +80,52 @@ class Pace:
             return 1
         return 1 + int((horizon - first) / self.spacing)
 
-    def slots(
-        self, next_slot: datetime, now: datetime, count: int, writing_s: float = 0.0
-    ) -> tuple[list[datetime], datetime]:
-        """The next `count` slots and the one after them; none is nearer than the time it takes to commit.
-
-        Args:
-            writing_s: real seconds that the intents take to write, besides the commit.
-        """
-        first = max(next_slot, now + timedelta(seconds=(LEAD_S + writing_s) * self.rate))
+    def slots(self, next_slot: datetime, now: datetime, count: int) -> tuple[list[datetime], datetime]:
+        """The next `count` slots and the one after them; none is nearer than the time it takes to commit."""
+        first = max(next_slot, now + timedelta(seconds=LEAD_S * self.rate))
         return [first + self.spacing * i for i in range(count)], first + self.spacing * count
+
+    def quiet_after(self, next_slot: datetime) -> datetime:
+        """From when on no second holds a call of those whose slots lie before `next_slot`."""
+        return next_slot + self.stale + self.window
+
+
+class Ticket:
+    """The right to send one call now."""
+
+    __slots__ = ("at",)
+
+    def __init__(self) -> None:
+        self.at = float("inf")
+
+    def sent(self, monotonic: float) -> None:
+        """The call goes out at this instant."""
+        self.at = monotonic
+
+
+class SlidingSecond:
+    """The calls of the last window, by the monotonic clock: a clock that jumps changes nothing.
+
+    Args:
+        pace: the account's allowance.
+    """
+
+    def __init__(self, pace: Pace) -> None:
+        self._span = pace.window.total_seconds() + MARGIN_S * pace.rate
+        self._last: deque[Ticket] = deque(maxlen=pace.most)
+
+    def wait(self, monotonic: float) -> float:
+        """Clock seconds until one more call may go out; infinite while the one R before has a ticket and has
+        not gone out yet."""
+        if len(self._last) < (self._last.maxlen or 1):
+            return 0.0
+        return max(0.0, self._last[0].at + self._span - monotonic)
+
+    def take(self) -> Ticket:
+        """The right to send, to be asked for when `wait` is 0."""
+        ticket = Ticket()
+        self._last.append(ticket)
+        return ticket
 
 
 def share_out(

@@ -32,8 +32,6 @@ MOST = 250
 """Contacts dialled by one claim at the most: more would be judged before the first of them is sent."""
 BREATH = 8
 """After so many contacts judged, calls whose slot has come are sent."""
-LONGEST_WRITING_S = 0.1
-"""The slots of a claim lie no farther ahead because of what its writing takes (real seconds)."""
 IDLE_S = 0.5
 """Wait when nothing is due (real seconds)."""
 
@@ -89,8 +87,8 @@ class Claimer:
         self._definitions: dict[tuple[int, int], CampaignDefinition] = {}
         self._served: dict[int, float] = {}
         self._abandonment = gathering.AbandonmentCounts()
-        self._judging_s = 0.0
-        self._writing_s = 0.0
+        self._holds = False
+        self._took_s = 0.0
 
     async def claim(self, tx: Tx, clock: Clock) -> Claim:
         """Write intents for what is due now.
@@ -108,11 +106,18 @@ class Claimer:
             return Claim([], idle, row.stopped_why)
         if row.held_until is not None and row.held_until > now:
             return Claim([], min(idle, (row.held_until - now).total_seconds()), row.held_why or "held")
-        free = min(MOST, pace.available(row.next_slot_at, now))
+        next_slot = row.next_slot_at
+        if not (self._holds and row.holder == limits.replica) and row.tenure_until is not None:
+            # Another process dials or did: what it sent is not known here, so that its last second must pass.
+            next_slot = max(next_slot, row.tenure_until + pace.window)
+            if row.holder is not None and row.tenure_until > now:
+                wait = (row.tenure_until - now).total_seconds()
+                return Claim([], min(idle, wait), f"{row.holder} dials")
+        free = min(MOST, pace.available(next_slot, now))
         if free == 0:
-            wait = (row.next_slot_at - now - pace.reach).total_seconds()
+            wait = (next_slot - now - pace.reach).total_seconds()
             return Claim([], min(idle, max(wait, pace.spacing.total_seconds() / 10)))
-        campaigns, busy = await claims.running(tx, now)
+        campaigns, busy = await claims.running(tx, now, pace.stale)
         if limits.max_calls is not None:
             free = min(free, limits.max_calls - busy)
         if free <= 0 or not campaigns:
@@ -124,25 +129,24 @@ class Claimer:
             # Judged too slowly to dial by it (the first claims of a process read a lot): judge anew.
             log.info("claim_too_slow", seconds=(judged - now).total_seconds(), contacts=len(intents))
             return Claim([], 0.0, "judging anew")
-        slots, following = pace.slots(row.next_slot_at, judged, len(intents), self._writing_s)
+        slots, following = pace.slots(next_slot, judged, len(intents))
         dials = await self._write(tx, intents, slots, now)
-        self._measure(judged - now, clock.now() - judged)
         if not dials:
             # many were put off, so there may be more: look on at once
             return Claim([], 0.0 if wrote else idle, "nothing is due")
-        await claims.set_pace(tx, following)
-        lead_s = self._judging_s + self._writing_s + LEAD_S
-        lead_s = min(max(HORIZON_S / 2, lead_s), 0.8 * HORIZON_S)  # else the horizon would be taken already
+        await claims.take_pace(tx, following, limits.replica, now + pace.tenure)
+        self._holds = True
+        took_s = (clock.now() - now).total_seconds() / pace.rate
+        # The next claim begins early enough that its slots lie ahead. A slow one is forgotten within some.
+        self._took_s = max(took_s, 0.8 * self._took_s)
+        lead_s = min(max(HORIZON_S / 2, self._took_s + LEAD_S), 0.8 * HORIZON_S)
         lead = timedelta(seconds=lead_s * pace.rate)
         return Claim(dials, max(0.0, (following - lead - clock.now()).total_seconds()))
 
-    def _measure(self, judging: timedelta, writing: timedelta) -> None:
-        """Remember what claims take here: the next one begins early enough, and its slots lie far enough
-        ahead, that none of them is missed. A slow one is forgotten within some claims."""
-        rate = self._limits.pace.rate
-        self._judging_s = max(judging.total_seconds() / rate, 0.8 * self._judging_s)
-        self._writing_s = max(writing.total_seconds() / rate, 0.8 * self._writing_s)
-        self._writing_s = min(self._writing_s, LONGEST_WRITING_S)
+    async def leave(self, tx: Tx, now: datetime) -> None:
+        """Let another process dial; to be called when nothing of this one can go out any more."""
+        if self._holds:
+            await claims.leave_pace(tx, self._limits.replica, now)
 
     async def _decide(
         self, tx: Tx, campaigns: Sequence[RunningCampaign], free: int, now: datetime

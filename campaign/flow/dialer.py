@@ -1,16 +1,18 @@
 """The dialler: claim → decide → commit the intent → place at its slot → record.
 
 One transaction claims due contacts, judges each by every rule, and writes the intents with their slots; it
-commits before Twilio hears of any of them. Each call then goes out at its slot, once. What is not proven is
-unknown and stays held: the number is free again only when Twilio has been asked (flow/reconcile.py).
+commits before Twilio hears of any of them. Each call then goes out once, when its slot has come and the last
+second has room for it (domain/pacing.py). What is not proven is unknown and stays held: the number is free
+again only when Twilio has been asked (flow/reconcile.py).
 """
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from heapq import heappop, heappush
+from functools import partial
 from typing import Any, Protocol, assert_never
 
 import structlog
@@ -19,7 +21,7 @@ from campaign.domain.attempt import AttemptEvent
 from campaign.domain.campaign import CampaignDefinition, Detection
 from campaign.domain.clock import Clock
 from campaign.domain.errors import DatabaseUnavailable
-from campaign.domain.pacing import Pace
+from campaign.domain.pacing import Pace, SlidingSecond, Ticket
 from campaign.domain.phone import mask
 from campaign.flow import claiming, outcomes
 from campaign.flow.claiming import Claim, ClaimLimits, Dial
@@ -46,13 +48,16 @@ POLL_S = 0.5
 GROUP_S = 0.01
 """Answers of Twilio are recorded together, this often (real seconds)."""
 SHORTEST_S = 0.001
-"""The sender sleeps at least so long (real seconds): slots that come closer together are used together."""
+"""The sender sleeps at least so long (real seconds): calls that come closer together go out together."""
 LONGEST_S = 0.05
 """The sender looks at least this often whether it should stop (real seconds)."""
-CROWD = 20
-"""So many calls without a slot ask for new ones before the slots at hand are used up."""
+BEHIND_S = 0.1
+"""Nothing is claimed while the next call is so much later than its slot (real seconds): this machine can't
+keep up, and intents should go out fresh."""
 BREAKER_AT = 5
 """So many failures in a row hold all dialling for a while."""
+THROTTLED_S = 0.5
+"""The first hold after a 429 that names no time; doubled with each that follows (real seconds)."""
 LONGEST_HOLD_S = 60.0
 
 DETECTION: Mapping[Detection, MachineDetection] = {
@@ -65,7 +70,7 @@ DETECTION: Mapping[Detection, MachineDetection] = {
 class Placer(Protocol):
     """What the dialler needs of the gateway."""
 
-    async def place(self, request: CallRequest) -> PlaceResult: ...
+    async def place(self, request: CallRequest, leaves: Callable[[], None]) -> PlaceResult: ...
 
 
 @dataclass
@@ -74,7 +79,6 @@ class Counters:
 
     placed: int = 0
     results: dict[str, int] = field(default_factory=dict)
-    forfeited: int = 0
 
 
 def call_request(
@@ -127,16 +131,17 @@ class Dialer:
         self._pause_campaign = pause_campaign
         self._before_claim = before_claim
         self._pace: Pace = limits.pace
+        self._behind = timedelta(seconds=BEHIND_S * limits.pace.rate)
         self._terms = Terms(limits.rates, limits.pace.rate)
         self._claimer = claiming.Claimer(limits)
         self._stopping = asyncio.Event()
         self._sending: set[asyncio.Task[None]] = set()
         self._answers: asyncio.Queue[tuple[Dial, datetime, datetime, Placed]] = asyncio.Queue()
         self._waiting: deque[Dial] = deque()
-        self._slots: list[datetime] = []
+        self._second = SlidingSecond(self._pace)
         self._news = asyncio.Event()
-        self._asking: asyncio.Task[None] | None = None
         self._failures = 0
+        self._held_until: datetime | None = None
         self.counters = Counters()
 
     # ── the loop ───────────────────────────────────────────────────────────────────────────────────────
@@ -157,6 +162,7 @@ class Dialer:
             await self._answers.join()
             recorder.cancel()
             await asyncio.gather(recorder, return_exceptions=True)
+            await self._leave()
 
     def stop(self) -> None:
         """Claim nothing more; intents whose slot has not come are given back."""
@@ -169,6 +175,8 @@ class Dialer:
         Returns:
             clock seconds to wait before the next.
         """
+        if self._waiting and self._clock.now() - self._waiting[0].slot_at > self._behind:
+            return BEHIND_S / 4 * self._pace.rate
         try:
             await self._before_claim()
             claim = await self.claim()
@@ -176,8 +184,6 @@ class Dialer:
             log.warning("claim_failed", error=error.what)
             return POLL_S * self._pace.rate
         self._waiting.extend(claim.dials)
-        for dial in claim.dials:
-            heappush(self._slots, dial.slot_at)
         self._news.set()
         return claim.wait_s
 
@@ -185,6 +191,12 @@ class Dialer:
         """Claim what the pace allows now: one transaction, see claiming.Claimer."""
         async with self._db.transaction() as tx:
             return await self._claimer.claim(tx, self._clock)
+
+    async def _leave(self) -> None:
+        """Let another process dial at once. If the database is away, it waits for the end of the tenure."""
+        with contextlib.suppress(DatabaseUnavailable):
+            async with self._db.transaction() as tx:
+                await self._claimer.leave(tx, self._clock.now())
 
     async def _pause(self, seconds: float) -> None:
         sleep = asyncio.ensure_future(self._clock.sleep(seconds))
@@ -194,95 +206,56 @@ class Dialer:
             task.cancel()
         await asyncio.gather(sleep, stop, return_exceptions=True)
 
-    # ── slots ──────────────────────────────────────────────────────────────────────────────────────────
+    # ── sending ────────────────────────────────────────────────────────────────────────────────────────
 
     async def _send_on_time(self) -> None:
-        """Send the calls in their order, one for each slot whose instant has come.
+        """Send the calls in their order, each when its slot has come and the last second has room for it.
 
-        Slots are alike: when one was missed (this process was busy), the next call takes the next one, and
-        only what is left without any at the end asks for new ones. A call never goes out before the slot of
-        its own intent.
+        What a busy moment held up goes out right after it: slots are never lost, the second is never passed.
         """
         while not self._stopping.is_set():
             if not self._waiting:
                 self._news.clear()
                 await self._news.wait()
-            elif not self._slots:
-                self._ask_for_slots()
-                await self._clock.sleep(SHORTEST_S * self._pace.rate)
+                continue
+            dial, now = self._waiting[0], self._clock.now()
+            if now - dial.intent_at > self._pace.stale:
+                self._waiting.popleft()
+                why = "the intent grew too old; it is gated again"
+                self._start(self._give_back(dial, AttemptEvent.NOT_SENT, why))
+                continue
+            opens = max(dial.slot_at, self._held_until or dial.slot_at)
+            left = max((opens - now).total_seconds(), self._second.wait(self._clock.monotonic()))
+            if left > 0:
+                left = max(min(left / self._pace.rate, LONGEST_S), SHORTEST_S)
+                await self._clock.sleep(left * self._pace.rate)
             else:
-                left = (self._slots[0] - self._clock.now()).total_seconds() / self._pace.rate
-                if left > 0:
-                    await self._clock.sleep(min(max(left, SHORTEST_S), LONGEST_S) * self._pace.rate)
-                else:
-                    self._use_slot(heappop(self._slots))
-        if self._asking is not None:
-            await self._asking
+                self._waiting.popleft()
+                self._start(self._send(dial, self._second.take()))
         for dial in self._waiting:
             self._start(self._give_back(dial, AttemptEvent.NOT_SENT, "this process is stopping"))
         self._waiting.clear()
-
-    def _use_slot(self, slot: datetime) -> None:
-        """Send the first call in this slot, unless the slot is missed or the intent has grown too old."""
-        now = self._clock.now()
-        if now - slot > self._pace.lateness:
-            self.counters.forfeited += 1
-            if len(self._waiting) - len(self._slots) >= CROWD:
-                self._ask_for_slots()
-            return
-        dial = self._waiting.popleft()
-        if now - dial.intent_at > 2 * self._pace.reach:
-            why = "the intent grew too old; it is gated again"
-            self._start(self._give_back(dial, AttemptEvent.NOT_SENT, why))
-            return
-        dial.slot_at = slot
-        self._start(self._send(dial))
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         self._sending.add(task)
         task.add_done_callback(self._sending.discard)
 
-    def _ask_for_slots(self) -> None:
-        if self._asking is None or self._asking.done():
-            self._asking = asyncio.create_task(self._take_later_slots(), name="dialer-slots")
-
-    async def _take_later_slots(self) -> None:
-        """New slots for all calls that have missed theirs, in one transaction: they come in crowds."""
-        missing = len(self._waiting) - len(self._slots)
-        why = "its slot was missed and no other is near; it is gated again"
-        slots: list[datetime] = []
-        try:
-            async with self._db.transaction() as tx:
-                pace = await claims.lock_pace(tx)
-                now = self._clock.now()
-                slots, _ = self._pace.slots(pace.next_slot_at, now, missing)
-                slots = [] if pace.stopped_why else [slot for slot in slots if slot - now <= self._pace.reach]
-                if slots:
-                    await claims.set_pace(tx, slots[-1] + self._pace.spacing)
-        except DatabaseUnavailable as error:
-            slots, why = [], f"its slot was missed while the database was away ({error.what})"
-        for slot in slots:
-            heappush(self._slots, slot)
-        for _ in range(missing - len(slots)):
-            self._start(self._give_back(self._waiting.pop(), AttemptEvent.NOT_SENT, why))
-
     # ── one call ───────────────────────────────────────────────────────────────────────────────────────
 
-    async def _send(self, dial: Dial) -> None:
+    async def _send(self, dial: Dial, ticket: Ticket) -> None:
         """Place one call; whatever happens, the attempt's row tells the truth afterwards."""
         request = call_request(self._addresses, dial.definition, dial.marker, dial.phone, dial.caller_id)
-        sent_at = self._clock.now()
-        if sent_at - dial.slot_at > self._pace.lateness:
-            # Missed between the sender's look and this task's turn: the call waits for another slot.
-            self.counters.forfeited += 1
-            if self._stopping.is_set():
-                await self._give_back(dial, AttemptEvent.NOT_SENT, "this process is stopping")
-            else:
-                self._waiting.appendleft(dial)
-                self._news.set()
-            return
-        result = await self._gateway.place(request)
+        left: list[datetime] = []
+
+        def leaves() -> None:
+            left.append(self._clock.now())
+            ticket.sent(self._clock.monotonic())
+
+        result = await self._gateway.place(request, leaves)
+        if not left:
+            leaves()  # no connection; its place in the second counts as used all the same
+        sent_at = left[0]
         self.counters.placed += 1
         name = type(result).__name__
         self.counters.results[name] = self.counters.results.get(name, 0) + 1
@@ -290,9 +263,9 @@ class Dialer:
             self._answers.put_nowait((dial, sent_at, self._clock.now(), result))
         else:
             log.info("not_placed", phone=mask(dial.phone), result=name, code=result.code, why=result.sentence)
-            await self._settle(dial, result)
+            await self._settle(dial, result, sent_at)
 
-    async def _settle(self, dial: Dial, result: PlaceResult) -> None:
+    async def _settle(self, dial: Dial, result: PlaceResult, sent_at: datetime) -> None:
         """Write what Twilio's answer proves, and hold or pause what it calls for."""
         match result:
             case Placed():
@@ -304,14 +277,17 @@ class Dialer:
                 whose = None if result.scope == "account" else dial.campaign_id
                 await self._pause_campaign(whose, f"{result.sentence} {result.do}")
             case Throttled():
+                if self._is_news(sent_at):
+                    self._failures += 1
+                    pause = min(THROTTLED_S * 2.0 ** (self._failures - 1), LONGEST_HOLD_S)
+                    await self._hold(result.retry_after or pause, result.sentence)
                 await self._give_back(dial, AttemptEvent.NOT_SENT, result.sentence, result.code)
-                await self._hold(result.retry_after, result.sentence)
             case NotSent():
                 await self._give_back(dial, AttemptEvent.NOT_SENT, result.sentence)
-                await self._failed(result.sentence)
+                await self._failed(result.sentence, sent_at)
             case UnknownResult():
                 await self._give_back(dial, AttemptEvent.LOST, result.sentence, result.code)
-                await self._failed(result.sentence)
+                await self._failed(result.sentence, sent_at)
             case _:
                 assert_never(result)
 
@@ -348,31 +324,39 @@ class Dialer:
             while not self._answers.empty():
                 group.append(self._answers.get_nowait())
             rows = [(d.attempt_id, r.sid, r.status, sent, done) for d, sent, done, r in group]
+            recovered = self._failures > 0 and any(self._is_news(sent) for _, sent, _, _ in group)
 
-            async def write(rows: Sequence[tuple[int, str, str, datetime, datetime]] = rows) -> None:
-                async with self._db.transaction() as tx:
-                    await placing.record_placed(tx, rows)
-                    if self._failures:
-                        await claims.hold_pace(tx, None, None, failures=0)
-                self._failures = 0
-
-            await self._until_written(write)
+            await self._until_written(partial(self._write_placed, rows, recovered))
             for _ in group:
                 self._answers.task_done()
 
-    async def _failed(self, why: str) -> None:
-        """Count a failure that says nothing of the number; several in a row open the breaker."""
-        self._failures += 1
-        if self._failures >= BREAKER_AT:
-            await self._hold(min(2.0 ** (self._failures - BREAKER_AT), LONGEST_HOLD_S), why)
+    async def _write_placed(
+        self, rows: Sequence[tuple[int, str, str, datetime, datetime]], recovered: bool
+    ) -> None:
+        async with self._db.transaction() as tx:
+            await placing.record_placed(tx, rows)
+            if recovered:
+                await claims.hold_pace(tx, None, None, failures=0)
+        if recovered:
+            self._failures = 0
 
-    async def _hold(self, seconds: float | None, why: str) -> None:
+    def _is_news(self, sent_at: datetime) -> bool:
+        """Whether an answer tells how Twilio is now: one that was under way before the last hold does not."""
+        return self._held_until is None or sent_at >= self._held_until
+
+    async def _failed(self, why: str, sent_at: datetime) -> None:
+        """Count a failure that says nothing of the number; several in a row open the breaker."""
+        if self._is_news(sent_at):
+            self._failures += 1
+            if self._failures >= BREAKER_AT:
+                await self._hold(min(2.0 ** (self._failures - BREAKER_AT), LONGEST_HOLD_S), why)
+
+    async def _hold(self, seconds: float, why: str) -> None:
         """Hold all dialling of all processes for real seconds, with the reason that `status` shows."""
-        self._failures += 1
-        pause = seconds if seconds is not None else min(2.0 ** min(self._failures, 6), LONGEST_HOLD_S)
+        until = self._clock.now() + timedelta(seconds=seconds * self._pace.rate)
+        self._held_until = max(until, self._held_until or until)
 
         async def write() -> None:
-            until = self._clock.now() + timedelta(seconds=pause * self._pace.rate)
             async with self._db.transaction() as tx:
                 await claims.hold_pace(tx, until, why, failures=self._failures)
 

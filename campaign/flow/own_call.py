@@ -24,7 +24,7 @@ from campaign.store.accounts import audit
 from campaign.store.database import Database, Tx
 from campaign.store.placing import OwnCall
 from campaign.telephony.addresses import Addresses
-from campaign.telephony.gateway import Placed, UnknownResult
+from campaign.telephony.gateway import NotSent, Placed, PlaceResult, UnknownResult
 
 LEASE_S = 30.0
 CALLER_WORDS = "asked for by the person who runs this command"
@@ -66,7 +66,9 @@ async def place(
         await dnc.lock_shared(tx)
         now = clock.now()
         closes_at, caller = await _judge(tx, parsed, definition, rulebook, rates, now)
-        (slot,), following = pace.slots(row.next_slot_at, now, 1)
+        # The dialler's own last second is not known here: all it may still send, and a second more, must pass
+        # before this call, and a second after it.
+        slot = max(pace.quiet_after(row.next_slot_at), now)
         attempt_id = await placing.write_own_call(
             tx,
             OwnCall(marker, parsed.e164, caller, slot, closes_at, to_json(definition)),
@@ -74,11 +76,16 @@ async def place(
             lease_until=slot + timedelta(seconds=LEASE_S * pace.rate),
             now=now,
         )
-        await claims.set_pace(tx, following)
+        await claims.move_pace(tx, slot + pace.reach + pace.window)
         await audit(tx, actor, "call_me", f"attempt:{attempt_id}", now, {"to": phone.mask(parsed.e164)})
     await clock.sleep((slot - clock.now()).total_seconds())
     sent_at = clock.now()
-    result = await gateway.place(call_request(addresses, definition, marker, parsed.e164, caller))
+    result: PlaceResult
+    if sent_at - slot > pace.reach:
+        result = NotSent("This machine was too busy to place it at its time; try again.")
+    else:
+        request = call_request(addresses, definition, marker, parsed.e164, caller)
+        result = await gateway.place(request, lambda: None)
     async with db.transaction() as tx:
         now = clock.now()
         if isinstance(result, Placed):

@@ -7,7 +7,7 @@ per number) is still true when it commits.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -18,9 +18,11 @@ from campaign.store.database import Tx
 
 @dataclass(frozen=True, slots=True)
 class PaceRow:
-    """The account's pace as it stands: the next free slot, and a hold with its reason."""
+    """The account's pace as it stands: the next free slot, who dials, and a hold with its reason."""
 
     next_slot_at: datetime
+    holder: str | None
+    tenure_until: datetime | None
     held_until: datetime | None
     held_why: str | None
     failures: int
@@ -33,7 +35,7 @@ async def lock_pace(tx: Tx) -> PaceRow:
         await tx.execute(
             text(
                 """
-                SELECT p.next_slot_at, p.held_until, p.held_why, p.failures,
+                SELECT p.next_slot_at, p.holder, p.tenure_until, p.held_until, p.held_why, p.failures,
                        CASE WHEN i.dialling_stopped_at IS NOT NULL
                             THEN coalesce(i.dialling_stopped_why, 'all dialling is stopped')
                        END AS stopped_why
@@ -43,12 +45,28 @@ async def lock_pace(tx: Tx) -> PaceRow:
             )
         )
     ).one()
-    return PaceRow(row.next_slot_at, row.held_until, row.held_why, row.failures, row.stopped_why)
+    return PaceRow(**row._mapping)
 
 
-async def set_pace(tx: Tx, next_slot_at: datetime) -> None:
+async def move_pace(tx: Tx, next_slot_at: datetime) -> None:
     """Move the next free slot."""
     await tx.execute(text("UPDATE pace SET next_slot_at = :at WHERE id = 1"), {"at": next_slot_at})
+
+
+async def take_pace(tx: Tx, next_slot_at: datetime, holder: str, tenure_until: datetime) -> None:
+    """Move the next free slot; until then only the holder dials."""
+    await tx.execute(
+        text("UPDATE pace SET next_slot_at = :at, holder = :holder, tenure_until = :until WHERE id = 1"),
+        {"at": next_slot_at, "holder": holder, "until": tenure_until},
+    )
+
+
+async def leave_pace(tx: Tx, holder: str, now: datetime) -> None:
+    """End the holder's tenure: nothing of it goes out any more."""
+    await tx.execute(
+        text("UPDATE pace SET holder = NULL, tenure_until = :now WHERE id = 1 AND holder = :holder"),
+        {"holder": holder, "now": now},
+    )
 
 
 async def hold_pace(tx: Tx, until: datetime | None, why: str | None, *, failures: int) -> None:
@@ -71,11 +89,16 @@ class RunningCampaign:
     calls_per_second: float | None
     busy: int
     recent: int
-    """Slots taken within its last second (or the longer time that one call takes below 1 a second)."""
+    """Calls of its last second (or the longer time that one call takes below 1 a second), and those that are
+    about to go out."""
 
 
-async def running(tx: Tx, now: datetime) -> tuple[list[RunningCampaign], int]:
-    """Campaigns that may dial now, and the account's lines in use by anything."""
+async def running(tx: Tx, now: datetime, stale: timedelta) -> tuple[list[RunningCampaign], int]:
+    """Campaigns that may dial now, and the account's lines in use by anything.
+
+    Args:
+        stale: an intent older than this does not go out.
+    """
     rows = await tx.execute(
         text(
             """
@@ -84,8 +107,8 @@ async def running(tx: Tx, now: datetime) -> tuple[list[RunningCampaign], int]:
                      WHERE a.campaign_id = c.id AND a.settled_at IS NULL) AS busy,
                    CASE WHEN c.calls_per_second IS NULL THEN 0 ELSE
                    (SELECT count(*) FROM attempts a
-                     WHERE a.campaign_id = c.id
-                       AND a.intent_at > :now - 2 * per_call AND a.slot_at > :now - per_call)
+                     WHERE a.campaign_id = c.id AND a.intent_at > :now - per_call - :stale
+                       AND (a.state = 'placing' OR coalesce(a.sent_at, a.slot_at) > :now - per_call))
                    END AS recent
               FROM campaigns c
              CROSS JOIN LATERAL (
@@ -97,7 +120,7 @@ async def running(tx: Tx, now: datetime) -> tuple[list[RunningCampaign], int]:
              ORDER BY c.id
             """
         ),
-        {"now": now},
+        {"now": now, "stale": stale},
     )
     found = [
         RunningCampaign(

@@ -124,6 +124,8 @@ pace = sa.Table(
     _at("held_until"),
     sa.Column("held_why", sa.Text),
     sa.Column("failures", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("holder", sa.Text, comment="the replica that dials; the others wait for the end of its tenure"),
+    _at("tenure_until"),
     sa.CheckConstraint("id = 1", name="one_row"),
     comment="One row: the account's next free slot. Whoever claims contacts locks it first",
 )

@@ -6,7 +6,7 @@ has been asked (`find`). All HTTP goes through transport.py: real time-outs, no 
 """
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, assert_never
@@ -43,6 +43,7 @@ from campaign.telephony.transport import (
     ThrottledFault,
     Transport,
     TransportFault,
+    told_when_sent,
 )
 
 __all__ = [
@@ -76,6 +77,10 @@ _NO_ENVIRONMENT = {"TWILIO_EDGE": "", "TWILIO_REGION": ""}
 TWILIO_EDGE or TWILIO_REGION set there would rewrite the host."""
 
 
+def _unheard() -> None:
+    return None
+
+
 class Gateway:
     """One Twilio account over one set of connections.
 
@@ -106,10 +111,15 @@ class Gateway:
         """Close all connections."""
         await self._transport.close()
 
-    async def place(self, request: CallRequest) -> PlaceResult:
-        """Ask Twilio for one call, once. Never raises for anything that Twilio or the network does."""
+    async def place(self, request: CallRequest, leaves: Callable[[], None] = _unheard) -> PlaceResult:
+        """Ask Twilio for one call, once. Never raises for anything that Twilio or the network does.
+
+        Args:
+            leaves: called at the instant when the request goes out; never when there is no connection.
+        """
         try:
-            call = await self._client.calls.create_async(**_create_arguments(request))
+            with told_when_sent(leaves):
+                call = await self._client.calls.create_async(**_create_arguments(request))
             return _placed(call)
         except NotSentFault as fault:
             return NotSent(str(fault))

@@ -10,8 +10,10 @@ add nothing (and its types are unknown to mypy).
 """
 
 import base64
+import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlencode, urlsplit
 
@@ -23,6 +25,29 @@ TOTAL_SECONDS = 10.0
 KEEP_ALIVE_SECONDS = 15.0
 """Shorter than any server's own idle limit: a POST on a connection that the server is just closing has an
 unknown result, which holds a contact for minutes."""
+
+
+_LEAVES: ContextVar[Callable[[], None] | None] = ContextVar("_LEAVES", default=None)
+
+
+@contextlib.contextmanager
+def told_when_sent(leaves: Callable[[], None]) -> Iterator[None]:
+    """Within the block `leaves` is called right before the body of a request is written to its connection.
+
+    The library stands between its caller and `Transport.request` and hands nothing through.
+    """
+    token = _LEAVES.set(leaves)
+    try:
+        yield
+    finally:
+        _LEAVES.reset(token)
+
+
+async def _body_leaves(_session: object, context: object, _sent: object) -> None:
+    """aiohttp's signal for each chunk of a body; ours are one chunk."""
+    leaves = getattr(context, "trace_request_ctx", None)
+    if leaves is not None:
+        leaves()
 
 
 class TransportFault(Exception):
@@ -106,6 +131,7 @@ class Transport:
                 data=urlencode(_pairs(data)).encode() if data else None,
                 headers=sent_headers,
                 allow_redirects=False,
+                trace_request_ctx=_LEAVES.get(),
             ) as answer:
                 text = (await answer.read()).decode("utf-8", "replace")
                 if answer.status == 429:
@@ -127,6 +153,8 @@ class Transport:
     def _open(self) -> aiohttp.ClientSession:
         # Made at first use: aiohttp wants a running loop.
         if self._session is None:
+            tracing = aiohttp.TraceConfig()
+            tracing.on_request_chunk_sent.append(_body_leaves)
             self._session = aiohttp.ClientSession(
                 timeout=self._timeout,
                 connector=aiohttp.TCPConnector(
@@ -134,6 +162,7 @@ class Transport:
                 ),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 trust_env=False,
+                trace_configs=[tracing],
             )
         return self._session
 

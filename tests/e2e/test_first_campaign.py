@@ -272,15 +272,12 @@ def test_calls_to_one_number_never_overlap(ran: Ran) -> None:
 
 
 def test_the_pace_holds_and_is_used(ran: Ran) -> None:
-    # No second holds more: proven on a virtual clock (tests/flow/test_dialer.py). Here ten clock seconds
-    # pass in a second, so that a few milliseconds of the machine's own bring one more call into a second by
-    # our clock, and more by Twilio's receipt; longer windows are exact.
     sent = sorted(a["sent_at"].timestamp() for a in ran.attempts if a["sent_at"])
     assert len(sent) > 1000
-    assert most_within(sent, 1.0) <= CPS + 1
-    assert most_within(sent, 10.0) <= 10 * CPS
+    assert most_within(sent, 1.0) <= CPS
+    # Ten clock seconds pass in a second here, so that 10 ms on the way to Twilio are a tenth of a second.
     received = sorted(create["at"] for create in ran.creates)
-    assert most_within(received, 10.0) <= 10 * CPS
+    assert most_within(received, 2.0) <= 2 * CPS
     assert most_within(received, 60.0) <= 60 * CPS
 
 

@@ -47,7 +47,14 @@ async def test_every_due_contact_is_dialled_once_and_its_sid_is_recorded(db: Dat
     assert found[0]["n"] == 30
 
 
-async def test_the_pace_is_kept_in_every_second_and_used_by_two_processes_and_two_campaigns(
+async def sent_instants(db: Database) -> list[float]:
+    sent = await rows(
+        db, "SELECT extract(epoch FROM sent_at)::float8 AS at FROM attempts WHERE sent_at IS NOT NULL"
+    )
+    return [row["at"] for row in sent]
+
+
+async def test_the_pace_is_kept_in_every_second_by_two_processes_and_shared_by_two_campaigns(
     db: Database,
 ) -> None:
     clock = moved_clock()
@@ -62,13 +69,83 @@ async def test_the_pace_is_kept_in_every_second_and_used_by_two_processes_and_tw
                 return len(simulator.creates) == 120
 
             await until(all_placed, clock)
-    sent = await rows(
-        db, "SELECT extract(epoch FROM sent_at)::float8 AS at FROM attempts WHERE sent_at IS NOT NULL"
-    )
+    sent = await sent_instants(db)
     assert len(sent) == 120
-    assert worst_second([row["at"] for row in sent]) <= 30
+    assert worst_second(sent) <= 30
     first_half = Counter(create.to < phone(100) for create in simulator.creates[:60])
     assert abs(first_half[True] - first_half[False]) <= 12
+    (dialled,) = await rows(db, "SELECT count(DISTINCT replica) AS n FROM attempts")
+    assert dialled["n"] == 1, "one dials, the other stands by"
+
+
+async def test_when_the_process_that_dials_ends_the_other_goes_on_and_no_second_holds_more(
+    db: Database,
+) -> None:
+    clock = moved_clock()
+    async with twilio(clock) as (simulator, gateway):
+        await running_campaign(db, clock, 40, pacing={"lines": 100})
+        first = dialer(db, clock, gateway, cps=20, name="first")
+        second = dialer(db, clock, gateway, cps=20, name="second")
+
+        async def placed(count: int) -> bool:
+            return len(simulator.creates) >= count
+
+        async with dialling(first):
+            await until(lambda: placed(10), clock)
+            async with dialling(second):
+                first.stop()
+
+                async def all_tried() -> bool:  # what the first one gave back is due again a minute later
+                    found = await states(db)
+                    return found["placed"] + found["not_placed"] == 40
+
+                await until(all_tried, clock)
+    replicas = await rows(db, "SELECT DISTINCT replica FROM attempts WHERE sent_at IS NOT NULL")
+    assert {row["replica"] for row in replicas} == {"first", "second"}
+    assert worst_second(await sent_instants(db)) <= 20
+    assert len({create.to for create in simulator.creates}) == len(simulator.creates)
+
+
+async def test_another_process_dials_only_after_the_tenure_of_one_that_vanished(db: Database) -> None:
+    clock = moved_clock(rate=10)
+    async with twilio(clock) as (simulator, gateway):
+        await running_campaign(db, clock, 40, pacing={"lines": 100})
+        vanished = dialer(db, clock, gateway, cps=2, name="vanished")
+        claim = await vanished.claim()
+        (pace,) = await rows(db, "SELECT holder, tenure_until FROM pace")
+        assert (len(claim.dials) > 0, pace["holder"]) == (True, "vanished")
+        async with dialling(dialer(db, clock, gateway, cps=2, name="second")):
+
+            async def some() -> bool:
+                return len(simulator.creates) >= 4
+
+            await until(some, clock)
+    found = await rows(db, "SELECT min(sent_at) AS first FROM attempts WHERE replica = 'second'")
+    assert found[0]["first"] > pace["tenure_until"] + timedelta(seconds=1)
+
+
+async def test_a_new_process_of_the_same_name_does_not_know_the_last_second_and_waits(db: Database) -> None:
+    clock = moved_clock()
+    async with twilio(clock) as (_, gateway):
+        await running_campaign(db, clock, 40, pacing={"lines": 100})
+        assert (await dialer(db, clock, gateway, cps=2).claim()).dials
+        again = await dialer(db, clock, gateway, cps=2).claim()
+        assert (list(again.dials), again.why_idle) == ([], "replica dials")
+
+
+async def test_calls_that_are_ready_wait_out_a_hold(db: Database) -> None:
+    clock = moved_clock()
+    async with twilio(clock, faults=Faults(rest_429=1.0, rest_retry_after=5)) as (simulator, gateway):
+        await running_campaign(db, clock, 200, pacing={"lines": 1000})
+        one = dialer(db, clock, gateway, cps=200)
+        async with dialling(one):
+
+            async def given_back() -> bool:
+                (settled,) = await rows(db, "SELECT count(*) AS n FROM attempts WHERE settled_at IS NOT NULL")
+                return settled["n"] >= 50
+
+            await until(given_back, clock)
+        assert one.counters.placed < 40, "the rest of the first claim was never sent into the hold"
 
 
 async def test_no_more_calls_are_up_than_a_campaign_has_lines_and_the_account_allows(db: Database) -> None:
