@@ -22,8 +22,8 @@ from tests.support.house import House, open_folder
 pytestmark = pytest.mark.timeout(300)
 
 RATE = 10.0
-CPS = 5.0
-LONGEST_S = 200.0
+CPS = 3.0
+LONGEST_S = 240.0
 MOST = 2
 """Attempts for each contact."""
 LATER = datetime.fromisoformat("2026-11-24T12:30:00-05:00")
@@ -275,9 +275,9 @@ def test_the_pace_holds_and_is_used(ran: Ran) -> None:
     sent = sorted(a["sent_at"].timestamp() for a in ran.attempts if a["sent_at"])
     assert len(sent) > 1000
     assert most_within(sent, 1.0) <= CPS
-    # Ten clock seconds pass in a second here, so that 10 ms on the way to Twilio are a tenth of a second.
+    # Ten clock seconds pass in a second here: when the simulator is busy for 0.1 s, what arrives in that time
+    # is received in one clock second. Longer windows are exact.
     received = sorted(create["at"] for create in ran.creates)
-    assert most_within(received, 2.0) <= 2 * CPS
     assert most_within(received, 60.0) <= 60 * CPS
 
 
