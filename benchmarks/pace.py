@@ -18,7 +18,7 @@ from benchmarks import machine
 from benchmarks.place import ACCOUNT, SECRET, TUESDAY, dialer_of, prepare
 from campaign.store.database import Database
 from campaign.telephony.gateway import Gateway
-from campaign.wiring import ServiceClock
+from campaign.wiring import ServiceClock, settle_memory
 
 
 async def dial(url: str, twilio: str, cps: float, name: str) -> None:
@@ -28,6 +28,7 @@ async def dial(url: str, twilio: str, cps: float, name: str) -> None:
     await clock.sync(db)
     gateway = Gateway(ACCOUNT, ACCOUNT, SECRET, twilio)
     dialer = dialer_of(db, clock, gateway, cps, name)
+    settle_memory()
     running = asyncio.create_task(dialer.run())
     print("dialling", flush=True)
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)

@@ -29,7 +29,7 @@ from campaign.store.database import Database
 from campaign.telephony.addresses import Addresses
 from campaign.telephony.gateway import Gateway, Placed
 from campaign.telephony.transport import basic_auth
-from campaign.wiring import ServiceClock, read_rates, read_rulebook, token
+from campaign.wiring import ServiceClock, read_rates, read_rulebook, settle_memory, token
 
 TUESDAY = datetime(2026, 11, 24, 15, 0, tzinfo=UTC)
 """10:00 in New York: the same windows are open whenever this runs."""
@@ -214,7 +214,7 @@ def best(rounds: Sequence[Round]) -> Round:
     return max(rounds, key=lambda one: one.rate)
 
 
-def run(*, small: bool = False, contacts: int = 4000, cps: float = 1200, rounds: int = 2) -> None:
+def run(*, small: bool = False, contacts: int = 6000, cps: float = 5000, rounds: int = 2) -> None:
     """Measure and print the table."""
     machine.quiet()
     if small:
@@ -227,6 +227,7 @@ def run(*, small: bool = False, contacts: int = 4000, cps: float = 1200, rounds:
         machine.server(folder, counting=True) as database,
         machine.child("stubs", "twilio") as (_, twilio),
     ):
+        settle_memory()
         asyncio.run(prepare(database.url, folder, contacts))
         for number in range(rounds):
             posts.append(_in_loop(bare(twilio, contacts)))

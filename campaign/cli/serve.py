@@ -19,7 +19,7 @@ from campaign.cli.workers import Workers
 from campaign.domain.errors import CampaignError, SettingsError
 from campaign.settings import Settings
 from campaign.web.app import create_app
-from campaign.wiring import open_services
+from campaign.wiring import open_services, settle_memory
 
 log = structlog.get_logger(__name__)
 
@@ -98,6 +98,7 @@ async def _serve(settings: Settings, role: Role, listener: socket.socket, ready_
             )
         )
         stop = _on_signals(server)
+        settle_memory()
         async with workers.running():
             serving = asyncio.create_task(server.serve(sockets=[listener]))
             bound_host, bound_port = listener.getsockname()[:2]

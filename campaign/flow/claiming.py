@@ -28,7 +28,7 @@ log = structlog.get_logger(__name__)
 
 LOOK_AHEAD = 50
 """Rows looked at beyond the slots, so that people who wait or are blocked don't use up a claim."""
-MOST = 250
+MOST = 500
 """Contacts dialled by one claim at the most: more would be judged before the first of them is sent."""
 BREATH = 8
 """After so many contacts judged, calls whose slot has come are sent."""

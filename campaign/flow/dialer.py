@@ -51,9 +51,11 @@ SHORTEST_S = 0.001
 """The sender sleeps at least so long (real seconds): calls that come closer together go out together."""
 LONGEST_S = 0.05
 """The sender looks at least this often whether it should stop (real seconds)."""
-BEHIND_S = 0.1
+TOGETHER = 8
+"""After so many calls the rest of this process has its turn: claims and conversations go on."""
+BEHIND_S = 0.5
 """Nothing is claimed while the next call is so much later than its slot (real seconds): this machine can't
-keep up, and intents should go out fresh."""
+keep up, and an intent that grew too old would only be given back."""
 BREAKER_AT = 5
 """So many failures in a row hold all dialling for a while."""
 THROTTLED_S = 0.5
@@ -176,7 +178,7 @@ class Dialer:
             clock seconds to wait before the next.
         """
         if self._waiting and self._clock.now() - self._waiting[0].slot_at > self._behind:
-            return BEHIND_S / 4 * self._pace.rate
+            return BEHIND_S / 10 * self._pace.rate
         try:
             await self._before_claim()
             claim = await self.claim()
@@ -213,6 +215,7 @@ class Dialer:
 
         What a busy moment held up goes out right after it: slots are never lost, the second is never passed.
         """
+        together = 0
         while not self._stopping.is_set():
             if not self._waiting:
                 self._news.clear()
@@ -232,6 +235,9 @@ class Dialer:
             else:
                 self._waiting.popleft()
                 self._start(self._send(dial, self._second.take()))
+                together += 1
+                if together % TOGETHER == 0:
+                    await asyncio.sleep(0)
         for dial in self._waiting:
             self._start(self._give_back(dial, AttemptEvent.NOT_SENT, "this process is stopping"))
         self._waiting.clear()
