@@ -25,9 +25,7 @@ rules_app = typer.Typer(
 )
 
 NumberArgument = Annotated[str, typer.Argument(help="A telephone number, e.g. +12125550142.")]
-RegionOption = Annotated[
-    str | None, typer.Option("--region", help="Country of a number written without +, e.g. US.")
-]
+RegionOption = Annotated[str, typer.Option("--region", help="Country of a number written without +.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
@@ -36,7 +34,7 @@ def explain(
     campaign: Annotated[
         str | None, typer.Option("--campaign", help="Tell only of this campaign.", metavar="NAME")
     ] = None,
-    region: RegionOption = None,
+    region: RegionOption = "US",
     as_json: JsonOption = False,
 ) -> None:
     """Tell the whole story of one number: why it was, was not or will be called.
@@ -46,7 +44,7 @@ def explain(
     what happened in it.
 
         campaign explain +12125550142
-        campaign explain "(212) 555-0142" --region US --campaign spring
+        campaign explain "(212) 555-0142" --campaign spring
     """
     try:
         parsed = read_number(number, region)
@@ -73,15 +71,15 @@ def explain(
             out.print(f"  {escape(sentence)}")
 
 
-def read_number(text: str, region: str | None) -> PhoneNumber:
+def read_number(text: str, region: str) -> PhoneNumber:
     """The number that a person typed.
 
     Raises:
         BadInput: it is none, with the reason.
     """
-    if region is not None and not phone.is_region(region.upper()):
+    if not phone.is_region(region.upper()):
         raise BadInput(f'"{region}" is no country with telephone numbers.', "Write an ISO code such as US.")
-    parsed = phone.parse(text, region.upper() if region else None)
+    parsed = phone.parse(text, region.upper())
     if isinstance(parsed, PhoneNumber):
         return parsed
     raise BadInput(
@@ -99,7 +97,7 @@ def show(
     number: Annotated[
         str | None, typer.Option("--number", help="Only rules of the places where this number may be.")
     ] = None,
-    region: RegionOption = None,
+    region: RegionOption = "US",
     as_json: JsonOption = False,
 ) -> None:
     """Show the rule packs: what each rule demands, of which calls, since when, and where it stands written.

@@ -56,7 +56,7 @@ def one_campaign(db_url: str) -> None:
 
 @pytest.mark.usefixtures("one_campaign")
 def test_explain_tells_a_number_however_it_is_written(cli: Run) -> None:
-    told = cli('explain "(212) 555-0000" --region us').stdout
+    told = cli('explain "(212) 555-0000"').stdout
     assert told.startswith(phone(0))
     assert "Campaign Minimal" in told
     assert "It waits for its first call" in told
@@ -73,7 +73,7 @@ def test_explain_as_json_is_one_document(cli: Run) -> None:
 
 
 def test_a_number_that_is_none_is_refused_in_words(cli: Run) -> None:
-    assert '"12" is not a number that can be called' in cli("explain 12 --region US", code=2).stderr
+    assert '"12" is not a number that can be called' in cli("explain 12", code=2).stderr
     assert '"XX" is no country' in cli("explain 12 --region XX", code=2).stderr
 
 
