@@ -40,9 +40,12 @@ _WRONG: Final = (
     "nobody of that name", "no one of that name", "nobody called that", "no one called that",
     "no such person", "wrong house",
 )  # fmt: skip
+_NO_INTEREST: Final = (
+    "not interested", "no interest", "no me interesa", "kein interesse", "pas interesse",
+)  # fmt: skip
 _DECLINE: Final = (
-    "not interested", "no interest", "no thanks", "no thank you", "dont need", "dont want any", "not for me",
-    "we are all set", "im all set", "im good", "no me interesa", "kein interesse", "pas interesse",
+    *_NO_INTEREST, "no thanks", "no thank you", "dont need", "dont want any", "not for me",
+    "we are all set", "im all set", "im good",
 )  # fmt: skip
 _LATER: Final = (
     "call me back", "call back", "call me later", "call later", "call me tomorrow", "call me on", 
@@ -175,7 +178,9 @@ def _answered(
     if later and not declines and value is not True and question.kind not in ("choice", "date"):
         return _later(said, context)  # "I can't talk, call me at three" is neither a no nor a three
     if question.kind == "yes_no" and declines:
-        value = False
+        # "Not interested" says nothing of whether they own their home.
+        off_topic = _any(words, _NO_INTEREST) and "interest" not in plain(question.ask)
+        value = None if off_topic else False
     if question.kind == "text" and (declines or later):
         value = None
     if value is None and later:

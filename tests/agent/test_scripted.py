@@ -112,6 +112,19 @@ def test_a_no_to_the_first_question_is_an_answer() -> None:
     assert talk.answers == {"demo": False}
 
 
+def test_a_lack_of_interest_is_no_answer_to_a_question_about_something_else() -> None:
+    home = {"key": "owns_home", "ask": "Do you own your home?", "kind": "yes_no"}
+    talk = Talk(questions=[home])
+    talk.says("Yes.")
+    assert "Thank you for your time" in talk.says("No, really, I am not interested. Goodbye.")
+    assert talk.answers == {}
+    assert talk.tools == ['end_call {"reason":"not_interested"}']
+    talk = Talk(questions=[{**home, "ask": "Are you interested in a demo?"}])
+    talk.says("Hello.")
+    talk.says("I'm not interested.")
+    assert talk.answers == {"owns_home": False}
+
+
 def test_an_objection_is_answered_from_the_script_and_the_question_asked_again() -> None:
     talk = Talk()
     talk.says("Yes.")
