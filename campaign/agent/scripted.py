@@ -37,10 +37,15 @@ _HUMAN: Final = (
 _WRONG: Final = (
     "wrong number", "wrong person", "no one by that name", "nobody by that name", "no one here by",
     "doesnt live here", "does not live here", "dont know that person", "not the right person", "not my name",
+    "nobody of that name", "no one of that name", "nobody called that", "no one called that",
+    "no such person", "wrong house",
+)  # fmt: skip
+_NO_INTEREST: Final = (
+    "not interested", "no interest", "no me interesa", "kein interesse", "pas interesse",
 )  # fmt: skip
 _DECLINE: Final = (
-    "not interested", "no interest", "no thanks", "no thank you", "dont need", "dont want any", "not for me",
-    "we are all set", "im all set", "im good", "no me interesa", "kein interesse", "pas interesse",
+    *_NO_INTEREST, "no thanks", "no thank you", "dont need", "dont want any", "not for me",
+    "we are all set", "im all set", "im good",
 )  # fmt: skip
 _LATER: Final = (
     "call me back", "call back", "call me later", "call later", "call me tomorrow", "call me on", 
@@ -75,6 +80,7 @@ class ScriptedAgent:
 
 def respond(history: Sequence[Message], context: Context) -> list[Text | ToolRequest]:
     """The whole answer to a history, as pieces in order."""
+    history = _without_what_broke_off(history, context)
     said = next((message.text for message in reversed(history) if message.role == "person"), "")
     last = _our_last_words(history)
     heard_since = bool(history) and history[-1].role == "person"
@@ -100,6 +106,21 @@ def respond(history: Sequence[Message], context: Context) -> list[Text | ToolReq
         return [Text(NOT_INTERESTED), _tool("end_call", reason="not_interested")]
     lead = UNKNOWN if plain(said).startswith(_QUESTION_STARTS) else ""
     return _next_question(history, context, lead)
+
+
+def _without_what_broke_off(history: Sequence[Message], context: Context) -> Sequence[Message]:
+    """The history up to the person's last words, when our reply to them broke off.
+
+    Whoever was cut off in mid-sentence says it again: after a dropped line (`recovery`) or when another agent
+    failed in the middle of its reply (`trouble`). What was understood in it already is in the answers.
+    """
+    own = scripts.lines(context.script)
+    excuses = {plain(_said(line, context)) for line in (own.recovery, own.trouble) if line}
+    last = history[-1] if history else None
+    if last is None or last.role != "agent" or plain(last.text) not in excuses:
+        return history
+    spoke = [place for place, message in enumerate(history) if message.role == "person"]
+    return history[: spoke[-1] + 1] if spoke else history
 
 
 def _our_last_words(history: Sequence[Message]) -> str:
@@ -153,12 +174,16 @@ def _answered(
     question: Question, said: str, words: str, history: Sequence[Message], context: Context
 ) -> list[Text | ToolRequest]:
     value = answer(question, said, context.local_now)
-    declines = _any(words, _DECLINE)
+    declines, later = _any(words, _DECLINE), _any(words, _LATER)
+    if later and not declines and value is not True and question.kind not in ("choice", "date"):
+        return _later(said, context)  # "I can't talk, call me at three" is neither a no nor a three
     if question.kind == "yes_no" and declines:
-        value = False
-    if question.kind == "text" and (declines or _any(words, _LATER)):
+        # "Not interested" says nothing of whether they own their home.
+        off_topic = _any(words, _NO_INTEREST) and "interest" not in plain(question.ask)
+        value = None if off_topic else False
+    if question.kind == "text" and (declines or later):
         value = None
-    if value is None and _any(words, _LATER):
+    if value is None and later:
         return _later(said, context)
     if value is None and declines:
         return [Text(NOT_INTERESTED), _tool("end_call", reason="not_interested")]

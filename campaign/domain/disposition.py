@@ -91,6 +91,42 @@ MEANING = MappingProxyType(
 )
 
 
+CONCLUDED = frozenset(
+    {
+        Disposition.INTERESTED,
+        Disposition.NOT_INTERESTED,
+        Disposition.DO_NOT_CALL,
+        Disposition.WRONG_NUMBER,
+    }
+)
+"""What only a conversation that came to its end concludes: nothing is left to say but goodbye. A callback may
+be agreed on long before the end, and a transfer is still to be made."""
+MACHINES = frozenset({Disposition.MACHINE, Disposition.FAX})
+
+
+def replaces(new: Disposition, old: Disposition | None) -> bool:
+    """Whether a conversation's conclusion takes the place of an earlier one of the same call.
+
+    The later one does, unless it says less: each session that breaks off leaves "talked" or "nobody spoke",
+    which must not undo what the person said before; and an opt-out is never replaced.
+    """
+    return old is None or (new is not old and _says(new) >= _says(old))
+
+
+def _says(code: Disposition) -> int:
+    match code:
+        case Disposition.NO_CONVERSATION:
+            return 0
+        case Disposition.COMPLETED:
+            return 1
+        case Disposition.MACHINE | Disposition.FAX:
+            return 2
+        case Disposition.DO_NOT_CALL:
+            return 4
+        case _:
+            return 3
+
+
 @dataclass(frozen=True, slots=True)
 class Ending:
     """All facts that decide how a finished attempt ended; None where nothing is known.
@@ -102,7 +138,7 @@ class Ending:
         answered: the call was in progress at some time.
         answered_by: AMD's verdict, or None.
         sip_code: of the final status callback, or None.
-        talk: what the conversation itself concluded, or None.
+        talk: what the conversation itself concluded, or None; machine or fax when it heard one.
         voicemail_left: our message was played to a machine.
         session_opened: the conversation's socket was opened at least once.
         first_word: our first words went out on this call.
@@ -135,10 +171,12 @@ def conclude(ending: Ending) -> Disposition:
     """
     if not ending.placed:
         return Disposition.BAD_NUMBER if ending.refused_number else Disposition.NOT_PLACED
-    if ending.talk is not None:
+    if ending.talk is not None and ending.talk not in MACHINES:
         return ending.talk
     if ending.voicemail_left:
         return Disposition.VOICEMAIL_LEFT
+    if ending.talk is not None:
+        return ending.talk
     if ending.turned_away:
         return Disposition.TURNED_AWAY
     match ending.call_status:

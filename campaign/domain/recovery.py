@@ -170,6 +170,11 @@ def _goodbye(line: str, values: Mapping[str, str]) -> Goodbye:
     return Goodbye(scripts.render(line, values))
 
 
+def taken(dial_status: str) -> bool:
+    """Whether somebody took a `<Dial>`, by its DialCallStatus."""
+    return dial_status in ("completed", "answered")
+
+
 def after_transfer(dial_status: str, script: Script, values: Mapping[str, str]) -> tuple[Recovery, str]:
     """What follows a `<Dial>`: nothing when it was taken, an apology when nobody did.
 
@@ -178,7 +183,7 @@ def after_transfer(dial_status: str, script: Script, values: Mapping[str, str]) 
         script: the campaign's script.
         values: variables for its words.
     """
-    if dial_status in ("completed", "answered"):
+    if taken(dial_status):
         return HangUp(), "the transfer was taken"
     return _goodbye(
         scripts.lines(script).transfer_failed, values

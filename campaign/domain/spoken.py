@@ -57,6 +57,19 @@ _UNSURE: Final = re.compile(
     r"peut etre|vielleicht)\b"
 )
 
+_IN_THE_END: Final = re.compile(
+    r"(?:and )?(?:so|but|anyway|anyhow|in the end|after all|all in all)"
+    r"(?: (?:anyway|well|then|i suppose|i guess|i think|id say|i would say))*\b(?P<said>.*)"
+)
+"""A clause in which people come back from a story to their answer."""
+_FLAT_YES: Final = re.compile(
+    r"(?:yes|yeah|yep|sure|of course|definitely|absolutely|certainly|gladly)"
+    r"(?: (?:yes|please|thanks|thank you|i do|i am|i would|we do))*"
+)
+_FLAT_NO: Final = re.compile(
+    r"(?:no|nope|rather not|not really)(?: (?:no|thanks|thank you|i dont|im not|we dont))*"
+)
+
 
 def plain(text: str) -> str:
     """Lower case, without accents, apostrophes and punctuation, single spaces."""
@@ -66,15 +79,40 @@ def plain(text: str) -> str:
 
 
 def yes_no(text: str) -> bool | None:
-    """Yes, no, or None when it is neither or both; what begins with a no is a no ("no, I'm sure")."""
+    """Yes, no, or None when it is neither or both.
+
+    What begins with a no is a no ("no, I'm sure"); who tells a story means what they come back to in a clause
+    of its own ("no, in April it was, and so on, so I suppose yes").
+    """
     said = plain(text)
     if not said or _UNSURE.search(said):
         return None
-    said = re.sub(r"\b(?:no problem|no worries|not a problem|why not)\b", "yes", said)
+    said = _with_hidden_yes(said)
     no, yes = _NO.search(said), _YES.search(_NO.sub(" ", said))
     if no and yes:
-        return False if no.start() <= len("well ") and no.start() < yes.start() else None
+        return False if no.start() <= len("well ") and no.start() < yes.start() else _in_the_end(text)
     return True if yes else False if no else None
+
+
+def _with_hidden_yes(said: str) -> str:
+    """What sounds like a no and is a yes, as a yes."""
+    return re.sub(r"\b(?:no problem|no worries|not a problem|why not)\b", "yes", said)
+
+
+def _in_the_end(text: str) -> bool | None:
+    """The flat yes or no that a story comes back to, if nothing after it says otherwise."""
+    meant: bool | None = None
+    announced = False
+    for clause in re.split(r"[.,;:!?…—–]+", text):
+        said = _with_hidden_yes(plain(clause))
+        turn = _IN_THE_END.fullmatch(said)
+        if turn or (announced and said):
+            said = turn["said"].strip() if turn else said
+            meant = True if _FLAT_YES.fullmatch(said) else False if _FLAT_NO.fullmatch(said) else None
+            announced = turn is not None and not said
+        elif said and meant is not None and (_NO if meant else _YES).search(said):
+            meant = None
+    return meant
 
 
 def number(text: str) -> int | float | None:

@@ -15,29 +15,17 @@ from campaign.domain import campaign as campaigns
 from campaign.domain import recovery
 from campaign.domain.attempt import AttemptEvent
 from campaign.domain.campaign import CampaignDefinition, VoicemailPolicy
-from campaign.domain.disposition import Disposition
+from campaign.domain.disposition import CONCLUDED, Disposition
 from campaign.flow import outcomes
 from campaign.flow.answers import Converse, HangUp, Mint, SayAndHangUp, Transfer, spoken_values
 from campaign.flow.outcomes import REAL_TIME, Terms
-from campaign.store import attempts, events, sessions
+from campaign.store import attempts, conversations, events, sessions
 from campaign.store.attempts import AnotherCall, Attempt, Told
 from campaign.store.database import Database, Tx
 
 log = structlog.get_logger(__name__)
 
 ActionAnswer = Converse | Transfer | SayAndHangUp | HangUp
-
-CONCLUDED = frozenset(
-    {
-        Disposition.INTERESTED,
-        Disposition.NOT_INTERESTED,
-        Disposition.DO_NOT_CALL,
-        Disposition.WRONG_NUMBER,
-        Disposition.TRANSFERRED,
-    }
-)
-"""What only a conversation that came to its end concludes. `completed` and `no_conversation` are also what a
-broken socket leaves behind, and a callback may be agreed on long before the end."""
 
 
 async def answer(
@@ -80,12 +68,19 @@ async def answer(
 
 
 async def after_transfer(
-    db: Database, marker: str, ordinal: int, form: Mapping[str, str], now: datetime
+    db: Database,
+    marker: str,
+    ordinal: int,
+    form: Mapping[str, str],
+    now: datetime,
+    *,
+    terms: Terms = REAL_TIME,
 ) -> ActionAnswer:
     """What the call does when its transfer is over: nothing more, or an apology when nobody took it.
 
     Args:
         form: DialCallStatus, DialCallSid, DialCallDuration and the usual fields.
+        terms: for an outcome that this corrects: who was put through to nobody was not transferred.
 
     Raises:
         DatabaseUnavailable: the caller says sorry and hangs up.
@@ -99,6 +94,9 @@ async def after_transfer(
         status = form.get("DialCallStatus", "")
         await events.take(tx, "dial", marker, {**form, "ordinal": str(ordinal)}, now)
         await sessions.set_became(tx, attempt.id, ordinal, f"transfer: {status or 'over'}")
+        if status and not recovery.taken(status):
+            await conversations.not_put_through(tx, attempt.id)
+            await outcomes.close(tx, attempt.id, now, terms)
         stored = await attempts.definition_of(tx, attempt)
         if stored is None or form.get("CallStatus", "in-progress") != "in-progress":
             return HangUp("the call is over")
@@ -153,7 +151,8 @@ async def _choose(
     values = await spoken_values(tx, attempt, definition)
     machines_talk = definition.voicemail.policy is VoicemailPolicy.TALK
     leaves = definition.voicemail.policy is VoicemailPolicy.LEAVE_MESSAGE
-    talk = attempt.talk_disposition
+    talk = Disposition(attempt.talk_disposition) if attempt.talk_disposition else None
+    heard = "machine_greeting" if talk is Disposition.MACHINE else None
     chosen, why = recovery.answer(
         session_status=form.get("SessionStatus", ""),
         error_code=int(code) if code.isascii() and code.isdigit() else None,
@@ -163,9 +162,9 @@ async def _choose(
         script=definition.script,
         values=values,
         voicemail="leave_message" if leaves else "hang_up",
-        answered_by=None if machines_talk else attempt.answered_by,
-        opted_out=talk == Disposition.DO_NOT_CALL or await attempts.on_dnc(tx, attempt.id),
-        concluded=talk is not None and Disposition(talk) in CONCLUDED,
+        answered_by=None if machines_talk else attempt.answered_by or heard,
+        opted_out=talk is Disposition.DO_NOT_CALL or await attempts.on_dnc(tx, attempt.id),
+        concluded=talk in CONCLUDED,
     )
     kind: str = recovery.ANSWERS[type(chosen)]
     given_before = await sessions.recovery(tx, attempt.id, ordinal)
@@ -186,6 +185,8 @@ async def _choose(
         chosen = recovery.Resume() if given_before == "resume" else recovery.HangUp()
     match chosen:
         case recovery.Resume():
+            if talk is Disposition.TRANSFERRED:
+                await conversations.not_put_through(tx, attempt.id)
             token = mint(attempt.marker, ordinal + 1)
             await sessions.expect(tx, attempt.id, ordinal + 1, token, now)
             return Converse(attempt.id, attempt.marker, ordinal + 1, token, definition.script)

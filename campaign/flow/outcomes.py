@@ -102,8 +102,11 @@ async def refine(db: Database, attempt_ids: Iterable[int], now: datetime, terms:
 def ending_of(known: Known) -> Ending:
     """The facts that decide how an attempt ended."""
     attempt = known.attempt
-    # A talk that heard nobody concludes nothing: a machine's verdict, or that we were late, says more.
-    talk = attempt.talk_disposition if attempt.talk_disposition != Disposition.NO_CONVERSATION else None
+    talk = Disposition(attempt.talk_disposition) if attempt.talk_disposition else None
+    if talk is Disposition.NO_CONVERSATION or not known.spoke_back:
+        # A talk that heard nobody concludes nothing: a machine's verdict, or that we were late, says more. No
+        # more does one in which nobody ever answered us, if detection says that a machine was greeting us.
+        talk = None
     return Ending(
         call_status=_last_word(attempt),
         placed=attempt.state is not AttemptState.NOT_PLACED,
@@ -111,7 +114,7 @@ def ending_of(known: Known) -> Ending:
         answered=attempt.answered_at is not None or attempt.call_status == "completed",
         answered_by=attempt.answered_by,
         sip_code=attempt.sip_code,
-        talk=Disposition(talk) if talk else None,
+        talk=talk,
         voicemail_left=known.voicemail_left,
         session_opened=known.session_opened,
         first_word=known.first_word_ms is not None,

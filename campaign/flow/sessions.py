@@ -11,6 +11,7 @@ from campaign.domain import campaign as campaigns
 from campaign.domain.campaign import CampaignDefinition
 from campaign.domain.conversation import Resumed
 from campaign.domain.dialogue import Turn
+from campaign.domain.disposition import Disposition
 from campaign.domain.place import Place, zones_named
 from campaign.flow.answers import spoken_values
 from campaign.store import attempts, conversations
@@ -72,6 +73,7 @@ async def open_session(db: Database, token: str, replica: str, now: datetime) ->
                 await conversations.turns(tx, attempt.id),
                 await conversations.answers(tx, attempt.id),
                 opened.ordinal,
+                attempt.talk_disposition,
             )
         return SessionContext(
             attempt_id=attempt.id,
@@ -87,7 +89,13 @@ async def open_session(db: Database, token: str, replica: str, now: datetime) ->
         )
 
 
-def _resumed(rows: list[TurnRow], answers: Mapping[str, object], ordinal: int) -> Resumed:
+LEFT_BY_EVERY_SESSION = frozenset({Disposition.NO_CONVERSATION, Disposition.COMPLETED})
+"""What a session concludes by ending, whatever was said."""
+
+
+def _resumed(
+    rows: list[TurnRow], answers: Mapping[str, object], ordinal: int, concluded: str | None
+) -> Resumed:
     turns = tuple(
         msgspec.convert(
             {
@@ -103,7 +111,8 @@ def _resumed(rows: list[TurnRow], answers: Mapping[str, object], ordinal: int) -
         for row in rows
     )
     known = {key: value for key, value in answers.items() if isinstance(value, str | int | float | bool)}
-    return Resumed(turns, known, ordinal)
+    before = Disposition(concluded) if concluded else None
+    return Resumed(turns, known, ordinal, None if before in LEFT_BY_EVERY_SESSION else before)
 
 
 def _zone(said: str | None, place: str | None) -> ZoneInfo:

@@ -156,6 +156,7 @@ class _Talk:
             attempt=session.marker,
             phone=session.phone,
             talk_to_machines=definition.voicemail.policy is VoicemailPolicy.TALK,
+            leave_message=definition.voicemail.policy is VoicemailPolicy.LEAVE_MESSAGE,
             resumed=session.resumed,
         )
         self._memory: dict[str, object] = {}

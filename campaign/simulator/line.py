@@ -63,7 +63,7 @@ class Line:
         if kind == "digits":
             self.call.digits_heard += text
         elif kind == "text":
-            self._heard += text
+            self._heard += text if not self._heard or text[:1].isspace() else f" {text}"
             self.call.note("agent", text, now)
             if self.call.person.is_machine and now >= self.call.answered_at + machine_beep():
                 self.call.message += text

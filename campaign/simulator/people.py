@@ -82,6 +82,8 @@ _GOODBYE = re.compile(
     r"\b(good ?bye|bye|have a (good|great|nice|lovely|wonderful)|take care|farewell|won't call you again)\b",
     re.I,
 )
+_AGAIN = re.compile(r"\b(say (that|it) again|repeat (that|it))\b", re.I)
+_ABOUT_TIME = re.compile(r"\b(when|(what|which) (time|day)|good time)\b", re.I)
 _CHOICE = re.compile(r"\b([a-z]{3,}),? or ([a-z]+)\b", re.I)
 _NO_CHOICE = frozenset({"not", "no", "less", "so", "something", "anything", "would", "is", "are"})
 _PRESS = re.compile(
@@ -161,6 +163,7 @@ class Person:
         self._statements = 0
         self._barged = False
         self._first_story: int | None = None
+        self._said = ""
         self.said_goodbye = False
 
     @property
@@ -200,7 +203,9 @@ class Person:
         if self._turns >= self._max_turns:
             self.said_goodbye = True
             return Reaction(say="I have to go now. Bye.", hang_up=True)
-        reaction = self._react(text, asked)
+        again = self._said and _AGAIN.search(text)
+        reaction = Reaction(say=self._said) if again else self._react(text, asked)
+        self._said = reaction.say or self._said
         if reaction is not LISTEN:
             self._turns += 1
         return reaction
@@ -228,9 +233,7 @@ class Person:
                     self._refusals += 1
                     return Reaction(say="I'd like to speak to a real person, please.")
             case "callback_asker":
-                if self._refusals == 0:
-                    self._refusals = 1
-                    return Reaction(say="I can't talk now. Can you call me tomorrow at three?")
+                return self._put_off(text, asked)
             case "keypresser":
                 return self._press(text, asked)
             case "rambler":
@@ -251,6 +254,20 @@ class Person:
             return Reaction(say=then)
         self.said_goodbye = True
         return Reaction(hang_up=True)
+
+    def _put_off(self, text: str, asked: bool) -> Reaction:
+        """Has no time now, whatever is asked; only a question about the time is answered."""
+        if self._refusals and _ABOUT_TIME.search(text):
+            return Reaction(say="Tomorrow at three in the afternoon.")
+        if self._refusals and not asked:
+            return LISTEN
+        self._refusals += 1
+        if self._refusals == 1:
+            return Reaction(say="I can't talk now. Can you call me tomorrow at three?")
+        if self._refusals == 2:
+            return Reaction(say="As I said, I can't talk now. Please call me tomorrow at three.")
+        self.said_goodbye = True
+        return Reaction(say="I really have to go now. Bye.", hang_up=True)
 
     def _press(self, text: str, asked: bool) -> Reaction:
         wanted = _PRESS.search(text)

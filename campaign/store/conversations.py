@@ -12,6 +12,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy import text
 
+from campaign.domain.disposition import Disposition, replaces
 from campaign.store import models
 from campaign.store.database import Tx
 from campaign.store.sessions import digest
@@ -185,9 +186,15 @@ async def write_answers(tx: Tx, rows: Sequence[AnswerRow]) -> None:
     )
 
 
+_YIELDING: Mapping[str, Sequence[str]] = {
+    new.value: [old.value for old in Disposition if replaces(new, old)] for new in Disposition
+}
+"""By conclusion, those that it takes the place of."""
+
+
 async def write_news(tx: Tx, news: TalkNews) -> None:
-    """Write what a conversation learnt. An opt-out is never replaced by another conclusion; the first word
-    of a call is its first session's."""
+    """Write what a conversation learnt. A conclusion that says less than the one that stands doesn't replace
+    it, in whatever order sessions are written; the first word of a call is its first session's."""
     given: Mapping[str, object] = {
         "id": news.attempt_id,
         "ordinal": news.ordinal,
@@ -217,7 +224,8 @@ async def write_news(tx: Tx, news: TalkNews) -> None:
         text(
             """
             UPDATE attempts
-               SET talk_disposition = CASE WHEN talk_disposition = 'do_not_call' THEN talk_disposition
+               SET talk_disposition = CASE WHEN talk_disposition <> ALL (CAST(:yielding AS text[]))
+                                           THEN talk_disposition
                                            ELSE coalesce(:disposition, talk_disposition) END,
                    callback_at = coalesce(:callback_at, callback_at),
                    first_word_ms = coalesce(first_word_ms, greatest(0, round(1000 * extract(
@@ -228,7 +236,23 @@ async def write_news(tx: Tx, news: TalkNews) -> None:
         {
             "id": news.attempt_id,
             "disposition": news.disposition,
+            "yielding": _YIELDING.get(news.disposition or "", []),
             "callback_at": news.callback_at,
             "first_word_at": news.first_word_at,
+        },
+    )
+
+
+async def not_put_through(tx: Tx, attempt_id: int) -> None:
+    """Nobody took the transfer that a conversation ended with, or it was never made: they only talked."""
+    await tx.execute(
+        text(
+            "UPDATE attempts SET talk_disposition = :talked "
+            "WHERE id = :id AND talk_disposition = :transferred"
+        ),
+        {
+            "id": attempt_id,
+            "talked": Disposition.COMPLETED.value,
+            "transferred": Disposition.TRANSFERRED.value,
         },
     )

@@ -25,6 +25,8 @@ class Known:
         session_opened: the conversation's socket was opened at least once.
         first_word_ms: from the answer (or the session's setup) to our first words, milliseconds.
         model: a language model, not only the scripted agent, spoke.
+        spoke_back: the person said something after a reply of ours, as no machine does; only looked up where
+            a talk without a result meets detection's verdict that a machine answered, else True.
         voicemail_left: our message was commanded for a machine.
         recoveries_open: answers to `<Connect action>` of which nobody has said what became.
         answers: what was gathered, by question.
@@ -38,6 +40,7 @@ class Known:
     session_opened: bool
     first_word_ms: int | None
     model: bool
+    spoke_back: bool
     voicemail_left: bool
     recoveries_open: bool
     answers: Mapping[str, Any]
@@ -76,6 +79,14 @@ _KNOWN = text(
     f"""
     SELECT {COLUMNS_SQL}, 
            coalesce(a.definition, v.definition) AS made_with,
+           CASE WHEN a.talk_disposition = 'completed' AND (a.answered_by LIKE 'machine%'
+                                                           OR a.answered_by = 'fax')
+                THEN EXISTS (SELECT 1 FROM conversation_turns ours
+                               JOIN conversation_turns theirs USING (attempt_id)
+                              WHERE attempt_id = a.id AND ours.speaker = 'agent'
+                                AND ours.latency_ms IS NOT NULL
+                                AND theirs.speaker IN ('person', 'key') AND theirs.seq > ours.seq)
+                ELSE true END AS spoke_back,
            s.opened AS session_opened, s.first_word AS session_word, s.model AS model,
            EXISTS (SELECT 1 FROM recoveries r
                     WHERE r.attempt_id = a.id AND r.answer = 'voicemail') AS voicemail_left,
@@ -139,6 +150,7 @@ async def known(tx: Tx, attempt_id: int) -> Known | None:
         session_opened=bool(row["session_opened"]),
         first_word_ms=attempt.first_word_ms if attempt.first_word_ms is not None else row["session_word"],
         model=bool(row["model"]),
+        spoke_back=row["spoke_back"],
         voicemail_left=row["voicemail_left"],
         recoveries_open=row["recoveries_open"],
         answers=row["answers"] or {},

@@ -193,7 +193,7 @@ async def dial_twiml(request: Request, services: With, marker: Marker, ordinal: 
 
     async def answer() -> str:
         now = services.clock.now()
-        given = await action.after_transfer(services.db, marker, ordinal, form, now)
+        given = await action.after_transfer(services.db, marker, ordinal, form, now, terms=services.terms)
         return rendered(given, services)
 
     return await _spoken(answer, counted)

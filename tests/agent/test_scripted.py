@@ -112,6 +112,19 @@ def test_a_no_to_the_first_question_is_an_answer() -> None:
     assert talk.answers == {"demo": False}
 
 
+def test_a_lack_of_interest_is_no_answer_to_a_question_about_something_else() -> None:
+    home = {"key": "owns_home", "ask": "Do you own your home?", "kind": "yes_no"}
+    talk = Talk(questions=[home])
+    talk.says("Yes.")
+    assert "Thank you for your time" in talk.says("No, really, I am not interested. Goodbye.")
+    assert talk.answers == {}
+    assert talk.tools == ['end_call {"reason":"not_interested"}']
+    talk = Talk(questions=[{**home, "ask": "Are you interested in a demo?"}])
+    talk.says("Hello.")
+    talk.says("I'm not interested.")
+    assert talk.answers == {"owns_home": False}
+
+
 def test_an_objection_is_answered_from_the_script_and_the_question_asked_again() -> None:
     talk = Talk()
     talk.says("Yes.")
@@ -129,6 +142,69 @@ def test_a_wrong_number_is_excused() -> None:
     talk = Talk()
     talk.says("There's no one by that name here, wrong number.")
     assert talk.tools == ['end_call {"reason":"wrong_number"}']
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["You have the wrong number.", "There is nobody of that name here. Goodbye.", "No one called that here."],
+)
+def test_however_somebody_else_says_so_it_is_a_wrong_number(said: str) -> None:
+    talk = Talk()
+    talk.says("Yes.")
+    talk.says(said)
+    assert talk.tools == ['end_call {"reason":"wrong_number"}']
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["I can't talk now. Can you call me tomorrow at three?", "No, I'm driving, call me tomorrow at three."],
+)
+def test_a_callback_asked_for_instead_of_an_answer_is_a_callback_and_no_answer(said: str) -> None:
+    talk = Talk()
+    assert talk.says("Yes.") == "Would you like a demo, Sam?"
+    assert "tomorrow at 3 PM" in talk.says(said)
+    assert talk.answers == {}
+    assert talk.tools[-1] == 'end_call {"reason":"callback"}'
+
+
+def test_a_time_for_a_call_is_no_number_of_people() -> None:
+    talk = Talk()
+    talk.answers = {"demo": True, "plan": "Basic"}
+    talk.history += [Message("person", "Basic."), Message("agent", "Great. How many people?")]
+    assert "today at 3 PM" in talk.says("I can't talk now, call me at three.")
+    assert "people" not in talk.answers
+
+
+@pytest.mark.parametrize(
+    ("said", "heard", "reason"),
+    [
+        ("Can you call me tomorrow at three?", "Great.", "callback"),
+        ("Can you call me tomorrow at three?", "", "callback"),
+        ("You have the wrong number.", "I'm sorry for", "wrong_number"),
+        ("No thanks, I'm not interested.", "I understand.", "not_interested"),
+    ],
+)
+def test_what_the_person_said_before_the_line_dropped_is_answered_after_it(
+    said: str, heard: str, reason: str
+) -> None:
+    talk = Talk()
+    talk.history += [Message("person", said), *([Message("agent", heard)] if heard else [])]
+    talk.history.append(Message("agent", "Sorry, we were cut off for a moment."))
+    talk.goes_on()
+    assert talk.tools[-1] == f'end_call {{"reason":"{reason}"}}'
+
+
+def test_what_another_agent_broke_off_is_answered_anew() -> None:
+    talk = Talk()
+    talk.history += [
+        Message("person", "Yes."),
+        Message("agent", "Would you like a demo, Sam?"),
+        Message("person", "I'd love to."),
+        Message("agent", "Won"),
+        Message("agent", "Sorry, I had a little trouble there."),
+    ]
+    assert talk.goes_on().endswith("Which plan?")
+    assert talk.answers == {"demo": True}
 
 
 def test_what_it_does_not_understand_is_asked_again_with_the_choices_then_left() -> None:

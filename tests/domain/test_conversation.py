@@ -334,9 +334,15 @@ def test_an_interrupted_goodbye_goes_on_once() -> None:
 def test_a_transfer_names_the_target_by_its_key() -> None:
     call = Call().greeted().says("A human please.").replies(tool("transfer", to="sales"))
     assert "our sales team" in call.text
-    assert call.of(SetDisposition) == [SetDisposition(Disposition.TRANSFERRED)]
+    assert call.of(SetDisposition) == []
     call.plays(call.text)
+    assert call.of(SetDisposition) == [SetDisposition(Disposition.TRANSFERRED)]
     assert call.of(EndSession) == [EndSession({"reason": "transfer", "target": "sales", "attempt": "m1"})]
+
+
+def test_a_line_that_drops_before_the_call_is_put_through_has_not_transferred_anybody() -> None:
+    call = Call().greeted().says("A human please.").replies(tool("transfer", to="sales"))
+    assert call.on(Closed(1006)).of(SetDisposition) == [SetDisposition(Disposition.COMPLETED)]
 
 
 def test_a_number_as_transfer_target_is_refused_and_the_model_told() -> None:
@@ -533,6 +539,51 @@ def test_a_person_is_talked_to(verdict: str) -> None:
 
 def test_a_campaign_may_talk_to_machines() -> None:
     assert Call(talk_to_machines=True).greeted().on(MachineVerdict("machine_start")).did == []
+    talking = Call(talk_to_machines=True).greeted().says("Please leave a message after the tone.")
+    assert talking.of(Ask)
+
+
+BEEP = "Please leave a message after the beep."
+
+
+def test_a_machine_that_detection_never_told_of_is_known_by_its_greeting() -> None:
+    call = Call().on(SETUP).says("Hi, you have reached my voicemail.")
+    assert call.of(EndSession)[0].handoff["answered_by"] == "machine_greeting"
+    assert call.of(SetDisposition) == [SetDisposition(Disposition.MACHINE)]
+    assert call.text == ""
+    late = Call().greeted().says("I can't come to the phone.").replies("Well").says(BEEP)
+    assert late.of(EndSession)
+
+
+def test_a_person_who_speaks_of_beeps_later_on_is_no_machine() -> None:
+    call = Call().greeted().says("Yes.").replies("Would you like a demo?").plays("Would you like a demo?")
+    call.now += 60
+    assert call.says("Call me tomorrow, and if I'm out, leave a message after the beep.").of(Ask)
+
+
+def test_who_leaves_messages_listens_to_a_greeting_in_silence_until_the_verdict() -> None:
+    call = Call(leave_message=True).on(SETUP).says("Hi, you have reached my voicemail.")
+    assert call.after(20).did == []
+    assert call.on(relay.SpeakerEvent("person", True), relay.SpeakerEvent("person", False)).did == []
+    call.says(BEEP).on(relay.Interrupt("", 0), relay.Prompt(voice_prompt="beep", last=False))
+    call.says("mumble")
+    assert [type(one) for one in call.did] == [RecordTurn]
+    assert call.after(10).did == []
+    call.on(MachineVerdict("machine_end_beep"))
+    assert call.of(EndSession)[0].handoff["answered_by"] == "machine_end_beep"
+
+
+def test_a_greeting_that_detection_never_hears_the_end_of_is_hung_up_on_in_the_end() -> None:
+    call = Call(leave_message=True).greeted().says(BEEP).after(41)
+    assert call.of(EndSession)[0].handoff["answered_by"] == "machine_greeting"
+
+
+def test_a_greeting_and_then_three_silences_are_no_conversation() -> None:
+    call = Call().on(SETUP).says("Hello, it's Pat, you know what to do.").after(1)
+    call.plays(AI, " " + STOP, " " + GREETING)
+    assert SetDisposition(Disposition.NO_CONVERSATION) in call.after(60).of(SetDisposition)
+    talked = Call().greeted().says("Yes.").replies("Would you like a demo?").after(80).on(Closed(1000))
+    assert talked.of(SetDisposition) == [SetDisposition(Disposition.COMPLETED)]
 
 
 def test_an_operator_ends_the_call_politely() -> None:
@@ -567,8 +618,8 @@ def turns(*said: tuple[str, str]) -> tuple[Turn, ...]:
     return tuple(Turn(seq + 1, speaker, text, 0.0) for seq, (speaker, text) in enumerate(said))  # type: ignore[arg-type]
 
 
-def resumed(*said: tuple[str, str], **answers: bool) -> Call:
-    return Call(resumed=Resumed(turns(*said), answers)).on(SETUP)
+def resumed(*said: tuple[str, str], concluded: Disposition | None = None, **answers: bool) -> Call:
+    return Call(resumed=Resumed(turns(*said), answers, disposition=concluded)).on(SETUP)
 
 
 def test_a_resumed_call_says_one_bridging_sentence_and_nothing_twice() -> None:
@@ -589,6 +640,39 @@ def test_a_resumed_call_answers_what_was_left_unanswered() -> None:
     asked = call.of(Ask)[0]
     assert asked.answers == {"demo": True}
     assert ("person", "Yes.") in [(one.role, one.text) for one in asked.history]
+
+
+def test_what_was_concluded_before_the_line_dropped_outlives_a_session_without_any_result() -> None:
+    call = resumed(("agent", GREETING), ("person", "Call me at three."), concluded=Disposition.CALLBACK)
+    assert call.of(Ask)
+    assert call.on(Closed(1000)).of(SetDisposition) == []
+
+
+def test_a_call_that_dropped_in_its_last_words_is_only_taken_leave_of() -> None:
+    call = resumed(("agent", GREETING), ("person", "Wrong number."), concluded=Disposition.WRONG_NUMBER)
+    assert call.text.endswith("Thank you for your time. Goodbye.")
+    assert call.of(Ask) == []
+    assert call.plays(*call.text.split(". ")).of(EndSession)[0].handoff["reason"] == "ended"
+    call.on(Closed(1000))
+    assert [one for one in call.all if isinstance(one, SetDisposition)] == []
+    opted_out = resumed(("agent", GREETING), ("person", "Stop."), concluded=Disposition.DO_NOT_CALL)
+    assert "won't call you again" in opted_out.text
+
+
+def test_a_machine_that_was_heard_before_the_line_dropped_is_not_talked_to_after_it() -> None:
+    call = resumed(("agent", AI), ("person", "You have reached my voicemail."))
+    assert call.text == ""
+    assert call.of(SetDisposition) == [SetDisposition(Disposition.MACHINE)]
+    assert call.of(EndSession)
+
+
+def test_an_ending_without_a_name_undoes_nothing() -> None:
+    call = Call().greeted().says("Yes.").replies("Fine, bye.", tool("end_call", reason="interested"))
+    call.on(relay.TokensPlayed("Fine,"), relay.Interrupt("Fine,", 100)).says("Wait, what does it cost?")
+    call.replies("Nothing. Goodbye.", tool("end_call", reason="completed")).plays("Nothing.", " Goodbye.")
+    call.on(Closed(1000))
+    told = [one.code for one in call.all if isinstance(one, SetDisposition)]
+    assert told == [Disposition.INTERESTED]
 
 
 def test_a_call_that_broke_before_its_greeting_is_greeted() -> None:

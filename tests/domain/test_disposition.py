@@ -2,7 +2,7 @@
 
 import pytest
 
-from campaign.domain.disposition import MEANING, Disposition, Ending, conclude
+from campaign.domain.disposition import MEANING, Disposition, Ending, conclude, replaces
 
 
 @pytest.mark.parametrize(
@@ -38,6 +38,31 @@ def test_a_person_who_spoke_is_not_made_a_machine_by_a_detector() -> None:
         call_status="completed", answered=True, answered_by="machine_start", talk=Disposition.DO_NOT_CALL
     )
     assert conclude(ending) is Disposition.DO_NOT_CALL
+
+
+def test_a_machine_that_the_talk_heard_is_one_whatever_detection_says() -> None:
+    ending = Ending(call_status="completed", answered=True, answered_by="human", talk=Disposition.MACHINE)
+    assert conclude(ending) is Disposition.MACHINE
+
+
+def test_a_message_that_was_left_says_more_than_the_machine_that_took_it() -> None:
+    ending = Ending(call_status="completed", answered=True, talk=Disposition.MACHINE, voicemail_left=True)
+    assert conclude(ending) is Disposition.VOICEMAIL_LEFT
+
+
+def test_a_later_conclusion_takes_an_earlier_ones_place_unless_it_says_less() -> None:
+    order = [
+        (Disposition.NO_CONVERSATION,),
+        (Disposition.COMPLETED,),
+        (Disposition.MACHINE, Disposition.FAX),
+        (Disposition.CALLBACK, Disposition.WRONG_NUMBER, Disposition.INTERESTED, Disposition.NOT_INTERESTED),
+        (Disposition.DO_NOT_CALL,),
+    ]
+    ranks = {code: rank for rank, codes in enumerate(order) for code in codes}
+    for old, rank in ranks.items():
+        assert replaces(old, None)
+        for new in ranks:
+            assert replaces(new, old) == (new is not old and ranks[new] >= rank), (old, new)
 
 
 def test_completed_alone_does_not_mean_that_a_person_was_reached() -> None:

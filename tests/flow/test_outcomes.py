@@ -258,6 +258,43 @@ async def test_a_talk_that_heard_nobody_yields_to_the_machines_verdict(
     assert await close(db, attempt, now) is Disposition.MACHINE
 
 
+@pytest.mark.parametrize(
+    ("answered_by", "more", "told"),
+    [
+        ("machine_start", [], Disposition.MACHINE),
+        ("fax", [], Disposition.FAX),
+        ("machine_start", [("agent", 300)], Disposition.MACHINE),
+        ("machine_start", [("agent", 300), ("person", None)], Disposition.COMPLETED),
+        ("human", [], Disposition.COMPLETED),
+        (None, [], Disposition.COMPLETED),
+    ],
+)
+async def test_a_talk_without_result_in_which_nobody_ever_answered_us_yields_to_detection(
+    db: Database,
+    clock: ManualClock,
+    answered_by: str | None,
+    more: list[tuple[str, int | None]],
+    told: Disposition,
+) -> None:
+    """A machine's greeting is speech too; who answers what we replied is a person, whatever detectors say."""
+    now = clock.now()
+    attempt = await over(db, now, answered_at=now, duration_s=20, answered_by=answered_by)
+    await talked(db, attempt, now)
+    await set_(db, "talk_disposition = 'completed'")
+    for seq, (speaker, latency) in enumerate([("agent", None), ("person", None), *more]):
+        await rows.run(
+            db,
+            "INSERT INTO conversation_turns (attempt_id, seq, session_ordinal, speaker, text, latency_ms, "
+            "at) VALUES (:id, :seq, 1, :speaker, 'Well.', :latency, :now)",
+            id=attempt,
+            seq=seq,
+            speaker=speaker,
+            latency=latency,
+            now=now,
+        )
+    assert await close(db, attempt, now) is told
+
+
 async def test_nobody_knows_and_the_outcome_says_so(db: Database, clock: ManualClock) -> None:
     now = clock.now()
     attempt = await rows.dialled(db, now, state="ended", ended_at=now, settled_at=now)

@@ -469,6 +469,84 @@ async def test_an_opt_out_outlives_every_later_conclusion(house: House) -> None:
     assert (await row(house.db, "attempts", "id = :id", id=attempt_id))["talk_disposition"] == "do_not_call"
 
 
+async def test_a_session_that_ends_late_or_early_never_undoes_what_the_person_said(house: House) -> None:
+    attempt_id = await house.call()
+    writer = house.talks.writer(house.db, house.clock)
+    told = []
+    for code in ("completed", "machine", "no_conversation", "callback", "completed", "machine", "interested"):
+        writer.news(TalkNews(attempt_id, 1, disposition=code))
+        assert await writer.settle(5)
+        told.append((await row(house.db, "attempts", "id = :id", id=attempt_id))["talk_disposition"])
+    assert told == ["completed", "machine", "machine", "callback", "callback", "callback", "interested"]
+
+
+async def test_a_wrong_number_said_before_the_line_dropped_is_one_however_the_call_ends(house: House) -> None:
+    attempt_id = await house.call()
+    line = Line()
+    task = await house.start(line)
+    await line.until("have a minute?")
+    line.says("You have the wrong number.")
+    await line.until("sorry for the mistake")
+    line.close_code = 1006
+    line.hang_up()
+    await house.end(task)
+
+    await house.expect(attempt_id, 2)
+    again = Line()
+    task = await house.start(again, 2)
+    await again.until("Goodbye")
+    assert "Would you like a demo" not in again.spoken
+    again.hang_up()
+    await house.end(task)
+    assert (await row(house.db, "attempts"))["talk_disposition"] == "wrong_number"
+
+
+async def test_a_callback_whose_confirmation_was_cut_off_is_confirmed_after_it(house: House) -> None:
+    attempt_id = await house.call()
+    line = Line()
+    task = await house.start(line)
+    await line.until("have a minute?")
+    line.says("Can you call me tomorrow at three?")
+    await line.until("I'll call you")
+    line.close_code = 1006
+    line.hang_up()
+    await house.end(task)
+
+    await house.expect(attempt_id, 2)
+    again = Line()
+    task = await house.start(again, 2)
+    await again.until("Talk to you then. Goodbye.")
+    again.hang_up()
+    await house.end(task)
+    attempt = await row(house.db, "attempts")
+    assert attempt["talk_disposition"] == "callback"
+    assert attempt["callback_at"] is not None
+    assert await rows(house.db, "answers") == []
+
+
+async def test_a_machine_says_so_itself_and_the_talk_is_over(house: House) -> None:
+    await house.call()
+    line = Line()
+    task = await house.start(line)
+    line.says("Please leave a message after the tone.")
+    await house.end(task)
+    assert line.ended == {"reason": "machine", "answered_by": "machine_greeting", "attempt": "marker-1"}
+    assert (await row(house.db, "attempts"))["talk_disposition"] == "machine"
+
+
+async def test_where_messages_are_left_the_end_of_the_greeting_is_waited_for(house: House) -> None:
+    voicemail = {"policy": "leave_message", "detection": "detect_message_end"}
+    attempt_id = await house.call(sections={"script": SCRIPT, "voicemail": voicemail})
+    line = Line()
+    task = await house.start(line)
+    line.says("Please leave a message after the tone.")
+    await asyncio.sleep(0.05)
+    assert not task.done()
+    assert await house.talks.on_machine(attempt_id, "machine_end_beep")
+    await house.end(task)
+    assert line.ended == {"reason": "machine", "answered_by": "machine_end_beep", "attempt": "marker-1"}
+
+
 async def test_entries_appended_during_a_replay_stay_in_the_journal(house: House) -> None:
     await house.call()
 

@@ -33,6 +33,7 @@ from campaign.simulator.people import (
         ("Is there anything else?", "No, that's all. Thank you."),
         ("Would you like a demo?", "Yes, that sounds good."),
         ("Do you own a car?", "Yes."),
+        ("Sorry, we were cut off for a moment. Do you own your home?", "Yes."),
     ],
 )
 def test_questions_get_sensible_answers(question: str, said: str) -> None:
@@ -94,6 +95,22 @@ def test_someone_not_interested_says_so_twice_and_hangs_up() -> None:
 )
 def test_each_says_its_sentence_when_asked(persona: str, words: str) -> None:
     assert words in (Person(persona, Random(1)).hears("Do you have a minute?").say or "")
+
+
+def test_who_asked_for_a_callback_repeats_it_and_answers_nothing_else() -> None:
+    person = Person("callback_asker", Random(1))
+    said = say(person, "Do you have a minute?", "Sorry, we were cut off for a moment. Do you own your home?")
+    assert all("tomorrow at three" in (words or "") for words in said)
+    assert "three" in (person.hears("When would be a good time for us to call you?").say or "")
+    assert person.hears("Do you own your home?").hang_up
+
+
+def test_who_is_asked_to_say_it_again_says_it_again() -> None:
+    for persona in ("interested", "not_interested", "wrong_number", "wants_human", "rambler"):
+        person = Person(persona, Random(1))
+        first = person.hears("Do you have a minute?").say
+        assert first
+        assert person.hears("Sorry, we were cut off for a moment, could you say that again?").say == first
 
 
 def test_keys_are_pressed_as_asked_and_nine_otherwise() -> None:

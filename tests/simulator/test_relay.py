@@ -431,6 +431,22 @@ async def test_after_a_barge_in_the_person_waits_for_the_answer() -> None:
         assert said[1:] == ["Sure, go ahead.", "Sorry, wait a second, how much does it cost?", "Yes."]
 
 
+async def test_sentences_of_two_turns_are_heard_as_two_sentences() -> None:
+    async def talk(session: Session) -> None:
+        await session.next("setup")
+        await session.say("Sorry, we were cut off for a moment.")
+        await session.say("Do you own your home?")
+        await session.next("prompt", voicePrompt="Yes.")
+        await session.send(type="end")
+        await session.drain()
+
+    async with rig(persona="interested") as made:
+        made.service.talk = talk
+        await made.call()
+        call = await made.finish()
+        assert "Yes." in [line["text"] for line in call.transcript if line["who"] == "person"]
+
+
 @pytest.mark.parametrize("frames", [1, 2, 5, 8])
 async def test_a_socket_can_be_cut_after_any_frame(frames: int) -> None:
     async def talk(session: Session) -> None:

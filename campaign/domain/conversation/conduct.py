@@ -10,6 +10,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from campaign.domain import machine_greeting
 from campaign.domain import relay_protocol as relay
 from campaign.domain import script as scripts
 from campaign.domain.conversation.events import (
@@ -22,7 +23,7 @@ from campaign.domain.conversation.events import (
 from campaign.domain.conversation.replies import Replies
 from campaign.domain.conversation.transcript import Transcript
 from campaign.domain.dialogue import Turn
-from campaign.domain.disposition import Disposition
+from campaign.domain.disposition import Disposition, replaces
 from campaign.domain.phrases import Lines
 from campaign.domain.script import Script
 from campaign.domain.tools import Answer
@@ -33,6 +34,12 @@ STUCK_WAIT: Final = 10.0
 """The same where the call goes on after `end`: the socket ought to be closed long before."""
 LONGEST_SPEECH: Final = 45.0
 """Seconds that a person may speak without any transcript of it, before we ask whether they are there."""
+
+VERDICT_WAIT: Final = 40.0
+"""Seconds that a machine which was heard is given until detection says where a message may begin; Twilio
+looks for the end of a greeting for 30 s by default."""
+GREETING_TURNS: Final = 4
+"""Turns of an earlier session within which a machine greets."""
 
 
 class Phase(Enum):
@@ -51,12 +58,14 @@ MOST_TURNS = 10_000
 class Resumed(msgspec.Struct, frozen=True):
     """What earlier sessions of the same call left: the transcript as heard, and the answers gathered.
 
-    `ordinal` is this session's place among those of the call, from 2.
+    `ordinal` is this session's place among those of the call, from 2. `disposition` is what they concluded,
+    if it is more than that they ended.
     """
 
     turns: tuple[Turn, ...]
     answers: Mapping[str, Answer] = {}
     ordinal: int = 2
+    disposition: Disposition | None = None
 
 
 class Conduct:
@@ -72,6 +81,7 @@ class Conduct:
         attempt: str,
         phone: str = "",
         talk_to_machines: bool = False,
+        leave_message: bool = False,
         resumed: Resumed | None = None,
     ) -> None:
         self._script = script
@@ -85,6 +95,8 @@ class Conduct:
         self._resumed = resumed
         self._attempt = attempt
         self._talk_to_machines = talk_to_machines
+        self._leave_message = leave_message
+        self._hushed = False
         self._local_now: Callable[[float], datetime] = lambda now: (
             started_at + timedelta(seconds=now - started)
         )
@@ -101,7 +113,8 @@ class Conduct:
         self._closing: dict[str, str] = {}
         self._revivable = False
         self._closing_tried = False
-        self.disposition: Disposition | None = None
+        self._answered = self.transcript.taken_up and self.transcript.person_turns > 0
+        self.disposition: Disposition | None = resumed.disposition if resumed else None
 
     # ── speaking ───────────────────────────────────────────────────────────────────────────────────────
 
@@ -128,7 +141,7 @@ class Conduct:
 
     def _await_answer(self, now: float) -> None:
         """Once we stop speaking the person has so long to say something."""
-        if self.phase is not Phase.TALKING or self._replies.current is not None:
+        if self.phase is not Phase.TALKING or self._hushed or self._replies.current is not None:
             self._timers.pop("silence", None)
             return
         if self._person_speaking:
@@ -171,8 +184,8 @@ class Conduct:
     # ── ending ─────────────────────────────────────────────────────────────────────────────────────────
 
     def _conclude(self, code: Disposition) -> list[Command]:
-        """The conversation's result; an opt-out is never replaced."""
-        if self.disposition is Disposition.DO_NOT_CALL or self.disposition is code:
+        """The conversation's result, unless what was concluded before says more."""
+        if not replaces(code, self.disposition):
             return []
         self.disposition = code
         return [SetDisposition(code)]
@@ -189,10 +202,9 @@ class Conduct:
         return commands + self._goodbye(self._lines.opt_out_acknowledged, "do_not_call", now)
 
     def _put_through(self, target: str, line: str, now: float) -> list[Command]:
-        commands = self._conclude(Disposition.TRANSFERRED)
         name = self._script.transfers[target].name
         said = scripts.render(line, {**self._values, "target": name})
-        return commands + self._goodbye(said, "transfer", now, target=target)
+        return self._goodbye(said, "transfer", now, target=target)
 
     def _goodbye(
         self, line: str, reason: str, now: float, *, revivable: bool = False, target: str = ""
@@ -212,6 +224,45 @@ class Conduct:
     def _end(self, now: float) -> list[Command]:
         """Send `end`; the line must be down soon after."""
         self.phase = Phase.ENDING
-        goes_on = self._closing.get("reason") in ("transfer", "machine", "handover")
+        reason = self._closing.get("reason")
+        goes_on = reason in ("transfer", "machine", "handover")
         self._timers = {"down": now + (STUCK_WAIT if goes_on else DOWN_WAIT)}
-        return [EndSession({**self._closing, "attempt": self._attempt})]
+        # Only now is it sure that the call is put through: a line that drops before is taken up again.
+        commands = self._conclude(Disposition.TRANSFERRED) if reason == "transfer" else []
+        return [*commands, EndSession({**self._closing, "attempt": self._attempt})]
+
+    # ── machines ───────────────────────────────────────────────────────────────────────────────────────
+
+    def _machine(self, answered_by: str, now: float) -> list[Command]:
+        machine = answered_by.startswith("machine") and not self._talk_to_machines
+        if not machine and answered_by != "fax":
+            return []
+        if self.phase in (Phase.NEW, Phase.ENDING):
+            return []
+        commands = self._replies.cancel(self._timers)
+        self._closing = {"reason": "machine", "answered_by": answered_by}
+        commands += self._conclude(Disposition.FAX if answered_by == "fax" else Disposition.MACHINE)
+        return commands + self._end(now)
+
+    def _is_machine(self, said: str) -> bool:
+        return not self._talk_to_machines and machine_greeting.recognise(said)
+
+    def _machine_spoke_before(self) -> bool:
+        """Whether the session that broke off had heard a machine's greeting."""
+        maybe = self._resumed if self.disposition in (None, Disposition.MACHINE) else None
+        turns = maybe.turns if maybe else ()
+        said = [turn.text for turn in turns if turn.speaker == "person"]
+        return any(map(self._is_machine, said[:GREETING_TURNS]))
+
+    def _machine_heard(self, now: float) -> list[Command]:
+        """It says so itself: over, or we are silent until detection says where a message may begin."""
+        if not self._leave_message or self.phase is Phase.CLOSING:
+            return self._machine("machine_greeting", now)
+        if self._hushed or self.phase is Phase.ENDING:
+            return []
+        self._hushed = True
+        self.phase = Phase.TALKING
+        for timer in ("open", "silence"):
+            self._timers.pop(timer, None)
+        self._timers["machine"] = now + VERDICT_WAIT
+        return self._replies.cancel(self._timers)

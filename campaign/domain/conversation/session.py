@@ -36,7 +36,7 @@ from campaign.domain.conversation.events import (
 )
 from campaign.domain.conversation.replies import MOST_ROUNDS, Reply
 from campaign.domain.dialogue import ToolRequest
-from campaign.domain.disposition import Disposition
+from campaign.domain.disposition import CONCLUDED, Disposition
 from campaign.domain.opt_out import recognise
 from campaign.domain.tools import DoNotCall, EndCall, RecordAnswer, ScheduleCallback, Transfer
 
@@ -50,6 +50,8 @@ KEYS_WAIT: Final = 1.5
 """Keys pressed within this time belong together."""
 AFTER_INTERRUPT: Final = 4.0
 """Silence after an interruption that led to no words, before we ask."""
+GREETING_WITHIN: Final = 60.0
+"""Seconds from the session's beginning within which what is said may be a machine's greeting."""
 LONGEST_PROMPT: Final = 2000
 OPT_OUT_KEY: Final = "9"
 
@@ -70,6 +72,8 @@ class Conversation(Conduct):
         attempt: the attempt's marker, named in every handoff.
         phone: the dialled number, which redaction leaves alone.
         talk_to_machines: go on talking whatever the machine detection says (a fax still ends it).
+        leave_message: a machine that is heard is listened to in silence until detection says where a message
+            may begin.
         resumed: set when the call's earlier session broke off.
     """
 
@@ -128,6 +132,9 @@ class Conversation(Conduct):
             return [Note("a second setup frame")]
         self._setup_at = now
         self._timers["call"] = now + self._script.limits.call_seconds
+        if self._machine_spoke_before():
+            self.phase = Phase.TALKING
+            return self._machine_heard(now)
         if self.transcript.taken_up:
             return self._take_up(now)
         self.phase = Phase.OPENING
@@ -148,6 +155,11 @@ class Conversation(Conduct):
         self._opened_at = now - HELLO_WAIT
         commands: list[Command] = [FirstWord(round((now - self._setup_at) * 1000))]
         commands += self._disclose(now)
+        if self.disposition in CONCLUDED:
+            opted_out = self.disposition is Disposition.DO_NOT_CALL
+            line = self._lines.opt_out_acknowledged if opted_out else self._lines.goodbye
+            commands += self._say(self._lines.recovery, now)
+            return commands + self._goodbye(line, "ended", now, revivable=not opted_out)
         last = self._resumed.turns[-1] if self._resumed and self._resumed.turns else None
         if last and last.speaker == "agent" and not last.interrupted and last.text.endswith("?"):
             return commands + self._say(self._lines.recovery_again, now)
@@ -177,7 +189,7 @@ class Conversation(Conduct):
                 return commands + self._end(now)
             self.phase, self._closing, self._revivable = Phase.TALKING, {}, False
             self._timers.pop("close", None)
-        if self.phase is Phase.TALKING:
+        if self.phase is Phase.TALKING and not self._hushed:
             self._timers["silence"] = now + min(AFTER_INTERRUPT, self._script.limits.silence_seconds)
         return commands
 
@@ -202,7 +214,7 @@ class Conversation(Conduct):
             self._timers.pop("partial", None)
             if found:
                 self._timers["partial"] = now + PARTIAL_WAIT
-            if self.phase is Phase.TALKING and self._replies.current is None:
+            if self.phase is Phase.TALKING and self._replies.current is None and not self._hushed:
                 self._timers["silence"] = now + LONGEST_SPEECH
             return []
         self._person_speaking = False
@@ -218,9 +230,11 @@ class Conversation(Conduct):
         found = recognise(said, self._script.language)
         if found is not None:
             return commands + self._opt_out(found.quote, "conversation", now)
+        if now - self._setup_at < GREETING_WITHIN and self._is_machine(said):
+            return commands + self._machine_heard(now)
         if self.phase is Phase.OPENING:
             return commands + self._open(now)
-        if self.phase is not Phase.TALKING:
+        if self.phase is not Phase.TALKING or self._hushed:
             return commands
         self._nudges = 0
         speech = self.transcript.speech
@@ -234,6 +248,7 @@ class Conversation(Conduct):
             return commands
         if self.transcript.person_turns > self._script.limits.turns:
             return commands + self._goodbye(self._lines.time_up, "too_long", now)
+        self._answered = True
         commands += self._replies.cancel(self._timers)
         return commands + self._ask(now)
 
@@ -249,9 +264,10 @@ class Conversation(Conduct):
     def _keys_done(self, now: float) -> list[Command]:
         keys, self._keys = self._keys, ""
         commands = self.transcript.keys(keys, now)
-        if self.phase is not Phase.TALKING:
+        if self.phase is not Phase.TALKING or self._hushed:
             return commands
         self._nudges = 0
+        self._answered = True
         commands += self._replies.cancel(self._timers)
         return commands + self._ask(now)
 
@@ -295,9 +311,8 @@ class Conversation(Conduct):
             return commands
         match reply.ending:
             case EndCall(reason):
-                # A callback that was arranged isn't undone by how the model names the ending.
-                kept = self.disposition is Disposition.CALLBACK and reason is Disposition.COMPLETED
-                commands += [] if kept else self._conclude(reason)
+                # What was arranged isn't undone by how the model names the ending.
+                commands += self._conclude(reason)
                 line = "" if reply.utterance else self._lines.goodbye
                 return commands + self._goodbye(line, "ended", now, revivable=True)
             case Transfer(target):
@@ -339,16 +354,6 @@ class Conversation(Conduct):
         return self._say(self._lines.bridging, now)
 
     # ── endings ────────────────────────────────────────────────────────────────────────────────────────
-
-    def _machine(self, answered_by: str, now: float) -> list[Command]:
-        machine = answered_by.startswith("machine") and not self._talk_to_machines
-        if not machine and answered_by != "fax":
-            return []
-        if self.phase in (Phase.NEW, Phase.ENDING):
-            return []
-        commands = self._replies.cancel(self._timers)
-        self._closing = {"reason": "machine", "answered_by": answered_by}
-        return commands + self._end(now)
 
     def _stop(self, reason: Literal["operator", "opt_out"], now: float) -> list[Command]:
         if self.phase in (Phase.NEW, Phase.OPENING):
@@ -408,6 +413,8 @@ class Conversation(Conduct):
             case "partial":
                 quote, self._partial_opt_out = self._partial_opt_out, ""
                 return self._opt_out(quote, "conversation", now)
+            case "machine":
+                return self._machine("machine_greeting", now)
             case "close":
                 heard = self.transcript.heard(self.transcript.speech.expire(now))
                 return heard + (self._end(now) if self.phase is Phase.CLOSING else [])
@@ -424,7 +431,8 @@ class Conversation(Conduct):
         commands = self.transcript.heard(self.transcript.speech.expire(now))
         self._nudges += 1
         if self._nudges > 2:
-            if not self.transcript.person_turns:
+            if not self._answered:
+                # A greeting, of a person or of a machine that nobody recognised, is no conversation.
                 commands += self._conclude(Disposition.NO_CONVERSATION)
             return commands + self._goodbye(self._lines.silence_goodbye, "silence", now)
         return commands + self._say(self._lines.nudge if self._nudges == 1 else self._lines.second_nudge, now)
