@@ -33,6 +33,7 @@ class SessionContext:
         zone: the person's own time zone, as well as it is known.
         resumed: what earlier sessions left.
         opened_at: when the token was used.
+        longest: clock seconds until it must have closed politely, before Twilio cuts the line.
     """
 
     attempt_id: int
@@ -45,6 +46,7 @@ class SessionContext:
     zone: ZoneInfo
     resumed: Resumed | None
     opened_at: datetime
+    longest: float
 
 
 async def open_session(db: Database, token: str, replica: str, now: datetime) -> SessionContext | None:
@@ -86,6 +88,7 @@ async def open_session(db: Database, token: str, replica: str, now: datetime) ->
             zone=_zone(opened.said_zone, opened.place),
             resumed=resumed,
             opened_at=now,
+            longest=definition.conversation_seconds - (now - (attempt.answered_at or now)).total_seconds(),
         )
 
 

@@ -158,6 +158,7 @@ class _Talk:
             talk_to_machines=definition.voicemail.policy is VoicemailPolicy.TALK,
             leave_message=definition.voicemail.policy is VoicemailPolicy.LEAVE_MESSAGE,
             resumed=session.resumed,
+            longest=session.longest,
         )
         self._memory: dict[str, object] = {}
         self._turn = asyncio.Lock()

@@ -514,6 +514,11 @@ def test_the_longest_call_ends_politely() -> None:
     assert "enough of your time" in call.text
 
 
+def test_a_session_that_has_less_time_left_ends_politely_within_it() -> None:
+    call = Call(longest=12.0).greeted().on(relay.SpeakerEvent("person", True))
+    assert "enough of your time" in call.after(12).text
+
+
 def test_the_most_turns_end_politely() -> None:
     call = Call({"limits": {"turns": 2}}).greeted()
     for _ in range(2):

@@ -135,7 +135,7 @@ async def test_a_new_process_of_the_same_name_does_not_know_the_last_second_and_
 
 async def test_calls_that_are_ready_wait_out_a_hold(db: Database) -> None:
     clock = moved_clock()
-    async with twilio(clock, faults=Faults(rest_429=1.0, rest_retry_after=5)) as (simulator, gateway):
+    async with twilio(clock, faults=Faults(rest_429=1.0, rest_retry_after=5)) as (_, gateway):
         await running_campaign(db, clock, 200, pacing={"lines": 1000})
         one = dialer(db, clock, gateway, cps=200)
         async with dialling(one):

@@ -205,6 +205,16 @@ async def test_an_opt_out_with_postgres_away_is_journalled_and_written_later(
     await gone.close()
 
 
+async def test_a_conversation_closes_before_twilio_cuts_the_line_and_all_its_sessions_count(
+    house: House,
+) -> None:
+    attempt_id = await house.call(sections={"script": SCRIPT, "longest_call_seconds": 60})
+    assert (await house.open(1)).longest == 45
+    await house.expect(attempt_id, 2)
+    await house.clock.advance(30)
+    assert (await house.open(2)).longest == 15
+
+
 async def test_a_token_works_once(house: House) -> None:
     await house.call()
     assert await open_session(house.db, f"{TOKEN}1", "one", house.clock.now()) is not None

@@ -83,8 +83,10 @@ class Conduct:
         talk_to_machines: bool = False,
         leave_message: bool = False,
         resumed: Resumed | None = None,
+        longest: float | None = None,
     ) -> None:
         self._script = script
+        self._longest = script.limits.call_seconds if longest is None else longest
         self._values = {**values, "agent_name": script.agent_name}
         self._lines: Lines = scripts.lines(script)
         disclosures = [scripts.render(line, self._values) for line in scripts.disclosures(script)]

@@ -75,6 +75,7 @@ class Conversation(Conduct):
         leave_message: a machine that is heard is listened to in silence until detection says where a message
             may begin.
         resumed: set when the call's earlier session broke off.
+        longest: seconds from the setup until it closes politely; None: as the script says.
     """
 
     # ── the two doors ──────────────────────────────────────────────────────────────────────────────────
@@ -131,7 +132,7 @@ class Conversation(Conduct):
         if self.phase is not Phase.NEW:
             return [Note("a second setup frame")]
         self._setup_at = now
-        self._timers["call"] = now + self._script.limits.call_seconds
+        self._timers["call"] = now + self._longest
         if self._machine_spoke_before():
             self.phase = Phase.TALKING
             return self._machine_heard(now)
