@@ -28,6 +28,7 @@ from campaign.domain.budget import Rates, parse_rates
 from campaign.domain.errors import SettingsError
 from campaign.domain.rulebook import Rulebook, parse_rulebook
 from campaign.domain.script import SCRIPTED
+from campaign.flow.dialer import Counters
 from campaign.flow.live_talks import LiveTalks
 from campaign.flow.outcomes import Terms
 from campaign.settings import Settings
@@ -120,6 +121,8 @@ class Services:
     talks: LiveTalks = field(default_factory=LiveTalks)
     draining: bool = False
     """This process is about to end: load balancers should send nothing more here."""
+    counters: Counters | None = None
+    """What this process's dialler has done; None: it has none."""
     _gateway: Gateway | None = None
 
     def __post_init__(self) -> None:

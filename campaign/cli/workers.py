@@ -36,6 +36,8 @@ class Workers:
     def __init__(self, services: Services, *, dial: bool, tick: bool = True) -> None:
         self._services = services
         self.dialer = self._make_dialer() if dial else None
+        if self.dialer is not None:
+            services.counters = self.dialer.counters
         self.scheduler = Scheduler(
             services.db,
             services.clock,

@@ -7,7 +7,7 @@ replicas, not the sum.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from fastapi import APIRouter, Request, Response
@@ -102,6 +102,8 @@ class _Tables(Collector):
             raise
         self._add(settled)
         found.append(_gauge("campaign_talks", "Conversations in this process.", services.talks.count))
+        if services.counters is not None:
+            found.append(_answers(services.counters.results))
         self._found = [*found, *self._settled()]
 
     def _add(self, settled: Iterable[gauges.Settled]) -> None:
@@ -142,6 +144,17 @@ def _unsettled(counts: dict[str, int]) -> Metric:
     )
     for state in ("placing", "unknown", "placed", "ringing", "answered"):
         family.add_metric([state], counts.get(state, 0))
+    return family
+
+
+def _answers(results: Mapping[str, int]) -> Metric:
+    family = CounterMetricFamily(
+        "campaign_calls_sent",
+        "Calls that this process sent to Twilio since it started, by what was answered.",
+        labels=["answer"],
+    )
+    for answer, count in results.items():
+        family.add_metric([answer], count)
     return family
 
 

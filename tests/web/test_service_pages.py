@@ -6,6 +6,7 @@ import pytest
 from fastapi import FastAPI
 
 from campaign.domain.errors import DatabaseUnavailable
+from campaign.flow.dialer import Counters
 from campaign.store import leases
 from campaign.store.accounts import Role
 from campaign.store.database import Database
@@ -93,7 +94,9 @@ async def test_metrics_tell_attempts_outcomes_latency_and_pace(
         day=now.date(),
     )
     analyst = await client_for(Role.ANALYST)
+    services.counters = Counters(placed=3, results={"Placed": 2, "Throttled": 1})
     page = (await analyst.get("/metrics")).text
+    assert 'campaign_calls_sent_total{answer="Throttled"} 1.0' in page
     assert 'campaign_attempts_unsettled{state="ringing"} 1.0' in page
     assert 'campaign_attempts_total{campaign="autumn"} 3.0' in page
     assert "campaign_calls_per_second_limit 1.0" in page
