@@ -51,6 +51,8 @@ SHORTEST_S = 0.001
 """The sender sleeps at least so long (real seconds): calls that come closer together go out together."""
 LONGEST_S = 0.05
 """The sender looks at least this often whether it should stop (real seconds)."""
+RESTART_S = 1.0
+"""The pause after a fault that nobody foresaw (real seconds)."""
 TOGETHER = 8
 """After so many calls the rest of this process has its turn: claims and conversations go on."""
 BEHIND_S = 0.5
@@ -149,22 +151,43 @@ class Dialer:
     # ── the loop ───────────────────────────────────────────────────────────────────────────────────────
 
     async def run(self) -> None:
-        """Dial until `stop` is called; then wait for what is being sent, and record it."""
+        """Dial until `stop` is called; then wait for what is being sent, and record it.
+
+        A fault that nobody foresaw is logged and dialling goes on a second later: a dialler that silently
+        stands still costs a day.
+        """
+        while True:
+            try:
+                await self._dial()
+            except Exception as error:  # whatever it is
+                log.error("dialer_failed", error=str(error)[:500], exc_info=True)
+                await self._pause(RESTART_S * self._pace.rate)
+            else:
+                await self._leave()
+                return
+
+    async def _dial(self) -> None:
         recorder = asyncio.create_task(self._record_answers(), name="dialer-recorder")
         sender = asyncio.create_task(self._send_on_time(), name="dialer-sender")
         try:
             while not self._stopping.is_set():
+                for part in (recorder, sender):
+                    if part.done():
+                        part.result()
                 wait = await self._step()
                 await self._pause(wait)
-        finally:
-            self.stop()
             await sender
             while self._sending:
                 await asyncio.wait(self._sending)
-            await self._answers.join()
-            recorder.cancel()
-            await asyncio.gather(recorder, return_exceptions=True)
-            await self._leave()
+            written = asyncio.create_task(self._answers.join())
+            await asyncio.wait({written, recorder}, return_when=asyncio.FIRST_COMPLETED)
+            written.cancel()
+            if recorder.done():
+                recorder.result()
+        finally:
+            for part in (recorder, sender):
+                part.cancel()
+            await asyncio.gather(recorder, sender, return_exceptions=True)
 
     def stop(self) -> None:
         """Claim nothing more; intents whose slot has not come are given back."""
@@ -245,7 +268,13 @@ class Dialer:
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         self._sending.add(task)
-        task.add_done_callback(self._sending.discard)
+        task.add_done_callback(self._sent)
+
+    def _sent(self, task: asyncio.Task[None]) -> None:
+        self._sending.discard(task)
+        if not task.cancelled() and (fault := task.exception()) is not None:
+            # Its lease runs out, and Twilio is asked what became of the call.
+            log.error("send_failed", error=str(fault)[:500], exc_info=fault)
 
     # ── one call ───────────────────────────────────────────────────────────────────────────────────────
 
@@ -332,9 +361,11 @@ class Dialer:
             rows = [(d.attempt_id, r.sid, r.status, sent, done) for d, sent, done, r in group]
             recovered = self._failures > 0 and any(self._is_news(sent) for _, sent, _, _ in group)
 
-            await self._until_written(partial(self._write_placed, rows, recovered))
-            for _ in group:
-                self._answers.task_done()
+            try:
+                await self._until_written(partial(self._write_placed, rows, recovered))
+            finally:
+                for _ in group:
+                    self._answers.task_done()
 
     async def _write_placed(
         self, rows: Sequence[tuple[int, str, str, datetime, datetime]], recovered: bool

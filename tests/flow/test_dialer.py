@@ -304,6 +304,26 @@ async def test_a_configuration_fault_pauses_the_campaign_and_says_why(db: Databa
     assert contacts == [{"state": "waiting", "attempts": 0}]
 
 
+async def test_a_fault_that_nobody_foresaw_does_not_end_dialling(db: Database) -> None:
+    clock = moved_clock()
+    faults = iter([None, RuntimeError("what is this?")])
+
+    async def fail_once() -> None:
+        if fault := next(faults, None):
+            raise fault
+
+    async with twilio(clock) as (simulator, gateway):
+        await running_campaign(db, clock, 40, pacing={"lines": 100})
+        async with dialling(dialer(db, clock, gateway, cps=50, before_claim=fail_once)):
+
+            async def all_placed() -> bool:
+                return len(simulator.creates) == 40
+
+            await until(all_placed, clock)
+    assert worst_second(await sent_instants(db)) <= 50
+    assert len({create.to for create in simulator.creates}) == 40
+
+
 async def test_stopping_gives_back_what_has_not_gone_out(db: Database) -> None:
     clock = moved_clock()
     async with twilio(clock) as (simulator, gateway):

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -52,6 +52,10 @@ async def twilio(
             await gateway.close()
 
 
+async def nothing() -> None:
+    return None
+
+
 def dialer(
     db: Database,
     clock: ServiceClock,
@@ -61,6 +65,7 @@ def dialer(
     max_calls: int | None = None,
     paused: list[tuple[int | None, str]] | None = None,
     name: str = "replica",
+    before_claim: Callable[[], Coroutine[Any, Any, None]] = nothing,
 ) -> Dialer:
     """A dialler as the service wires it."""
 
@@ -68,9 +73,6 @@ def dialer(
         if paused is not None:
             paused.append((campaign_id, why))
         await lifecycle.pause_for_fault(db, campaign_id, why=why, actor="system:dialer", now=clock.now())
-
-    async def nothing() -> None:
-        return None
 
     return Dialer(
         db,
@@ -86,7 +88,7 @@ def dialer(
             marker=token,
         ),
         pause_campaign=pause,
-        before_claim=nothing,
+        before_claim=before_claim,
     )
 
 
