@@ -290,13 +290,17 @@ async def attempts_by_reason(tx: Tx, campaign_id: int) -> dict[str, int]:
 
 
 async def recoveries(tx: Tx, campaign_id: int) -> list[Recovery]:
-    """What was answered when a conversation broke off, and what became of it."""
+    """What was answered when a conversation broke off or handed over, and what became of it.
+
+    A conversation that came to its end, or whose person hung up, has nothing to recover.
+    """
     rows = await tx.execute(
         text(
             """
             SELECT r.answer, coalesce(r.became, 'not known yet') AS became, count(*) AS calls
               FROM recoveries r JOIN attempts a ON a.id = r.attempt_id
-             WHERE a.campaign_id = :id GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2
+             WHERE a.campaign_id = :id AND (r.answer <> 'hang_up' OR r.session_status = 'failed')
+             GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2
             """
         ),
         {"id": campaign_id},

@@ -119,6 +119,14 @@ async def test_recoveries_are_counted_by_what_became_of_them(db: Database, clock
         "SELECT id, 1, 'the socket broke', 'resume', 'the conversation went on', :now FROM attempts LIMIT 2",
         now=clock.now(),
     )
+    await rows(
+        db,
+        "INSERT INTO recoveries (attempt_id, session_ordinal, session_status, why, answer, became, at) "
+        "SELECT id, 2, 'ended', 'ended', 'hang_up', 'the call ended', :now FROM attempts LIMIT 2",
+        now=clock.now(),
+    )
+    counted = await rows(db, "SELECT sum(recoveries) AS n FROM analytics.attempts")
+    assert counted[0]["n"] == 2, "a conversation that came to its end has nothing to recover"
     async with db.connection() as tx:
         assert await reports.recoveries(tx, campaign) == [
             reports.Recovery("resume", "the conversation went on", 2)
