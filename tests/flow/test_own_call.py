@@ -1,5 +1,6 @@
 """A call to one's own number: one call, never counted, still under do-not-call and hours."""
 
+import asyncio
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -14,7 +15,15 @@ from campaign.telephony.addresses import Addresses
 from campaign.telephony.gateway import Gateway
 from campaign.wiring import ServiceClock, read_rates, token
 from tests.support.campaigns import definition, phone, rows, rulebook
-from tests.support.dialing import PUBLIC_URL, moved_clock, twilio
+from tests.support.dialing import (
+    PUBLIC_URL,
+    dialer,
+    moved_clock,
+    running_campaign,
+    twilio,
+    until,
+    worst_second,
+)
 
 ME = phone(7)
 
@@ -51,6 +60,28 @@ async def test_one_call_goes_out_and_counts_nowhere(db: Database) -> None:
     (trail,) = await rows(db, "SELECT actor, action, detail::text AS detail FROM audit_log")
     assert (trail["actor"], trail["action"]) == ("cli:ana", "call_me")
     assert ME not in trail["detail"]
+
+
+async def test_it_fits_into_the_pace_of_a_running_campaign(db: Database) -> None:
+    clock = moved_clock()
+    async with twilio(clock) as (simulator, gateway):
+        await running_campaign(db, clock, 60, first=100, pacing={"lines": 100})
+        one = dialer(db, clock, gateway, cps=10)
+        task = asyncio.create_task(one.run())
+
+        async def calls(count: int) -> bool:
+            return len(simulator.creates) >= count
+
+        await until(lambda: calls(12), clock)
+        await call(db, clock, gateway)
+        mine = len(simulator.creates)
+        await until(lambda: calls(mine + 12), clock)
+        one.stop()
+        await task
+    sent = await rows(
+        db, "SELECT extract(epoch FROM sent_at)::float8 AS at FROM attempts WHERE sent_at IS NOT NULL"
+    )
+    assert worst_second([row["at"] for row in sent]) <= 10
 
 
 async def test_a_second_call_to_the_same_phone_waits_for_the_end_of_the_first(db: Database) -> None:
