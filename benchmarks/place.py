@@ -21,8 +21,9 @@ from benchmarks import machine
 from campaign.domain.campaign import CampaignDefinition, parse_toml
 from campaign.domain.pacing import Pace
 from campaign.flow import definitions, enrol, intake, lifecycle
+from campaign.flow.call_request import call_request
 from campaign.flow.claiming import ClaimLimits
-from campaign.flow.dialer import Dialer, call_request
+from campaign.flow.dialer import Dialer
 from campaign.flow.intake import Options
 from campaign.settings import Settings
 from campaign.store.database import Database

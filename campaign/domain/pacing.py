@@ -21,8 +21,10 @@ LEAD_S = 0.03
 """A slot is taken at least so far ahead: committing the intent takes some of it (real seconds)."""
 HORIZON_S = 0.25
 """A claim takes at most what the pace allows in this time."""
-REACH_S = 1.0
-"""A slot farther away than this is not taken yet."""
+REACH_S = 0.5
+"""A slot farther away than this is not taken yet (real seconds)."""
+STALE_S = 1.0
+"""An intent older than this does not go out: it is gated again (real seconds)."""
 TENURE_S = 5.0
 """How long the process that claimed last is the only one that dials (real seconds)."""
 
@@ -58,17 +60,17 @@ class Pace:
     @property
     def reach(self) -> timedelta:
         """How far ahead a slot may be taken."""
-        return timedelta(seconds=max(REACH_S * self.rate, self.spacing.total_seconds()))
+        return timedelta(seconds=REACH_S * self.rate)
 
     @property
     def stale(self) -> timedelta:
         """An intent older than this does not go out: it is gated again."""
-        return 2 * self.reach
+        return timedelta(seconds=STALE_S * self.rate)
 
     @property
     def tenure(self) -> timedelta:
         """How long after a claim its process alone dials: longer than any of its intents lives."""
-        return max(timedelta(seconds=TENURE_S * self.rate), self.stale + self.reach)
+        return timedelta(seconds=TENURE_S * self.rate)
 
     def available(self, next_slot: datetime, now: datetime) -> int:
         """How many slots a claim may take now: those of the next 250 ms, at least one if it is in reach."""

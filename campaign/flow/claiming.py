@@ -30,6 +30,8 @@ LOOK_AHEAD = 50
 """Rows looked at beyond the slots, so that people who wait or are blocked don't use up a claim."""
 MOST = 500
 """Contacts dialled by one claim at the most: more would be judged before the first of them is sent."""
+FEWEST = 10
+"""A claim that took too long is made with half as many, but with so many at least."""
 BREATH = 8
 """After so many contacts judged, calls whose slot has come are sent."""
 IDLE_S = 0.5
@@ -88,6 +90,7 @@ class Claimer:
         self._served: dict[int, float] = {}
         self._abandonment = gathering.AbandonmentCounts()
         self._holds = False
+        self._most = MOST
         self._took_s = 0.0
 
     async def claim(self, tx: Tx, clock: Clock) -> Claim:
@@ -113,7 +116,7 @@ class Claimer:
             if row.holder is not None and row.tenure_until > now:
                 wait = (row.tenure_until - now).total_seconds()
                 return Claim([], min(idle, wait), f"{row.holder} dials")
-        free = min(MOST, pace.available(next_slot, now))
+        free = min(self._most, pace.available(next_slot, now))
         if free == 0:
             wait = (next_slot - now - pace.reach).total_seconds()
             return Claim([], min(idle, max(wait, pace.spacing.total_seconds() / 10)))
@@ -126,9 +129,11 @@ class Claimer:
         intents, wrote = await self._decide(tx, campaigns, free, now)
         judged = clock.now()
         if judged - now > pace.reach:
-            # Judged too slowly to dial by it (the first claims of a process read a lot): judge anew.
+            # Judged too slowly to dial by it (a process's first claims read a lot): judge anew, and fewer.
             log.info("claim_too_slow", seconds=(judged - now).total_seconds(), contacts=len(intents))
+            self._most = max(self._most // 2, FEWEST)
             return Claim([], 0.0, "judging anew")
+        self._most = min(self._most + FEWEST, MOST)
         slots, following = pace.slots(next_slot, judged, len(intents))
         dials = await self._write(tx, intents, slots, now)
         if not dials:

@@ -9,7 +9,7 @@ again only when Twilio has been asked (flow/reconcile.py).
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -18,18 +18,17 @@ from typing import Any, Protocol, assert_never
 import structlog
 
 from campaign.domain.attempt import AttemptEvent
-from campaign.domain.campaign import CampaignDefinition, Detection
 from campaign.domain.clock import Clock
 from campaign.domain.errors import DatabaseUnavailable
 from campaign.domain.pacing import Pace, SlidingSecond, Ticket
 from campaign.domain.phone import mask
 from campaign.flow import claiming, outcomes
+from campaign.flow.call_request import call_request
 from campaign.flow.claiming import Claim, ClaimLimits, Dial
 from campaign.flow.outcomes import Terms
 from campaign.store import claims, placing
 from campaign.store.database import Database
 from campaign.telephony.addresses import Addresses
-from campaign.telephony.calls import MachineDetection
 from campaign.telephony.gateway import (
     BadNumber,
     CallRequest,
@@ -55,7 +54,7 @@ RESTART_S = 1.0
 """The pause after a fault that nobody foresaw (real seconds)."""
 TOGETHER = 8
 """After so many calls the rest of this process has its turn: claims and conversations go on."""
-BEHIND_S = 0.5
+BEHIND_S = 0.25
 """Nothing is claimed while the next call is so much later than its slot (real seconds): this machine can't
 keep up, and an intent that grew too old would only be given back."""
 BREAKER_AT = 5
@@ -63,12 +62,6 @@ BREAKER_AT = 5
 THROTTLED_S = 0.5
 """The first hold after a 429 that names no time; doubled with each that follows (real seconds)."""
 LONGEST_HOLD_S = 60.0
-
-DETECTION: Mapping[Detection, MachineDetection] = {
-    Detection.OFF: "off",
-    Detection.ENABLE: "enable",
-    Detection.DETECT_MESSAGE_END: "detect_message_end",
-}
 
 
 class Placer(Protocol):
@@ -83,24 +76,6 @@ class Counters:
 
     placed: int = 0
     results: dict[str, int] = field(default_factory=dict)
-
-
-def call_request(
-    addresses: Addresses, definition: CampaignDefinition, marker: str, to: str, caller_id: str
-) -> CallRequest:
-    """The one POST of an attempt: every address carries its marker."""
-    detection = DETECTION[definition.voicemail.detection]
-    return CallRequest(
-        to=to,
-        from_=caller_id,
-        url=addresses.voice(marker),
-        status_callback=addresses.status(marker),
-        ring_timeout_s=definition.ring_timeout_seconds,
-        time_limit_s=definition.longest_call_seconds,
-        machine_detection=detection,
-        amd_callback=addresses.amd(marker) if detection != "off" else None,
-        fallback_url=addresses.fallback,
-    )
 
 
 class Dialer:
@@ -177,6 +152,7 @@ class Dialer:
                 wait = await self._step()
                 await self._pause(wait)
             await sender
+            self._drop(None, "this process is stopping")
             while self._sending:
                 await asyncio.wait(self._sending)
             written = asyncio.create_task(self._answers.join())
@@ -201,13 +177,18 @@ class Dialer:
             clock seconds to wait before the next.
         """
         if self._waiting and self._clock.now() - self._waiting[0].slot_at > self._behind:
-            return BEHIND_S / 10 * self._pace.rate
+            return BEHIND_S / 5 * self._pace.rate
         try:
             await self._before_claim()
             claim = await self.claim()
         except DatabaseUnavailable as error:
             log.warning("claim_failed", error=error.what)
             return POLL_S * self._pace.rate
+        except (
+            Exception
+        ) as error:  # whatever it is: nothing was claimed, and what was claimed before goes out
+            log.error("claim_failed", error=str(error)[:500], exc_info=True)
+            return RESTART_S * self._pace.rate
         self._waiting.extend(claim.dials)
         self._news.set()
         return claim.wait_s
@@ -261,9 +242,6 @@ class Dialer:
                 together += 1
                 if together % TOGETHER == 0:
                     await asyncio.sleep(0)
-        for dial in self._waiting:
-            self._start(self._give_back(dial, AttemptEvent.NOT_SENT, "this process is stopping"))
-        self._waiting.clear()
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -310,6 +288,7 @@ class Dialer:
             case ConfigurationFault():
                 await self._give_back(dial, AttemptEvent.NOT_SENT, result.sentence, result.code)
                 whose = None if result.scope == "account" else dial.campaign_id
+                self._drop(whose, f"another call was refused: {result.sentence}")
                 await self._pause_campaign(whose, f"{result.sentence} {result.do}")
             case Throttled():
                 if self._is_news(sent_at):
@@ -325,6 +304,14 @@ class Dialer:
                 await self._failed(result.sentence, sent_at)
             case _:
                 assert_never(result)
+
+    def _drop(self, campaign_id: int | None, why: str) -> None:
+        """Give back what waits to go out, of one campaign or (None) of all."""
+        kept = [dial for dial in self._waiting if campaign_id not in (None, dial.campaign_id)]
+        for dial in self._waiting:
+            if campaign_id in (None, dial.campaign_id):
+                self._start(self._give_back(dial, AttemptEvent.NOT_SENT, why))
+        self._waiting = deque(kept)
 
     async def _give_back(self, dial: Dial, event: AttemptEvent, why: str, code: int | None = None) -> None:
         """Move the attempt on and, when that settles it, close it: one transaction, tried until it holds."""

@@ -15,7 +15,8 @@ from campaign.domain.place import locate
 from campaign.domain.rulebook import Rulebook
 from campaign.domain.rules import Verdict, decide, in_words
 from campaign.flow import outcomes
-from campaign.flow.dialer import Placer, call_request
+from campaign.flow.call_request import call_request
+from campaign.flow.dialer import Placer
 from campaign.flow.facts import reserve_for
 from campaign.flow.outcomes import Terms
 from campaign.store import claims, dnc, placing

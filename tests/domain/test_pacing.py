@@ -96,9 +96,9 @@ def test_a_pause_is_not_made_up_for_by_a_burst() -> None:
 
 
 def test_one_call_a_second_is_claimed_only_when_its_slot_is_in_reach() -> None:
-    pace = Pace(1)
-    assert pace.available(START + timedelta(seconds=2), START) == 0
-    assert pace.available(START + timedelta(seconds=0.9), START) == 1
+    for pace in (Pace(1), Pace(0.1)):
+        assert pace.available(START + timedelta(seconds=0.6), START) == 0
+        assert pace.available(START + timedelta(seconds=0.4), START) == 1
 
 
 def test_on_a_fast_clock_the_slots_spread_because_the_machine_stays_as_late_as_it_was() -> None:

@@ -324,6 +324,22 @@ async def test_a_fault_that_nobody_foresaw_does_not_end_dialling(db: Database) -
     assert len({create.to for create in simulator.creates}) == 40
 
 
+async def test_what_a_claim_yields_after_the_stop_is_given_back_too(db: Database) -> None:
+    clock = moved_clock()
+    stops: list[Dialer] = []
+
+    async def stop_in_the_claim() -> None:
+        stops[0].stop()
+        await asyncio.sleep(0.05)
+
+    async with twilio(clock) as (simulator, gateway):
+        await running_campaign(db, clock, 5, pacing={"lines": 100})
+        stops.append(dialer(db, clock, gateway, cps=40, before_claim=stop_in_the_claim))
+        await stops[0].run()
+        assert simulator.creates == []
+    assert await states(db) == {"not_placed": 5}
+
+
 async def test_stopping_gives_back_what_has_not_gone_out(db: Database) -> None:
     clock = moved_clock()
     async with twilio(clock) as (simulator, gateway):
