@@ -17,7 +17,7 @@ from typing import Any
 import aiohttp
 import uvloop
 
-from benchmarks.machine import cpu_seconds
+from benchmarks.cpu import cpu_seconds
 
 ACCOUNT = "AC" + "0" * 32
 SAID = "Could you tell me a little more about that please"
@@ -75,7 +75,7 @@ class Session:
                 self.missed += self.measuring
             self._asked = time.perf_counter()
             await self._send(type="prompt", voicePrompt=SAID, lang="en-US", last=True)
-            await asyncio.sleep(every_s)
+            await asyncio.sleep(min(every_s, max(until - time.perf_counter(), 0)))
 
     async def close(self) -> None:
         await self._socket.close()
