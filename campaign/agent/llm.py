@@ -136,9 +136,11 @@ class LlmAgent:
             raise AgentError(f"{self.profile.name}: {type(error).__name__}: {error}") from error
         stream = _Stream()
         try:
-            async for payload in _payloads(response):
-                for piece in stream.take(payload):
-                    yield piece
+            async for payloads in _payloads(response):
+                # What came in one read goes out in one piece: a frame a token would cost more than all else.
+                text = "".join(map(stream.take, payloads))
+                if text:
+                    yield Text(text)
             for piece in stream.end():
                 yield piece
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
@@ -260,10 +262,11 @@ def _retry_after(value: str | None) -> float | None:
         return 60.0
 
 
-async def _payloads(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
-    """The data of each server-sent event; a body that is no event stream comes whole."""
+async def _payloads(response: aiohttp.ClientResponse) -> AsyncIterator[list[bytes]]:
+    """The data of the server-sent events that each read completed; a body that is no event stream comes
+    whole."""
     if "event-stream" not in response.headers.get("Content-Type", "event-stream"):
-        yield await response.read()
+        yield [await response.read()]
         return
     left = b""
     async for block in response.content.iter_any():
@@ -271,11 +274,9 @@ async def _payloads(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
         left = lines.pop()
         if len(left) > LONGEST_LINE:
             raise AgentError("the model's server sent an endless line")
-        for line in lines:
-            if line.startswith(b"data:"):
-                yield line[5:].strip()
+        yield [line[5:].strip() for line in lines if line.startswith(b"data:")]
     if left.startswith(b"data:"):
-        yield left[5:].strip()
+        yield [left[5:].strip()]
 
 
 class _Stream:
@@ -286,25 +287,27 @@ class _Stream:
         self._calls: dict[int, tuple[str, str, str]] = {}
         self._spoken = SpokenOnly()
 
-    def take(self, payload: bytes) -> Iterator[Piece]:
+    def take(self, payload: bytes) -> str:
+        """Read one chunk; returns what of it may be spoken now. Its tool calls come at the end."""
         if not payload or payload == b"[DONE]":
-            return
+            return ""
         try:
             chunk = _chunk.decode(payload)
         except msgspec.DecodeError:
-            return  # a keep-alive, a vendor's own event; what matters is whether a finish reason comes
+            return ""  # a keep-alive, a vendor's own event; what matters is whether a finish reason comes
         if chunk.error is not None and not chunk.choices:
             raise AgentError(f"the model's server said: {str(chunk.error)[:200]}")
-        for choice in chunk.choices[:1]:
-            delta = choice.delta or choice.message
-            if delta is not None:
-                text = self._spoken.take(_text(delta.content))
-                if text:
-                    yield Text(text)
-                for call in delta.tool_calls or ():
-                    self._add(call)
-            if choice.finish_reason:
-                self.finished = choice.finish_reason
+        if not chunk.choices:
+            return ""
+        choice = chunk.choices[0]
+        if choice.finish_reason:
+            self.finished = choice.finish_reason
+        delta = choice.delta or choice.message
+        if delta is None:
+            return ""
+        for call in delta.tool_calls or ():
+            self._add(call)
+        return self._spoken.take(_text(delta.content))
 
     def _add(self, call: _ToolDelta) -> None:
         """Fragments belong together by index; without one, a new id or name begins a new call."""
@@ -341,6 +344,8 @@ def _text(content: str | list[dict[str, object]] | None) -> str:
 
 _MARKERS: Final = ("[TOOL_CALLS]", "<tool_call>", "<function", "<|", "```", '{"name"', '[{"name"', '{ "name"')
 _THOUGHT: Final = ("<think>", "</think>")
+_OPENING: Final = re.compile(r"[\[<`{]")
+"""What every marker begins with."""
 
 
 class SpokenOnly:
@@ -353,8 +358,8 @@ class SpokenOnly:
 
     def take(self, text: str) -> str:
         """More of the model's text; returns what may be spoken now."""
-        if not text and not self._held:
-            return ""
+        if not self._held and not self._thinking and not _OPENING.search(text):
+            return text
         self._held += text
         if self._tool_text:
             return ""
