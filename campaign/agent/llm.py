@@ -8,7 +8,7 @@ it is mended into a call or dropped.
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -138,8 +138,7 @@ class LlmAgent:
         try:
             async for payloads in _payloads(response):
                 # What came in one read goes out in one piece: a frame a token would cost more than all else.
-                text = "".join(map(stream.take, payloads))
-                if text:
+                if text := stream.take(payloads):
                     yield Text(text)
             for piece in stream.end():
                 yield piece
@@ -287,8 +286,12 @@ class _Stream:
         self._calls: dict[int, tuple[str, str, str]] = {}
         self._spoken = SpokenOnly()
 
-    def take(self, payload: bytes) -> str:
-        """Read one chunk; returns what of it may be spoken now. Its tool calls come at the end."""
+    def take(self, payloads: Iterable[bytes]) -> str:
+        """Read chunks; returns what of them may be spoken now. Their tool calls come at the end."""
+        return self._spoken.take("".join(map(self._words, payloads)))
+
+    def _words(self, payload: bytes) -> str:
+        """Read one chunk; returns its text."""
         if not payload or payload == b"[DONE]":
             return ""
         try:
@@ -307,7 +310,7 @@ class _Stream:
             return ""
         for call in delta.tool_calls or ():
             self._add(call)
-        return self._spoken.take(_text(delta.content))
+        return _text(delta.content)
 
     def _add(self, call: _ToolDelta) -> None:
         """Fragments belong together by index; without one, a new id or name begins a new call."""
@@ -344,6 +347,7 @@ def _text(content: str | list[dict[str, object]] | None) -> str:
 
 _MARKERS: Final = ("[TOOL_CALLS]", "<tool_call>", "<function", "<|", "```", '{"name"', '[{"name"', '{ "name"')
 _THOUGHT: Final = ("<think>", "</think>")
+_ANY_MARKER: Final = re.compile("|".join(map(re.escape, (*_MARKERS, _THOUGHT[0]))))
 _OPENING: Final = re.compile(r"[\[<`{]")
 """What every marker begins with."""
 
@@ -361,27 +365,24 @@ class SpokenOnly:
         if not self._held and not self._thinking and not _OPENING.search(text):
             return text
         self._held += text
-        if self._tool_text:
-            return ""
         spoken = ""
-        while True:
-            marker = _THOUGHT[1] if self._thinking else _THOUGHT[0]
-            before, found, after = self._held.partition(marker)
-            if not found:
+        while not self._tool_text:
+            if self._thinking:
+                _, found, after = self._held.partition(_THOUGHT[1])
+                if not found:
+                    self._held = self._held[-len(_THOUGHT[1]) :]
+                    break
+                self._thinking, self._held = False, after
+                continue
+            marker = _ANY_MARKER.search(self._held)
+            cut = marker.start() if marker else len(self._held) - _partial_marker(self._held)
+            spoken, self._held = spoken + self._held[:cut], self._held[cut:]
+            if marker is None:
                 break
-            spoken += "" if self._thinking else before
-            self._thinking, self._held = not self._thinking, after
-        if self._thinking:
-            self._held = self._held[-len(_THOUGHT[1]) :]
-            return spoken
-        starts = [start for marker in _MARKERS if (start := self._held.find(marker)) >= 0]
-        if starts:
-            first = min(starts)
-            spoken, self._held, self._tool_text = spoken + self._held[:first], self._held[first:], True
-            return spoken
-        keep = _partial_marker(self._held)
-        cut = len(self._held) - keep
-        spoken, self._held = spoken + self._held[:cut], self._held[cut:]
+            if marker[0] == _THOUGHT[0]:
+                self._thinking, self._held = True, self._held[len(_THOUGHT[0]) :]
+            else:
+                self._tool_text = True
         return spoken
 
     def end(self) -> tuple[str, list[ToolRequest]]:
