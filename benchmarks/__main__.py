@@ -1,10 +1,10 @@
-"""`python -m benchmarks [place|turns|import] [--small]`: run all, or one, and print the tables."""
+"""`python -m benchmarks [place|turns|events|import] [--small]`: run all, or one, and print the tables."""
 
 import argparse
 
-from benchmarks import import_rows, place, turns
+from benchmarks import events, import_rows, place, turns
 
-ALL = {"place": place.run, "turns": turns.run, "import": import_rows.run}
+ALL = {"place": place.run, "turns": turns.run, "events": events.run, "import": import_rows.run}
 
 
 def main() -> None:

@@ -35,6 +35,7 @@ from campaign.store.database import Database
 from campaign.wiring import token
 
 READY_S = 60.0
+PUBLIC_URL = "http://127.0.0.1:8080"
 SAYS_NOTHING = "http://127.0.0.1:9"
 VERSIONS = {"default": 2, "paced": 3, "scripted": 4}
 """The campaign's versions for this: the model's profile by the agent that it names."""
@@ -71,7 +72,7 @@ def service(url: str, folder: Path, model: str, paced: str) -> Iterator[tuple[in
         {
             "DATABASE_URL": url,
             "CAMPAIGN_DATA_DIR": str(folder),
-            "PUBLIC_URL": "http://127.0.0.1:8080",
+            "PUBLIC_URL": PUBLIC_URL,
             "TWILIO_API_BASE_URL": SAYS_NOTHING,
             "TWILIO_ACCOUNT_SID": ACCOUNT,
             "TWILIO_AUTH_TOKEN": SECRET,
