@@ -11,12 +11,11 @@ from datetime import datetime
 
 import structlog
 
-from campaign.domain import campaign as campaigns
 from campaign.domain import recovery
 from campaign.domain.attempt import AttemptEvent
 from campaign.domain.campaign import CampaignDefinition, VoicemailPolicy
 from campaign.domain.disposition import Disposition
-from campaign.flow import outcomes
+from campaign.flow import made_with, outcomes
 from campaign.flow.answers import Converse, HangUp, Mint, SayAndHangUp, Transfer, spoken_values
 from campaign.flow.outcomes import REAL_TIME, Terms
 from campaign.store import attempts, events, sessions
@@ -70,10 +69,10 @@ async def answer(
         taken = await events.take(tx, "action", marker, {**form, "ordinal": str(ordinal)}, now)
         attempt = await attempts.apply_locked(tx, before, _told(form, now), now)
         await sessions.close(tx, attempt.id, ordinal, _closed_why(form), now, form.get("SessionId") or None)
-        stored = await attempts.definition_of(tx, attempt)
-        if stored is None:
+        definition = await made_with.definition(tx, attempt)
+        if definition is None:
             return HangUp("the attempt's campaign definition is gone")
-        chosen = await _choose(tx, attempt, ordinal, form, campaigns.stored(stored), now, mint)
+        chosen = await _choose(tx, attempt, ordinal, form, definition, now, mint)
         if attempt.settled and (taken is not None or attempt != before):
             await outcomes.close(tx, attempt.id, now, terms)
         return chosen
@@ -99,10 +98,9 @@ async def after_transfer(
         status = form.get("DialCallStatus", "")
         await events.take(tx, "dial", marker, {**form, "ordinal": str(ordinal)}, now)
         await sessions.set_became(tx, attempt.id, ordinal, f"transfer: {status or 'over'}")
-        stored = await attempts.definition_of(tx, attempt)
-        if stored is None or form.get("CallStatus", "in-progress") != "in-progress":
+        definition = await made_with.definition(tx, attempt)
+        if definition is None or form.get("CallStatus", "in-progress") != "in-progress":
             return HangUp("the call is over")
-        definition = campaigns.stored(stored)
         values = await spoken_values(tx, attempt, definition)
         following, why = recovery.after_transfer(status, definition.script, values)
         if isinstance(following, recovery.Goodbye):

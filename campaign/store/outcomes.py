@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import text
 
 from campaign.store.attempts import COLUMNS_SQL, Attempt, from_row
-from campaign.store.database import Tx
+from campaign.store.database import Tx, with_commit
 
 URGENT = -1
 """The priority of contacts that are due for a retry or a callback: before every list's first attempts."""
@@ -21,7 +21,6 @@ class Known:
     """Everything that is known of a settled attempt.
 
     Args:
-        definition: the campaign definition that it was made with, as stored JSON; None for lost ones.
         session_opened: the conversation's socket was opened at least once.
         first_word_ms: from the answer (or the session's setup) to our first words, milliseconds.
         model: a language model, not only the scripted agent, spoke.
@@ -34,7 +33,6 @@ class Known:
     """
 
     attempt: Attempt
-    definition: Mapping[str, Any] | None
     session_opened: bool
     first_word_ms: int | None
     model: bool
@@ -75,7 +73,6 @@ class Outcome:
 _KNOWN = text(
     f"""
     SELECT {COLUMNS_SQL}, 
-           coalesce(a.definition, v.definition) AS made_with,
            s.opened AS session_opened, s.first_word AS session_word, s.model AS model,
            EXISTS (SELECT 1 FROM recoveries r
                     WHERE r.attempt_id = a.id AND r.answer = 'voicemail') AS voicemail_left,
@@ -90,7 +87,6 @@ _KNOWN = text(
            o.final AS old_final, o.retry_at AS old_retry_at, o.seconds AS old_seconds,
            o.abandoned AS old_abandoned
       FROM attempts a
-      LEFT JOIN campaign_versions v ON v.campaign_id = a.campaign_id AND v.version = a.campaign_version
       LEFT JOIN campaign_contacts cc ON cc.id = a.campaign_contact_id
       LEFT JOIN contacts k ON k.id = a.contact_id
       LEFT JOIN outcomes o ON o.attempt_id = a.id
@@ -135,7 +131,6 @@ async def known(tx: Tx, attempt_id: int) -> Known | None:
     )
     return Known(
         attempt=attempt,
-        definition=row["made_with"],
         session_opened=bool(row["session_opened"]),
         first_word_ms=attempt.first_word_ms if attempt.first_word_ms is not None else row["session_word"],
         model=bool(row["model"]),
@@ -181,13 +176,6 @@ _WRITE = text(
          WHERE :release AND id = :campaign_contact_id
     ), freed AS (
         UPDATE attempts SET reserved = 0 WHERE id = :attempt_id AND reserved <> 0
-    ), money AS (
-        INSERT INTO campaign_spend AS s (campaign_id, day, reserved, spent)
-        SELECT :campaign_id, :day, 0, :spent
-         WHERE CAST(:campaign_id AS bigint) IS NOT NULL
-           AND (CAST(:reserved AS numeric) <> 0 OR CAST(:spent AS numeric) <> 0)
-        ON CONFLICT (campaign_id, day) DO UPDATE
-           SET reserved = s.reserved - :reserved, spent = s.spent + :spent
     )
     INSERT INTO outcomes AS o (attempt_id, campaign_id, campaign_contact_id, disposition, category,
            answered_by, seconds, first_word_ms, data, cost, cost_lines, final, retry_at, abandoned,
@@ -205,8 +193,17 @@ _WRITE = text(
 )
 
 
+_MONEY = """
+    INSERT INTO campaign_spend AS s (campaign_id, day, reserved, spent)
+    VALUES (%(campaign_id)s, %(day)s, 0, %(spent)s)
+    ON CONFLICT (campaign_id, day) DO UPDATE
+       SET reserved = s.reserved - %(reserved)s, spent = s.spent + excluded.spent
+"""
+
+
 async def write(tx: Tx, known: Known, outcome: Outcome, release: Release | None, now: datetime) -> None:
-    """Write the attempt's one outcome or refine it, give its contact back, settle its money: one statement.
+    """Write the attempt's one outcome or refine it, give its contact back: one statement. And settle its
+    money with the commit: all calls of a campaign that end at once want that row.
 
     A summary that the wrap-up wrote stays.
 
@@ -231,12 +228,21 @@ async def write(tx: Tx, known: Known, outcome: Outcome, release: Release | None,
             "attempts": step.attempts,
             "why": step.why,
             "urgent": URGENT,
-            "day": attempt.intent_at.astimezone(UTC).date(),
-            "reserved": attempt.reserved,
-            "spent": (outcome.cost or Decimal(0)) - (before or Decimal(0)),
             "now": now,
         },
     )
+    spent = (outcome.cost or Decimal(0)) - (before or Decimal(0))
+    if attempt.campaign_id is not None and (attempt.reserved or spent):
+        with_commit(
+            tx,
+            _MONEY,
+            {
+                "campaign_id": attempt.campaign_id,
+                "day": attempt.intent_at.astimezone(UTC).date(),
+                "reserved": attempt.reserved,
+                "spent": spent,
+            },
+        )
 
 
 _PLAIN = tuple(field.name for field in fields(Outcome) if field.name not in ("data", "cost_lines"))
