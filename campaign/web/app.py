@@ -1,5 +1,6 @@
 """The front doors as one application: the API, Twilio's webhooks, the conversations' socket, health."""
 
+import asyncio
 from importlib.metadata import version
 from typing import Any
 
@@ -45,6 +46,7 @@ def create_app(services: Services) -> FastAPI:
     app.state.metrics = metrics.Metrics(services.clock.now())
     app.state.pulse = health.Pulse()
     app.state.children = set()
+    app.state.events_at_once = asyncio.Semaphore(hooks.EVENTS_AT_ONCE)
     problems.install(app)
     for module in _API_ROUTERS:
         app.include_router(module.router)
