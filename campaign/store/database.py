@@ -9,12 +9,13 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Ma
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, LiteralString
+from typing import Any, Literal, LiteralString
 
 import msgspec
 import psycopg
 import sqlalchemy as sa
 from psycopg import sql
+from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
@@ -118,6 +119,22 @@ class Database:
     async def close(self) -> None:
         """Close all connections."""
         await self._engine.dispose()
+
+
+async def fetch_one(tx: Tx, statement: str, values: Mapping[str, object]) -> dict[str, Any] | None:
+    """The first row that a statement finds or returns, by column; None when there is none.
+
+    Straight from the driver: SQLAlchemy takes a hundred microseconds more for a row of forty columns, which
+    counts where every webhook reads one.
+
+    Args:
+        statement: with psycopg's own placeholders, `%(name)s`.
+    """
+    driver = (await tx.get_raw_connection()).driver_connection
+    assert isinstance(driver, psycopg.AsyncConnection)
+    async with driver.cursor(row_factory=dict_row) as cursor:
+        await cursor.execute(statement.encode(), values)
+        return await cursor.fetchone()
 
 
 _LAST_WORDS = "statements to send with the commit"

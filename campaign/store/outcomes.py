@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import text
 
 from campaign.store.attempts import COLUMNS_SQL, Attempt, from_row
-from campaign.store.database import Tx, with_commit
+from campaign.store.database import Tx, fetch_one, with_commit
 
 URGENT = -1
 """The priority of contacts that are due for a retry or a callback: before every list's first attempts."""
@@ -70,8 +70,7 @@ class Outcome:
     abandoned: bool
 
 
-_KNOWN = text(
-    f"""
+_KNOWN = f"""
     SELECT {COLUMNS_SQL}, 
            s.opened AS session_opened, s.first_word AS session_word, s.model AS model,
            EXISTS (SELECT 1 FROM recoveries r
@@ -95,15 +94,14 @@ _KNOWN = text(
                         FILTER (WHERE c.first_word_ms IS NOT NULL))[1] AS first_word,
                    bool_or(c.agent IS NOT NULL AND c.agent <> 'scripted') AS model
               FROM conversation_sessions c WHERE c.attempt_id = a.id) AS s ON true
-     WHERE a.id = :id
+     WHERE a.id = %(id)s
        FOR UPDATE OF a
-    """  # noqa: S608 (constants)
-)
+"""  # noqa: S608 (constants)
 
 
 async def known(tx: Tx, attempt_id: int) -> Known | None:
     """Lock the attempt and gather what is known of it; None when there is no such attempt."""
-    row = (await tx.execute(_KNOWN, {"id": attempt_id})).mappings().first()
+    row = await fetch_one(tx, _KNOWN, {"id": attempt_id})
     if row is None:
         return None
     attempt = from_row(row)
@@ -248,23 +246,23 @@ async def write(tx: Tx, known: Known, outcome: Outcome, release: Release | None,
 _PLAIN = tuple(field.name for field in fields(Outcome) if field.name not in ("data", "cost_lines"))
 
 
+_SETTLE_RECOVERIES = text(
+    """
+    UPDATE recoveries r
+       SET became = CASE r.answer
+           WHEN 'resume' THEN CASE WHEN EXISTS (
+                    SELECT 1 FROM conversation_sessions s WHERE s.attempt_id = r.attempt_id
+                       AND s.ordinal = r.session_ordinal + 1 AND s.opened_at IS NOT NULL)
+                THEN 'the conversation went on' ELSE 'the call ended before it went on' END
+           WHEN 'transfer' THEN 'the call ended; nothing was heard of the transfer'
+           WHEN 'voicemail' THEN 'the message was played'
+           WHEN 'goodbye' THEN 'said goodbye'
+           ELSE 'the call ended' END
+     WHERE r.attempt_id = :id AND r.became IS NULL
+    """
+)
+
+
 async def settle_recoveries(tx: Tx, attempt_id: int) -> None:
     """The call is over: say what became of each answer to `<Connect action>` of which nothing was heard."""
-    await tx.execute(
-        text(
-            """
-            UPDATE recoveries r
-               SET became = CASE r.answer
-                   WHEN 'resume' THEN CASE WHEN EXISTS (
-                            SELECT 1 FROM conversation_sessions s WHERE s.attempt_id = r.attempt_id
-                               AND s.ordinal = r.session_ordinal + 1 AND s.opened_at IS NOT NULL)
-                        THEN 'the conversation went on' ELSE 'the call ended before it went on' END
-                   WHEN 'transfer' THEN 'the call ended; nothing was heard of the transfer'
-                   WHEN 'voicemail' THEN 'the message was played'
-                   WHEN 'goodbye' THEN 'said goodbye'
-                   ELSE 'the call ended' END
-             WHERE r.attempt_id = :id AND r.became IS NULL
-            """
-        ),
-        {"id": attempt_id},
-    )
+    await tx.execute(_SETTLE_RECOVERIES, {"id": attempt_id})
