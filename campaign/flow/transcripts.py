@@ -100,7 +100,7 @@ class Writer:
             try:
                 async with self._db.transaction() as tx:
                     settled = await conversations.hold(tx, {key[0] for key in (*turns, *answers, *news)})
-                    await conversations.write_turns(tx, list(turns.values()))
+                    conversations.write_turns(tx, list(turns.values()))
                     await conversations.write_answers(tx, list(answers.values()))
                     for one in news.values():
                         await conversations.write_news(tx, one)

@@ -11,7 +11,7 @@ from datetime import datetime
 import msgspec
 from sqlalchemy import text
 
-from campaign.store.database import Tx
+from campaign.store.database import Tx, with_commit
 from campaign.store.sessions import digest
 
 
@@ -135,29 +135,29 @@ async def hold(tx: Tx, attempt_ids: Iterable[int]) -> list[int]:
     return [row.id for row in held if row.settled]
 
 
-_WRITE_TURNS = text(
-    """
+_WRITE_TURNS = """
     INSERT INTO conversation_turns AS t
            (attempt_id, seq, session_ordinal, speaker, text, interrupted, latency_ms, at)
     SELECT u.attempt_id, u.seq, u.ordinal, u.speaker, u.said, u.interrupted, u.latency_ms, u.at
-      FROM unnest(CAST(:attempt_ids AS bigint[]), CAST(:seqs AS integer[]),
-                  CAST(:ordinals AS smallint[]), CAST(:speakers AS text[]), CAST(:texts AS text[]),
-                  CAST(:interrupted AS boolean[]), CAST(:latencies AS integer[]),
-                  CAST(:ats AS timestamptz[]))
+      FROM unnest(CAST(%(attempt_ids)s AS bigint[]), CAST(%(seqs)s AS integer[]),
+                  CAST(%(ordinals)s AS smallint[]), CAST(%(speakers)s AS text[]), CAST(%(texts)s AS text[]),
+                  CAST(%(interrupted)s AS boolean[]), CAST(%(latencies)s AS integer[]),
+                  CAST(%(ats)s AS timestamptz[]))
            AS u (attempt_id, seq, ordinal, speaker, said, interrupted, latency_ms, at)
       JOIN attempts a ON a.id = u.attempt_id
     ON CONFLICT (attempt_id, seq) DO UPDATE
        SET text = excluded.text, interrupted = excluded.interrupted,
            latency_ms = coalesce(excluded.latency_ms, t.latency_ms)
-    """
-)
+"""
 
 
-async def write_turns(tx: Tx, rows: Sequence[TurnRow]) -> None:
-    """Write turns of any calls, or write them again; those of calls that are gone are left out."""
+def write_turns(tx: Tx, rows: Sequence[TurnRow]) -> None:
+    """Write turns of any calls with the commit, or write them again; those of calls that are gone are left
+    out."""
     if not rows:
         return
-    await tx.execute(
+    with_commit(
+        tx,
         _WRITE_TURNS,
         {
             "attempt_ids": [row.attempt_id for row in rows],
