@@ -70,12 +70,14 @@ class Session:
 
     async def talk(self, first_s: float, every_s: float, until: float) -> None:
         await asyncio.sleep(first_s)
-        while time.perf_counter() < until and not self.ended:
+        while not self.ended:
             if self._asked is not None:
                 self.missed += self.measuring
             self._asked = time.perf_counter()
             await self._send(type="prompt", voicePrompt=SAID, lang="en-US", last=True)
-            await asyncio.sleep(min(every_s, max(until - time.perf_counter(), 0)))
+            if time.perf_counter() + every_s >= until:
+                return
+            await asyncio.sleep(every_s)
 
     async def close(self) -> None:
         await self._socket.close()

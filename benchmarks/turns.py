@@ -285,7 +285,7 @@ def show(found: Found, counts: Sequence[int], rounds: int, idle: float, command:
                     f"{ratio:.2f}",
                 ]
             )
-    told = "the service, idle: its sweeps, part of the figures above"
+    told = "the service, idle (part of its figures)"
     rows.append([told, "0", "", "", "", f"{idle * 1e3:.0f} ms/s", ""])
     rows.append(["goal at 500 sessions", "500", "", "1.1", "3", "650", "1.15"])
     machine.show(
