@@ -194,10 +194,14 @@ async def test_what_goes_with_the_commit_comes_last_and_takes_effect_with_all_el
 
 async def test_what_goes_with_the_commit_is_forgotten_when_there_is_none(notes: Database) -> None:
     one = Database(notes.url.replace("postgresql://", "postgresql+psycopg://"), pool_size=1)
-    with pytest.raises(RuntimeError, match="changed my mind"):
+
+    async def work() -> None:
         async with one.transaction() as tx:
             with_commit(tx, ADD_LAST, {"word": "never"})
             raise RuntimeError("changed my mind")
+
+    with pytest.raises(RuntimeError, match="changed my mind"):
+        await work()
     async with one.transaction() as tx:
         await add(tx, "on the same connection")
     async with one.connection() as tx:
