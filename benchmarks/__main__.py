@@ -1,10 +1,16 @@
-"""`python -m benchmarks [place|pace|turns|import] [--small]`: run all, or one, and print the tables."""
+"""`python -m benchmarks [place|pace|turns|events|import] [--small]`: run all or some, and print the tables."""
 
 import argparse
 
-from benchmarks import import_rows, pace, place, turns
+from benchmarks import events, import_rows, pace, place, turns
 
-ALL = {"place": place.run, "pace": pace.run, "turns": turns.run, "import": import_rows.run}
+ALL = {
+    "place": place.run,
+    "pace": pace.run,
+    "turns": turns.run,
+    "events": events.run,
+    "import": import_rows.run,
+}
 
 
 def main() -> None:

@@ -1,22 +1,33 @@
-"""The limit for a turn: a FastAPI handler that streams a model's tokens by aiohttp and stores nothing.
+"""The limits for a turn and for a webhook: what the frameworks themselves cost.
 
-    python -m benchmarks.bare MODEL_URL
+    python -m benchmarks.bare MODEL_URL [DATABASE_URL]
 
-No signature, no history, no rules: what the frameworks themselves cost. The address is printed; the end of
-standard input ends the process.
+A turn: a FastAPI handler that streams a model's tokens by aiohttp; no signature, no history, no rules,
+nothing stored. A webhook: a FastAPI handler that checks the signature and writes one row. The address is
+printed; the end of standard input ends the process.
 """
 
 import asyncio
 import json
 import socket
 import sys
+from urllib.parse import parse_qsl
 
 import aiohttp
 import uvicorn
-from fastapi import FastAPI, WebSocket, WebSocketDisconnect
+from fastapi import FastAPI, Request, Response, WebSocket, WebSocketDisconnect
+from sqlalchemy import text
+from twilio.request_validator import RequestValidator
 from uvicorn.loops.auto import auto_loop_factory
 
+from campaign.store.database import Database
+
+PUBLIC_URL = "http://127.0.0.1:8080"
+SECRET = "0" * 32
+KEEP = text("INSERT INTO bare_events (marker, body) VALUES (:marker, :body)")
+
 app = FastAPI()
+validator = RequestValidator(SECRET)
 
 
 @app.websocket("/twilio/relay/{token}")
@@ -45,10 +56,25 @@ async def relay(socket: WebSocket, token: str) -> None:
         return
 
 
-async def main(model: str) -> None:
+@app.post("/twilio/{path:path}")
+async def webhook(request: Request, path: str) -> Response:
+    """Write every signed form as it came."""
+    body = await request.body()
+    form = dict(parse_qsl(body.decode(), keep_blank_values=True))
+    url = f"{PUBLIC_URL}/twilio/{path}"
+    if not validator.validate(url, form, request.headers["X-Twilio-Signature"]):
+        return Response(status_code=403)
+    db: Database = app.state.db
+    async with db.transaction() as tx:
+        await tx.execute(KEEP, {"marker": path, "body": json.dumps(form)})
+    return Response(status_code=204)
+
+
+async def main(model: str, database: str | None = None) -> None:
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     app.state.model = model
+    app.state.db = Database(database) if database else None
     app.state.session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
     config = uvicorn.Config(
         app, log_config=None, access_log=False, ws="websockets-sansio", ws_per_message_deflate=False
@@ -62,8 +88,10 @@ async def main(model: str) -> None:
     server.should_exit = True
     await serving
     await app.state.session.close()
+    if database:
+        await app.state.db.close()
 
 
 if __name__ == "__main__":
     with asyncio.Runner(loop_factory=auto_loop_factory()) as runner:
-        runner.run(main(sys.argv[1]))
+        runner.run(main(*sys.argv[1:]))

@@ -117,12 +117,6 @@ def child(module: str, *arguments: str) -> Iterator[tuple["subprocess.Popen[str]
         process.stdout.close()
 
 
-def cpu_seconds(pid: int) -> float:
-    """User and system time that a process has used, seconds."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
 def show(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], command: str) -> None:
     """Print the table, the machine, the versions and the command that made it."""
     table = Table(title=title, title_justify="left")

@@ -1,19 +1,22 @@
-"""The far ends, each a process of its own: python -m benchmarks.stubs twilio|llm
+"""The far ends, each a process of its own: python -m benchmarks.stubs twilio|llm|llm-paced
 
 They answer at once and do nothing else, so that what is measured is our side: Twilio's REST API (every POST
-is a call taken: 201), and an OpenAI-compatible model (12 tokens as server-sent events). Plain protocols on
-uvloop, about 20 µs an answer. The address is printed; the end of standard input ends the process.
+is a call taken: 201), and an OpenAI-compatible model (12 tokens as server-sent events; all in one write, or
+paced: one every 20 ms, the first at once). Plain protocols on uvloop, about 20 µs an answer. The address is
+printed; the end of standard input ends the process.
 """
 
 import asyncio
 import json
 import sys
 import time
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import uvloop
 
 TOKENS = ("Of", " course", ",", " I", " can", " tell", " you", " more", " about", " that", " right", " now.")
+TOKEN_SECONDS = 0.02
 
 
 def call_taken(number: int) -> bytes:
@@ -40,8 +43,8 @@ def call_taken(number: int) -> bytes:
     return head % len(text) + text
 
 
-def reply_streamed() -> bytes:
-    """What a model answers: 12 tokens and the end."""
+def reply_streamed() -> list[bytes]:
+    """What a model answers: 12 tokens and the end, each in an HTTP chunk of its own."""
 
     def event(delta: dict[str, str], finish: str | None) -> bytes:
         chunk = {
@@ -50,10 +53,11 @@ def reply_streamed() -> bytes:
         }  # fmt: skip
         return b"data: " + json.dumps(chunk).encode() + b"\n\n"
 
-    events = b"".join(event({"content": token}, None) for token in TOKENS)
-    text = events + event({}, "stop") + b"data: [DONE]\n\n"
+    events = [event({"content": token}, None) for token in TOKENS]
+    events.append(event({}, "stop") + b"data: [DONE]\n\n")
+    chunks = [b"%x\r\n%s\r\n" % (len(text), text) for text in events]
     head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
-    return head + b"%x\r\n%s\r\n0\r\n\r\n" % (len(text), text)
+    return [head + chunks[0], *chunks[1:-1], chunks[-1] + b"0\r\n\r\n"]
 
 
 class Far(asyncio.Protocol):
@@ -92,11 +96,21 @@ class Far(asyncio.Protocol):
             Far.calls += 1
             Far.arrivals.append(time.monotonic())
             self._transport.write(call_taken(Far.calls))
-        else:
+        elif self._kind == "llm":
             self._transport.write(REPLY)
+        else:
+            self._pace(PIECES)
+
+    def _pace(self, pieces: Sequence[bytes]) -> None:
+        """A token now, the others one by one; a connection that is gone takes none."""
+        if not self._transport.is_closing():
+            self._transport.write(pieces[0])
+            if len(pieces) > 1:
+                asyncio.get_running_loop().call_later(TOKEN_SECONDS, self._pace, pieces[1:])
 
 
-REPLY = reply_streamed()
+PIECES = reply_streamed()
+REPLY = b"".join(PIECES)
 
 
 async def main(kind: str) -> None:

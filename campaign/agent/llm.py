@@ -8,7 +8,7 @@ it is mended into a call or dropped.
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -136,9 +136,10 @@ class LlmAgent:
             raise AgentError(f"{self.profile.name}: {type(error).__name__}: {error}") from error
         stream = _Stream()
         try:
-            async for payload in _payloads(response):
-                for piece in stream.take(payload):
-                    yield piece
+            async for payloads in _payloads(response):
+                # What came in one read goes out in one piece: a frame a token would cost more than all else.
+                if text := stream.take(payloads):
+                    yield Text(text)
             for piece in stream.end():
                 yield piece
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
@@ -260,10 +261,11 @@ def _retry_after(value: str | None) -> float | None:
         return 60.0
 
 
-async def _payloads(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
-    """The data of each server-sent event; a body that is no event stream comes whole."""
+async def _payloads(response: aiohttp.ClientResponse) -> AsyncIterator[list[bytes]]:
+    """The data of the server-sent events that each read completed; a body that is no event stream comes
+    whole."""
     if "event-stream" not in response.headers.get("Content-Type", "event-stream"):
-        yield await response.read()
+        yield [await response.read()]
         return
     left = b""
     async for block in response.content.iter_any():
@@ -271,11 +273,9 @@ async def _payloads(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
         left = lines.pop()
         if len(left) > LONGEST_LINE:
             raise AgentError("the model's server sent an endless line")
-        for line in lines:
-            if line.startswith(b"data:"):
-                yield line[5:].strip()
+        yield [line[5:].strip() for line in lines if line.startswith(b"data:")]
     if left.startswith(b"data:"):
-        yield left[5:].strip()
+        yield [left[5:].strip()]
 
 
 class _Stream:
@@ -286,25 +286,31 @@ class _Stream:
         self._calls: dict[int, tuple[str, str, str]] = {}
         self._spoken = SpokenOnly()
 
-    def take(self, payload: bytes) -> Iterator[Piece]:
+    def take(self, payloads: Iterable[bytes]) -> str:
+        """Read chunks; returns what of them may be spoken now. Their tool calls come at the end."""
+        return self._spoken.take("".join(map(self._words, payloads)))
+
+    def _words(self, payload: bytes) -> str:
+        """Read one chunk; returns its text."""
         if not payload or payload == b"[DONE]":
-            return
+            return ""
         try:
             chunk = _chunk.decode(payload)
         except msgspec.DecodeError:
-            return  # a keep-alive, a vendor's own event; what matters is whether a finish reason comes
+            return ""  # a keep-alive, a vendor's own event; what matters is whether a finish reason comes
         if chunk.error is not None and not chunk.choices:
             raise AgentError(f"the model's server said: {str(chunk.error)[:200]}")
-        for choice in chunk.choices[:1]:
-            delta = choice.delta or choice.message
-            if delta is not None:
-                text = self._spoken.take(_text(delta.content))
-                if text:
-                    yield Text(text)
-                for call in delta.tool_calls or ():
-                    self._add(call)
-            if choice.finish_reason:
-                self.finished = choice.finish_reason
+        if not chunk.choices:
+            return ""
+        choice = chunk.choices[0]
+        if choice.finish_reason:
+            self.finished = choice.finish_reason
+        delta = choice.delta or choice.message
+        if delta is None:
+            return ""
+        for call in delta.tool_calls or ():
+            self._add(call)
+        return _text(delta.content)
 
     def _add(self, call: _ToolDelta) -> None:
         """Fragments belong together by index; without one, a new id or name begins a new call."""
@@ -341,6 +347,9 @@ def _text(content: str | list[dict[str, object]] | None) -> str:
 
 _MARKERS: Final = ("[TOOL_CALLS]", "<tool_call>", "<function", "<|", "```", '{"name"', '[{"name"', '{ "name"')
 _THOUGHT: Final = ("<think>", "</think>")
+_ANY_MARKER: Final = re.compile("|".join(map(re.escape, (*_MARKERS, _THOUGHT[0]))))
+_OPENING: Final = re.compile(r"[\[<`{]")
+"""What every marker begins with."""
 
 
 class SpokenOnly:
@@ -353,30 +362,27 @@ class SpokenOnly:
 
     def take(self, text: str) -> str:
         """More of the model's text; returns what may be spoken now."""
-        if not text and not self._held:
-            return ""
+        if not self._held and not self._thinking and not _OPENING.search(text):
+            return text
         self._held += text
-        if self._tool_text:
-            return ""
         spoken = ""
-        while True:
-            marker = _THOUGHT[1] if self._thinking else _THOUGHT[0]
-            before, found, after = self._held.partition(marker)
-            if not found:
+        while not self._tool_text:
+            if self._thinking:
+                _, found, after = self._held.partition(_THOUGHT[1])
+                if not found:
+                    self._held = self._held[-len(_THOUGHT[1]) :]
+                    break
+                self._thinking, self._held = False, after
+                continue
+            marker = _ANY_MARKER.search(self._held)
+            cut = marker.start() if marker else len(self._held) - _partial_marker(self._held)
+            spoken, self._held = spoken + self._held[:cut], self._held[cut:]
+            if marker is None:
                 break
-            spoken += "" if self._thinking else before
-            self._thinking, self._held = not self._thinking, after
-        if self._thinking:
-            self._held = self._held[-len(_THOUGHT[1]) :]
-            return spoken
-        starts = [start for marker in _MARKERS if (start := self._held.find(marker)) >= 0]
-        if starts:
-            first = min(starts)
-            spoken, self._held, self._tool_text = spoken + self._held[:first], self._held[first:], True
-            return spoken
-        keep = _partial_marker(self._held)
-        cut = len(self._held) - keep
-        spoken, self._held = spoken + self._held[:cut], self._held[cut:]
+            if marker[0] == _THOUGHT[0]:
+                self._thinking, self._held = True, self._held[len(_THOUGHT[0]) :]
+            else:
+                self._tool_text = True
         return spoken
 
     def end(self) -> tuple[str, list[ToolRequest]]:

@@ -44,13 +44,21 @@ def _quote(text: str) -> str:
     return " ".join(text.split())[:300]
 
 
+_APOSTROPHES: Final = re.compile(r"[''`´‘’]")
+_MARKS: Final = re.compile(r"[.,;:!?…—–()\"“”¿¡]+")
+_OTHERS: Final = re.compile(r"[^\w,]+")
+
+
 def _plain(text: str) -> str:
     """Lower case, no accents, apostrophes dropped, clauses separated by " , "."""
-    folded = unicodedata.normalize("NFKD", text.casefold().replace("ß", "ss"))
-    folded = "".join(char for char in folded if not unicodedata.combining(char))
-    folded = re.sub(r"[''`´‘’]", "", folded)
-    folded = re.sub(r"[.,;:!?…—–()\"“”¿¡]+", " , ", folded)
-    folded = re.sub(r"[^\w,]+", " ", folded)
+    if text.isascii():
+        folded = text.lower()
+    else:
+        folded = unicodedata.normalize("NFKD", text.casefold().replace("ß", "ss"))
+        folded = "".join(char for char in folded if not unicodedata.combining(char))
+    folded = _APOSTROPHES.sub("", folded)
+    folded = _MARKS.sub(" , ", folded)
+    folded = _OTHERS.sub(" ", folded)
     return " ".join(folded.split()).strip(" ,")
 
 

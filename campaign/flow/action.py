@@ -11,17 +11,17 @@ from datetime import datetime
 
 import structlog
 
-from campaign.domain import campaign as campaigns
 from campaign.domain import recovery
 from campaign.domain.attempt import AttemptEvent
 from campaign.domain.campaign import CampaignDefinition, VoicemailPolicy
 from campaign.domain.disposition import CONCLUDED, Disposition
-from campaign.flow import outcomes
-from campaign.flow.answers import Converse, HangUp, Mint, SayAndHangUp, Transfer, spoken_values
+from campaign.flow import made_with, outcomes
+from campaign.flow.answers import Converse, HangUp, Mint, SayAndHangUp, Transfer, with_own
 from campaign.flow.outcomes import REAL_TIME, Terms
 from campaign.store import attempts, conversations, events, sessions
 from campaign.store.attempts import AnotherCall, Attempt, Told
 from campaign.store.database import Database, Tx
+from campaign.store.sessions import Around
 
 log = structlog.get_logger(__name__)
 
@@ -51,17 +51,18 @@ async def answer(
     """
     async with db.transaction() as tx:
         before = await attempts.by_marker(tx, marker, lock=True)
-        why = await _not_ours(tx, before, ordinal, form, now)
-        if before is None or why:
+        around = await sessions.around(tx, before.id, ordinal) if before else None
+        why = _not_ours(before, around, ordinal, form, now)
+        if before is None or around is None or why:
             log.warning("action_refused", call=form.get("CallSid"), why=why)
             return HangUp(why)
         taken = await events.take(tx, "action", marker, {**form, "ordinal": str(ordinal)}, now)
         attempt = await attempts.apply_locked(tx, before, _told(form, now), now)
         await sessions.close(tx, attempt.id, ordinal, _closed_why(form), now, form.get("SessionId") or None)
-        stored = await attempts.definition_of(tx, attempt)
-        if stored is None:
+        definition = await made_with.definition(tx, attempt)
+        if definition is None:
             return HangUp("the attempt's campaign definition is gone")
-        chosen = await _choose(tx, attempt, ordinal, form, campaigns.stored(stored), now, mint)
+        chosen = await _choose(tx, attempt, around, ordinal, form, definition, now, mint)
         if attempt.settled and (taken is not None or attempt != before):
             await outcomes.close(tx, attempt.id, now, terms)
         return chosen
@@ -87,8 +88,9 @@ async def after_transfer(
     """
     async with db.transaction() as tx:
         attempt = await attempts.by_marker(tx, marker, lock=True)
-        why = await _not_ours(tx, attempt, ordinal, form, now)
-        if attempt is None or why:
+        around = await sessions.around(tx, attempt.id, ordinal) if attempt else None
+        why = _not_ours(attempt, around, ordinal, form, now)
+        if attempt is None or around is None or why:
             log.warning("transfer_end_refused", call=form.get("CallSid"), why=why)
             return HangUp(why)
         status = form.get("DialCallStatus", "")
@@ -97,22 +99,21 @@ async def after_transfer(
         if status and not recovery.taken(status):
             await conversations.not_put_through(tx, attempt.id)
             await outcomes.close(tx, attempt.id, now, terms)
-        stored = await attempts.definition_of(tx, attempt)
-        if stored is None or form.get("CallStatus", "in-progress") != "in-progress":
+        definition = await made_with.definition(tx, attempt)
+        if definition is None or form.get("CallStatus", "in-progress") != "in-progress":
             return HangUp("the call is over")
-        definition = campaigns.stored(stored)
-        values = await spoken_values(tx, attempt, definition)
+        values = with_own(around.variables, definition)
         following, why = recovery.after_transfer(status, definition.script, values)
         if isinstance(following, recovery.Goodbye):
             return SayAndHangUp(following.text, "goodbye", definition.script.language)
         return HangUp(why)
 
 
-async def _not_ours(
-    tx: Tx, attempt: Attempt | None, ordinal: int, form: Mapping[str, str], now: datetime
+def _not_ours(
+    attempt: Attempt | None, around: Around | None, ordinal: int, form: Mapping[str, str], now: datetime
 ) -> str:
     """Why the question is not about a session of ours; empty when it is."""
-    if attempt is None:
+    if attempt is None or around is None:
         return "no attempt has this marker"
     if not form.get("CallSid"):
         return "the request names no call"
@@ -120,7 +121,7 @@ async def _not_ours(
         attempts.merged(attempt, Told(at=now, call_sid=form["CallSid"]), now)
     except AnotherCall as error:
         return str(error)
-    if not await sessions.exists(tx, attempt.id, ordinal):
+    if not around.expected:
         return f"attempt {attempt.id} has no session {ordinal}"
     return ""
 
@@ -141,6 +142,7 @@ def _closed_why(form: Mapping[str, str]) -> str:
 async def _choose(
     tx: Tx,
     attempt: Attempt,
+    around: Around,
     ordinal: int,
     form: Mapping[str, str],
     definition: CampaignDefinition,
@@ -148,7 +150,7 @@ async def _choose(
     mint: Mint,
 ) -> ActionAnswer:
     code = form.get("ErrorCode", "")
-    values = await spoken_values(tx, attempt, definition)
+    values = with_own(around.variables, definition)
     machines_talk = definition.voicemail.policy is VoicemailPolicy.TALK
     leaves = definition.voicemail.policy is VoicemailPolicy.LEAVE_MESSAGE
     talk = Disposition(attempt.talk_disposition) if attempt.talk_disposition else None
@@ -163,11 +165,11 @@ async def _choose(
         values=values,
         voicemail="leave_message" if leaves else "hang_up",
         answered_by=None if machines_talk else attempt.answered_by or heard,
-        opted_out=talk is Disposition.DO_NOT_CALL or await attempts.on_dnc(tx, attempt.id),
+        opted_out=talk is Disposition.DO_NOT_CALL or around.on_dnc,
         concluded=talk in CONCLUDED,
     )
     kind: str = recovery.ANSWERS[type(chosen)]
-    given_before = await sessions.recovery(tx, attempt.id, ordinal)
+    given_before = around.answered
     if given_before is None:
         await sessions.record_recovery(
             tx,

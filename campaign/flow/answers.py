@@ -90,8 +90,13 @@ class HangUp:
 
 async def spoken_values(tx: Tx, attempt: Attempt, definition: CampaignDefinition) -> Mapping[str, str]:
     """What the script's variables stand for on this call: the contact's columns and our own."""
+    return with_own(await attempts.variables_of(tx, attempt), definition)
+
+
+def with_own(variables: Mapping[str, str], definition: CampaignDefinition) -> Mapping[str, str]:
+    """A contact's columns, and our own variables."""
     return {
-        **await attempts.variables_of(tx, attempt),
+        **variables,
         "agent_name": definition.script.agent_name,
         "seller_name": definition.seller.legal_name,
         "seller_phone": definition.seller.callback_number,

@@ -14,10 +14,9 @@ from typing import Literal, Protocol
 
 import structlog
 
-from campaign.domain import campaign as campaigns
 from campaign.domain.campaign import VoicemailPolicy
 from campaign.domain.errors import DatabaseUnavailable, TwilioError
-from campaign.flow import outcomes
+from campaign.flow import made_with, outcomes
 from campaign.flow.outcomes import REAL_TIME, Terms
 from campaign.store import attempts, events, sessions
 from campaign.store.attempts import AnotherCall, Attempt, Told
@@ -225,8 +224,8 @@ async def _machine(tx: Tx, attempt: Attempt, now: datetime) -> _Machine:
 
 
 async def _policy(tx: Tx, attempt: Attempt) -> VoicemailPolicy:
-    stored = await attempts.definition_of(tx, attempt)
-    return VoicemailPolicy.HANG_UP if stored is None else campaigns.stored(stored).voicemail.policy
+    definition = await made_with.definition(tx, attempt)
+    return VoicemailPolicy.HANG_UP if definition is None else definition.voicemail.policy
 
 
 async def _on_machine(machine: _Machine, hands: Hands) -> None:

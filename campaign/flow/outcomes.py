@@ -13,13 +13,13 @@ from typing import Any, assert_never
 
 import structlog
 
-from campaign.domain import campaign as campaigns
 from campaign.domain import retry
 from campaign.domain.attempt import AttemptState
 from campaign.domain.budget import Rates
 from campaign.domain.campaign import CampaignDefinition, Detection, RetryPolicy
 from campaign.domain.disposition import MEANING, Disposition, Ending, conclude
 from campaign.domain.phone import PhoneNumber, parse
+from campaign.flow import made_with
 from campaign.store import outcomes as store
 from campaign.store.attempts import Attempt
 from campaign.store.database import Database, Tx
@@ -65,7 +65,7 @@ async def close(tx: Tx, attempt_id: int, now: datetime, terms: Terms = REAL_TIME
     if known is None or not known.attempt.settled:
         return None
     attempt = known.attempt
-    definition = None if known.definition is None else campaigns.stored(known.definition)
+    definition = await made_with.definition(tx, attempt)
     disposition = conclude(ending_of(known))
     outcome = _outcome(known, disposition, definition, terms)
     planned = _plan(known, disposition, definition)

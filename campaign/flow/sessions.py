@@ -7,12 +7,12 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from campaign.domain import campaign as campaigns
 from campaign.domain.campaign import CampaignDefinition
 from campaign.domain.conversation import Resumed
 from campaign.domain.dialogue import Turn
 from campaign.domain.disposition import Disposition
 from campaign.domain.place import Place, zones_named
+from campaign.flow import made_with
 from campaign.flow.answers import spoken_values
 from campaign.store import attempts, conversations
 from campaign.store.conversations import TurnRow
@@ -65,10 +65,9 @@ async def open_session(db: Database, token: str, replica: str, now: datetime) ->
         if opened is None:
             return None
         attempt = await attempts.by_id(tx, opened.attempt_id)
-        stored = await attempts.definition_of(tx, attempt) if attempt else None
-        if attempt is None or stored is None:
+        definition = await made_with.definition(tx, attempt) if attempt else None
+        if attempt is None or definition is None:
             return None
-        definition = campaigns.stored(stored)
         resumed = None
         if opened.ordinal > 1:
             resumed = _resumed(

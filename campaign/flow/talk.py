@@ -360,10 +360,10 @@ class _Talk:
     def _set_timer(self) -> None:
         """Have the timer wake no later than the conversation's deadline; waking early is harmless."""
         deadline = self._conversation.deadline()
-        if deadline is None or self._timer is asyncio.current_task():
+        if deadline is None:
             return
         if self._timer is not None and not self._timer.done():
-            if self._wakes_at <= deadline:
+            if self._wakes_at <= deadline or self._timer is asyncio.current_task():
                 return
             self._timer.cancel()
         self._wakes_at = deadline

@@ -99,14 +99,16 @@ class Writer:
             news, self._news = self._news, {}
             try:
                 async with self._db.transaction() as tx:
-                    await conversations.hold(tx, {key[0] for key in (*turns, *answers, *news)})
-                    await conversations.write_turns(tx, list(turns.values()))
+                    settled = await conversations.hold(tx, {key[0] for key in (*turns, *answers, *news)})
+                    conversations.write_turns(tx, list(turns.values()))
                     await conversations.write_answers(tx, list(answers.values()))
                     for one in news.values():
                         await conversations.write_news(tx, one)
                 # What a conversation concluded may come after the call's last callback.
                 told = {attempt_id for attempt_id, _ in (*news, *answers)}
-                await outcomes.refine(self._db, sorted(told), self._clock.now(), self._terms)
+                await outcomes.refine(
+                    self._db, sorted(told.intersection(settled)), self._clock.now(), self._terms
+                )
             except DatabaseUnavailable as error:
                 log.warning("transcripts_wait", rows=self.waiting + len(turns), error=error.what)
                 self._turns = {**turns, **self._turns}

@@ -12,11 +12,11 @@ from typing import assert_never
 
 import structlog
 
-from campaign.domain import campaign as campaigns
 from campaign.domain.attempt import AttemptEvent
 from campaign.domain.campaign import CampaignDefinition, VoicemailPolicy
 from campaign.domain.phrases import primary
 from campaign.domain.script import render
+from campaign.flow import made_with
 from campaign.flow.answers import Converse, HangUp, Mint, SayAndHangUp, spoken_values
 from campaign.flow.call_events import is_machine
 from campaign.store import attempts, events, sessions
@@ -58,11 +58,10 @@ async def answer(
             answered_by=form.get("AnsweredBy") or None,
         )
         attempt = await attempts.apply_locked(tx, attempt, told, now)
-        stored = await attempts.definition_of(tx, attempt)
-        if stored is None:
+        definition = await made_with.definition(tx, attempt)
+        if definition is None:
             log.error("no_definition", attempt=attempt.id)
             return HangUp("the attempt's campaign definition is gone")
-        definition = campaigns.stored(stored)
         turned_away = await _turned_away(tx, attempt, definition, now)
         if turned_away is not None:
             return turned_away

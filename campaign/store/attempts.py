@@ -18,7 +18,7 @@ from sqlalchemy import text
 
 from campaign.domain.attempt import SETTLED, STATUS_EVENT, AttemptEvent, AttemptState, after
 from campaign.store import models
-from campaign.store.database import Tx
+from campaign.store.database import Tx, fetch_one
 
 HOLD = timedelta(minutes=15)
 """How long a number is held when nobody knows whether Twilio took the call. How late Twilio may still accept
@@ -233,11 +233,14 @@ async def by_id(tx: Tx, attempt_id: int, *, lock: bool = False) -> Attempt | Non
     return await _one(tx, "id", attempt_id, lock)
 
 
+_ONE = {
+    column: f"SELECT {COLUMNS_SQL} FROM attempts a WHERE a.{column} = %(value)s"  # noqa: S608 (constants)
+    for column in ("id", "marker", "call_sid")
+}
+
+
 async def _one(tx: Tx, column: str, value: object, lock: bool) -> Attempt | None:
-    chosen = sa.select(*(models.attempts.c[name] for name in COLUMNS)).where(
-        models.attempts.c[column] == value
-    )
-    row = (await tx.execute(chosen.with_for_update() if lock else chosen)).mappings().first()
+    row = await fetch_one(tx, _ONE[column] + (" FOR UPDATE" if lock else ""), {"value": value})
     return None if row is None else from_row(row)
 
 
@@ -287,29 +290,29 @@ async def _write(tx: Tx, attempt_id: int, changed: Mapping[str, object]) -> None
     await tx.execute(sa.update(models.attempts).where(models.attempts.c.id == attempt_id).values(**changed))
 
 
+_DEFINITION = text(
+    """
+    SELECT coalesce(a.definition, v.definition)
+      FROM attempts a
+      LEFT JOIN campaign_versions v ON v.campaign_id = a.campaign_id AND v.version = a.campaign_version
+     WHERE a.id = :id
+    """
+)
+
+
 async def definition_of(tx: Tx, attempt: Attempt) -> dict[str, Any] | None:
     """The campaign definition that the attempt was made with, as stored JSON."""
-    found = await tx.execute(
-        text(
-            """
-            SELECT coalesce(a.definition, v.definition)
-              FROM attempts a
-              LEFT JOIN campaign_versions v
-                ON v.campaign_id = a.campaign_id AND v.version = a.campaign_version
-             WHERE a.id = :id
-            """
-        ),
-        {"id": attempt.id},
-    )
+    found = await tx.execute(_DEFINITION, {"id": attempt.id})
     value: dict[str, Any] | None = found.scalar_one_or_none()
     return value
 
 
+_VARIABLES = text("SELECT variables FROM contacts WHERE id = :id")
+
+
 async def variables_of(tx: Tx, attempt: Attempt) -> dict[str, str]:
     """The contact's columns, as the script's variables name them; empty for a test call."""
-    found = await tx.execute(
-        sa.select(models.contacts.c.variables).where(models.contacts.c.id == attempt.contact_id)
-    )
+    found = await tx.execute(_VARIABLES, {"id": attempt.contact_id})
     return {name: str(value) for name, value in (found.scalar_one_or_none() or {}).items()}
 
 
@@ -327,10 +330,10 @@ FORBIDDEN_SQL = """
 """
 
 
+_ON_DNC = text(f"SELECT {FORBIDDEN_SQL} FROM attempts a WHERE a.id = :id")  # noqa: S608 (a constant)
+
+
 async def on_dnc(tx: Tx, attempt_id: int) -> bool:
     """Whether the attempt's number stands on the own list or on one of its campaign's lists now."""
-    found = await tx.execute(
-        text(f"SELECT {FORBIDDEN_SQL} FROM attempts a WHERE a.id = :id"),  # noqa: S608 (a constant)
-        {"id": attempt_id},
-    )
+    found = await tx.execute(_ON_DNC, {"id": attempt_id})
     return bool(found.scalar_one())

@@ -9,12 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
-import sqlalchemy as sa
 from sqlalchemy import text
 
 from campaign.domain.disposition import Disposition, replaces
-from campaign.store import models
-from campaign.store.database import Tx
+from campaign.store.database import Tx, with_commit
 from campaign.store.sessions import digest
 
 
@@ -116,38 +114,52 @@ async def answers(tx: Tx, attempt_id: int) -> dict[str, object]:
     return {row.question: row.value for row in rows}
 
 
-async def hold(tx: Tx, attempt_ids: Iterable[int]) -> None:
+_HOLD = text(
+    """
+    SELECT id, settled_at IS NOT NULL AS settled FROM attempts
+     WHERE id = ANY(CAST(:ids AS bigint[])) ORDER BY id FOR UPDATE
+    """
+)
+
+
+async def hold(tx: Tx, attempt_ids: Iterable[int]) -> list[int]:
     """Lock attempts before anything of theirs is written, in the order of their ids.
 
     Whoever handles a webhook holds the attempt first and then changes its sessions; in any other order the
     two would wait for each other.
+
+    Returns:
+        Those among them that are settled: their outcome may know less than what is written now. Whoever
+        settles another one of them later will read it.
     """
-    row = models.attempts.c
-    chosen = sa.select(row.id).where(row.id.in_(sorted(attempt_ids))).order_by(row.id)
-    await tx.execute(chosen.with_for_update())
+    held = await tx.execute(_HOLD, {"ids": sorted(attempt_ids)})
+    return [row.id for row in held if row.settled]
 
 
-async def write_turns(tx: Tx, rows: Sequence[TurnRow]) -> None:
-    """Write turns of any calls, or write them again; those of calls that are gone are left out."""
+_WRITE_TURNS = """
+    INSERT INTO conversation_turns AS t
+           (attempt_id, seq, session_ordinal, speaker, text, interrupted, latency_ms, at)
+    SELECT u.attempt_id, u.seq, u.ordinal, u.speaker, u.said, u.interrupted, u.latency_ms, u.at
+      FROM unnest(CAST(%(attempt_ids)s AS bigint[]), CAST(%(seqs)s AS integer[]),
+                  CAST(%(ordinals)s AS smallint[]), CAST(%(speakers)s AS text[]), CAST(%(texts)s AS text[]),
+                  CAST(%(interrupted)s AS boolean[]), CAST(%(latencies)s AS integer[]),
+                  CAST(%(ats)s AS timestamptz[]))
+           AS u (attempt_id, seq, ordinal, speaker, said, interrupted, latency_ms, at)
+      JOIN attempts a ON a.id = u.attempt_id
+    ON CONFLICT (attempt_id, seq) DO UPDATE
+       SET text = excluded.text, interrupted = excluded.interrupted,
+           latency_ms = coalesce(excluded.latency_ms, t.latency_ms)
+"""
+
+
+def write_turns(tx: Tx, rows: Sequence[TurnRow]) -> None:
+    """Write turns of any calls with the commit, or write them again; those of calls that are gone are left
+    out."""
     if not rows:
         return
-    await tx.execute(
-        text(
-            """
-            INSERT INTO conversation_turns AS t
-                   (attempt_id, seq, session_ordinal, speaker, text, interrupted, latency_ms, at)
-            SELECT u.attempt_id, u.seq, u.ordinal, u.speaker, u.said, u.interrupted, u.latency_ms, u.at
-              FROM unnest(CAST(:attempt_ids AS bigint[]), CAST(:seqs AS integer[]),
-                          CAST(:ordinals AS smallint[]), CAST(:speakers AS text[]), CAST(:texts AS text[]),
-                          CAST(:interrupted AS boolean[]), CAST(:latencies AS integer[]),
-                          CAST(:ats AS timestamptz[]))
-                   AS u (attempt_id, seq, ordinal, speaker, said, interrupted, latency_ms, at)
-              JOIN attempts a ON a.id = u.attempt_id
-            ON CONFLICT (attempt_id, seq) DO UPDATE
-               SET text = excluded.text, interrupted = excluded.interrupted,
-                   latency_ms = coalesce(excluded.latency_ms, t.latency_ms)
-            """
-        ),
+    with_commit(
+        tx,
+        _WRITE_TURNS,
         {
             "attempt_ids": [row.attempt_id for row in rows],
             "seqs": [row.seq for row in rows],
@@ -161,22 +173,25 @@ async def write_turns(tx: Tx, rows: Sequence[TurnRow]) -> None:
     )
 
 
+_WRITE_ANSWERS = text(
+    """
+    INSERT INTO answers (attempt_id, question, value, at)
+    SELECT u.attempt_id, u.question, CAST(u.value AS jsonb), u.at
+      FROM unnest(CAST(:attempt_ids AS bigint[]), CAST(:questions AS text[]),
+                  CAST(:values AS text[]), CAST(:ats AS timestamptz[]))
+           AS u (attempt_id, question, value, at)
+      JOIN attempts a ON a.id = u.attempt_id
+    ON CONFLICT (attempt_id, question) DO UPDATE SET value = excluded.value, at = excluded.at
+    """
+)
+
+
 async def write_answers(tx: Tx, rows: Sequence[AnswerRow]) -> None:
     """Write answers; a later one to the same question replaces the earlier."""
     if not rows:
         return
     await tx.execute(
-        text(
-            """
-            INSERT INTO answers (attempt_id, question, value, at)
-            SELECT u.attempt_id, u.question, CAST(u.value AS jsonb), u.at
-              FROM unnest(CAST(:attempt_ids AS bigint[]), CAST(:questions AS text[]),
-                          CAST(:values AS text[]), CAST(:ats AS timestamptz[]))
-                   AS u (attempt_id, question, value, at)
-              JOIN attempts a ON a.id = u.attempt_id
-            ON CONFLICT (attempt_id, question) DO UPDATE SET value = excluded.value, at = excluded.at
-            """
-        ),
+        _WRITE_ANSWERS,
         {
             "attempt_ids": [row.attempt_id for row in rows],
             "questions": [row.question for row in rows],
@@ -184,6 +199,30 @@ async def write_answers(tx: Tx, rows: Sequence[AnswerRow]) -> None:
             "ats": [row.at for row in rows],
         },
     )
+
+
+_WRITE_SESSION_NEWS = text(
+    """
+    UPDATE conversation_sessions
+       SET agent = coalesce(:agent, agent), session_sid = coalesce(session_sid, :sid),
+           disclosed = disclosed OR coalesce(CAST(:disclosed AS boolean), false),
+           first_word_ms = coalesce(first_word_ms, :first_word_ms),
+           closed_at = coalesce(closed_at, :closed_at), closed_why = coalesce(closed_why, :why)
+     WHERE attempt_id = :id AND ordinal = :ordinal
+    """
+)
+_WRITE_CALL_NEWS = text(
+    """
+    UPDATE attempts
+       SET talk_disposition = CASE WHEN talk_disposition <> ALL (CAST(:yielding AS text[]))
+                                   THEN talk_disposition
+                                   ELSE coalesce(:disposition, talk_disposition) END,
+           callback_at = coalesce(:callback_at, callback_at),
+           first_word_ms = coalesce(first_word_ms, greatest(0, round(1000 * extract(
+               epoch FROM CAST(:first_word_at AS timestamptz) - answered_at)))::integer)
+     WHERE id = :id
+    """
+)
 
 
 _YIELDING: Mapping[str, Sequence[str]] = {
@@ -195,44 +234,23 @@ _YIELDING: Mapping[str, Sequence[str]] = {
 async def write_news(tx: Tx, news: TalkNews) -> None:
     """Write what a conversation learnt. A conclusion that says less than the one that stands doesn't replace
     it, in whatever order sessions are written; the first word of a call is its first session's."""
-    given: Mapping[str, object] = {
-        "id": news.attempt_id,
-        "ordinal": news.ordinal,
-        "agent": news.agent,
-        "sid": news.session_sid,
-        "disclosed": news.disclosed,
-        "first_word_ms": news.first_word_ms,
-        "closed_at": news.closed_at,
-        "why": news.closed_why,
-    }
     await tx.execute(
-        text(
-            """
-            UPDATE conversation_sessions
-               SET agent = coalesce(:agent, agent), session_sid = coalesce(session_sid, :sid),
-                   disclosed = disclosed OR coalesce(CAST(:disclosed AS boolean), false),
-                   first_word_ms = coalesce(first_word_ms, :first_word_ms),
-                   closed_at = coalesce(closed_at, :closed_at), closed_why = coalesce(closed_why, :why)
-             WHERE attempt_id = :id AND ordinal = :ordinal
-            """
-        ),
-        given,
+        _WRITE_SESSION_NEWS,
+        {
+            "id": news.attempt_id,
+            "ordinal": news.ordinal,
+            "agent": news.agent,
+            "sid": news.session_sid,
+            "disclosed": news.disclosed,
+            "first_word_ms": news.first_word_ms,
+            "closed_at": news.closed_at,
+            "why": news.closed_why,
+        },
     )
     if news.disposition is None and news.callback_at is None and news.first_word_at is None:
         return
     await tx.execute(
-        text(
-            """
-            UPDATE attempts
-               SET talk_disposition = CASE WHEN talk_disposition <> ALL (CAST(:yielding AS text[]))
-                                           THEN talk_disposition
-                                           ELSE coalesce(:disposition, talk_disposition) END,
-                   callback_at = coalesce(:callback_at, callback_at),
-                   first_word_ms = coalesce(first_word_ms, greatest(0, round(1000 * extract(
-                       epoch FROM CAST(:first_word_at AS timestamptz) - answered_at)))::integer)
-             WHERE id = :id
-            """
-        ),
+        _WRITE_CALL_NEWS,
         {
             "id": news.attempt_id,
             "disposition": news.disposition,

@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from campaign.store import models
 from campaign.store.attempts import COLUMNS_SQL, Attempt, from_row
-from campaign.store.database import Tx
+from campaign.store.database import Tx, fetch_one
 
 _IDENTITY = {
     "status": ("CallStatus", "SequenceNumber"),
@@ -55,6 +55,20 @@ class Taken:
     attempt: Attempt | None
 
 
+_TAKE = f"""
+    WITH a AS (SELECT {COLUMNS_SQL} FROM attempts a WHERE a.marker = %(marker)s FOR UPDATE),
+    new AS (
+        INSERT INTO call_events (dedupe, kind, marker, attempt_id, call_sid, payload, received_at,
+                                 handled_at, error)
+        VALUES (%(dedupe)s, %(kind)s, %(marker)s, (SELECT id FROM a), %(call_sid)s,
+                CAST(%(payload)s AS jsonb), %(now)s, %(now)s,
+                CASE WHEN NOT EXISTS (SELECT FROM a) THEN '{UNKNOWN_MARKER}' END)
+        ON CONFLICT (dedupe) DO NOTHING
+        RETURNING id)
+    SELECT new.id AS event_id, a.* FROM new LEFT JOIN a ON true
+"""  # noqa: S608 (constants)
+
+
 async def take(tx: Tx, kind: str, marker: str, form: Mapping[str, str], now: datetime) -> Taken | None:
     """Put an event into the inbox as handled, and lock its attempt: one statement.
 
@@ -65,29 +79,7 @@ async def take(tx: Tx, kind: str, marker: str, form: Mapping[str, str], now: dat
     Returns:
         None when the event is there already.
     """
-    row = (
-        (
-            await tx.execute(
-                text(
-                    f"""
-                    WITH a AS (SELECT {COLUMNS_SQL} FROM attempts a WHERE a.marker = :marker FOR UPDATE),
-                    new AS (
-                        INSERT INTO call_events (dedupe, kind, marker, attempt_id, call_sid, payload,
-                                                 received_at, handled_at, error)
-                        VALUES (:dedupe, :kind, :marker, (SELECT id FROM a), :call_sid,
-                                CAST(:payload AS jsonb), :now, :now,
-                                CASE WHEN NOT EXISTS (SELECT FROM a) THEN '{UNKNOWN_MARKER}' END)
-                        ON CONFLICT (dedupe) DO NOTHING
-                        RETURNING id)
-                    SELECT new.id AS event_id, a.* FROM new LEFT JOIN a ON true
-                    """  # noqa: S608 (constants)
-                ),
-                _values(kind, marker, form, now),
-            )
-        )
-        .mappings()
-        .first()
-    )
+    row = await fetch_one(tx, _TAKE, _values(kind, marker, form, now))
     if row is None:
         return None
     return Taken(row["event_id"], None if row["id"] is None else from_row(row))

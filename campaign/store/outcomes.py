@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import text
 
 from campaign.store.attempts import COLUMNS_SQL, Attempt, from_row
-from campaign.store.database import Tx
+from campaign.store.database import Tx, fetch_one, with_commit
 
 URGENT = -1
 """The priority of contacts that are due for a retry or a callback: before every list's first attempts."""
@@ -21,7 +21,6 @@ class Known:
     """Everything that is known of a settled attempt.
 
     Args:
-        definition: the campaign definition that it was made with, as stored JSON; None for lost ones.
         session_opened: the conversation's socket was opened at least once.
         first_word_ms: from the answer (or the session's setup) to our first words, milliseconds.
         model: a language model, not only the scripted agent, spoke.
@@ -36,7 +35,6 @@ class Known:
     """
 
     attempt: Attempt
-    definition: Mapping[str, Any] | None
     session_opened: bool
     first_word_ms: int | None
     model: bool
@@ -75,11 +73,9 @@ class Outcome:
     abandoned: bool
 
 
-_KNOWN = text(
-    f"""
+_KNOWN = f"""
     SELECT {COLUMNS_SQL}, 
-           coalesce(a.definition, v.definition) AS made_with,
-           CASE WHEN a.talk_disposition = 'completed' AND (a.answered_by LIKE 'machine%'
+           CASE WHEN a.talk_disposition = 'completed' AND (a.answered_by LIKE 'machine%%'
                                                            OR a.answered_by = 'fax')
                 THEN EXISTS (SELECT 1 FROM conversation_turns ours
                                JOIN conversation_turns theirs USING (attempt_id)
@@ -101,7 +97,6 @@ _KNOWN = text(
            o.final AS old_final, o.retry_at AS old_retry_at, o.seconds AS old_seconds,
            o.abandoned AS old_abandoned
       FROM attempts a
-      LEFT JOIN campaign_versions v ON v.campaign_id = a.campaign_id AND v.version = a.campaign_version
       LEFT JOIN campaign_contacts cc ON cc.id = a.campaign_contact_id
       LEFT JOIN contacts k ON k.id = a.contact_id
       LEFT JOIN outcomes o ON o.attempt_id = a.id
@@ -110,15 +105,14 @@ _KNOWN = text(
                         FILTER (WHERE c.first_word_ms IS NOT NULL))[1] AS first_word,
                    bool_or(c.agent IS NOT NULL AND c.agent <> 'scripted') AS model
               FROM conversation_sessions c WHERE c.attempt_id = a.id) AS s ON true
-     WHERE a.id = :id
+     WHERE a.id = %(id)s
        FOR UPDATE OF a
-    """  # noqa: S608 (constants)
-)
+"""  # noqa: S608 (constants)
 
 
 async def known(tx: Tx, attempt_id: int) -> Known | None:
     """Lock the attempt and gather what is known of it; None when there is no such attempt."""
-    row = (await tx.execute(_KNOWN, {"id": attempt_id})).mappings().first()
+    row = await fetch_one(tx, _KNOWN, {"id": attempt_id})
     if row is None:
         return None
     attempt = from_row(row)
@@ -146,7 +140,6 @@ async def known(tx: Tx, attempt_id: int) -> Known | None:
     )
     return Known(
         attempt=attempt,
-        definition=row["made_with"],
         session_opened=bool(row["session_opened"]),
         first_word_ms=attempt.first_word_ms if attempt.first_word_ms is not None else row["session_word"],
         model=bool(row["model"]),
@@ -193,13 +186,6 @@ _WRITE = text(
          WHERE :release AND id = :campaign_contact_id
     ), freed AS (
         UPDATE attempts SET reserved = 0 WHERE id = :attempt_id AND reserved <> 0
-    ), money AS (
-        INSERT INTO campaign_spend AS s (campaign_id, day, reserved, spent)
-        SELECT :campaign_id, :day, 0, :spent
-         WHERE CAST(:campaign_id AS bigint) IS NOT NULL
-           AND (CAST(:reserved AS numeric) <> 0 OR CAST(:spent AS numeric) <> 0)
-        ON CONFLICT (campaign_id, day) DO UPDATE
-           SET reserved = s.reserved - :reserved, spent = s.spent + :spent
     )
     INSERT INTO outcomes AS o (attempt_id, campaign_id, campaign_contact_id, disposition, category,
            answered_by, seconds, first_word_ms, data, cost, cost_lines, final, retry_at, abandoned,
@@ -217,8 +203,17 @@ _WRITE = text(
 )
 
 
+_MONEY = """
+    INSERT INTO campaign_spend AS s (campaign_id, day, reserved, spent)
+    VALUES (%(campaign_id)s, %(day)s, 0, %(spent)s)
+    ON CONFLICT (campaign_id, day) DO UPDATE
+       SET reserved = s.reserved - %(reserved)s, spent = s.spent + excluded.spent
+"""
+
+
 async def write(tx: Tx, known: Known, outcome: Outcome, release: Release | None, now: datetime) -> None:
-    """Write the attempt's one outcome or refine it, give its contact back, settle its money: one statement.
+    """Write the attempt's one outcome or refine it, give its contact back: one statement. And settle its
+    money with the commit: all calls of a campaign that end at once want that row.
 
     A summary that the wrap-up wrote stays.
 
@@ -243,34 +238,43 @@ async def write(tx: Tx, known: Known, outcome: Outcome, release: Release | None,
             "attempts": step.attempts,
             "why": step.why,
             "urgent": URGENT,
-            "day": attempt.intent_at.astimezone(UTC).date(),
-            "reserved": attempt.reserved,
-            "spent": (outcome.cost or Decimal(0)) - (before or Decimal(0)),
             "now": now,
         },
     )
+    spent = (outcome.cost or Decimal(0)) - (before or Decimal(0))
+    if attempt.campaign_id is not None and (attempt.reserved or spent):
+        with_commit(
+            tx,
+            _MONEY,
+            {
+                "campaign_id": attempt.campaign_id,
+                "day": attempt.intent_at.astimezone(UTC).date(),
+                "reserved": attempt.reserved,
+                "spent": spent,
+            },
+        )
 
 
 _PLAIN = tuple(field.name for field in fields(Outcome) if field.name not in ("data", "cost_lines"))
 
 
+_SETTLE_RECOVERIES = text(
+    """
+    UPDATE recoveries r
+       SET became = CASE r.answer
+           WHEN 'resume' THEN CASE WHEN EXISTS (
+                    SELECT 1 FROM conversation_sessions s WHERE s.attempt_id = r.attempt_id
+                       AND s.ordinal = r.session_ordinal + 1 AND s.opened_at IS NOT NULL)
+                THEN 'the conversation went on' ELSE 'the call ended before it went on' END
+           WHEN 'transfer' THEN 'the call ended; nothing was heard of the transfer'
+           WHEN 'voicemail' THEN 'the message was played'
+           WHEN 'goodbye' THEN 'said goodbye'
+           ELSE 'the call ended' END
+     WHERE r.attempt_id = :id AND r.became IS NULL
+    """
+)
+
+
 async def settle_recoveries(tx: Tx, attempt_id: int) -> None:
     """The call is over: say what became of each answer to `<Connect action>` of which nothing was heard."""
-    await tx.execute(
-        text(
-            """
-            UPDATE recoveries r
-               SET became = CASE r.answer
-                   WHEN 'resume' THEN CASE WHEN EXISTS (
-                            SELECT 1 FROM conversation_sessions s WHERE s.attempt_id = r.attempt_id
-                               AND s.ordinal = r.session_ordinal + 1 AND s.opened_at IS NOT NULL)
-                        THEN 'the conversation went on' ELSE 'the call ended before it went on' END
-                   WHEN 'transfer' THEN 'the call ended; nothing was heard of the transfer'
-                   WHEN 'voicemail' THEN 'the message was played'
-                   WHEN 'goodbye' THEN 'said goodbye'
-                   ELSE 'the call ended' END
-             WHERE r.attempt_id = :id AND r.became IS NULL
-            """
-        ),
-        {"id": attempt_id},
-    )
+    await tx.execute(_SETTLE_RECOVERIES, {"id": attempt_id})

@@ -3,18 +3,31 @@
 What happens inside a session (opened, turns, closed by the talk) is written by store/conversations.py.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 
 from sqlalchemy import text
 
+from campaign.store.attempts import FORBIDDEN_SQL
 from campaign.store.database import Tx
 
 
 def digest(token: str) -> bytes:
     """What is stored of a session's token."""
     return sha256(token.encode()).digest()
+
+
+_EXPECT = text(
+    """
+    INSERT INTO conversation_sessions AS s (attempt_id, ordinal, token_digest, created_at)
+    VALUES (:attempt_id, :ordinal, :digest, :now)
+    ON CONFLICT (attempt_id, ordinal) DO UPDATE SET token_digest = excluded.token_digest
+     WHERE s.opened_at IS NULL AND s.closed_at IS NULL
+    RETURNING s.id
+    """
+)
 
 
 async def expect(tx: Tx, attempt_id: int, ordinal: int, token: str, now: datetime) -> bool:
@@ -27,16 +40,7 @@ async def expect(tx: Tx, attempt_id: int, ordinal: int, token: str, now: datetim
         False when that session has been opened or closed: then nobody can open it again.
     """
     rows = await tx.execute(
-        text(
-            """
-            INSERT INTO conversation_sessions AS s (attempt_id, ordinal, token_digest, created_at)
-            VALUES (:attempt_id, :ordinal, :digest, :now)
-            ON CONFLICT (attempt_id, ordinal) DO UPDATE SET token_digest = excluded.token_digest
-             WHERE s.opened_at IS NULL AND s.closed_at IS NULL
-            RETURNING s.id
-            """
-        ),
-        {"attempt_id": attempt_id, "ordinal": ordinal, "digest": digest(token), "now": now},
+        _EXPECT, {"attempt_id": attempt_id, "ordinal": ordinal, "digest": digest(token), "now": now}
     )
     return rows.first() is not None
 
@@ -53,20 +57,22 @@ async def open_now(tx: Tx, attempt_id: int) -> bool:
     return bool(found.scalar_one())
 
 
+_CLOSE = text(
+    """
+    UPDATE conversation_sessions
+       SET closed_at = coalesce(closed_at, :now), closed_why = coalesce(closed_why, :why),
+           session_sid = coalesce(session_sid, :sid)
+     WHERE attempt_id = :id AND ordinal = :ordinal
+    """
+)
+
+
 async def close(
     tx: Tx, attempt_id: int, ordinal: int, why: str, now: datetime, session_sid: str | None = None
 ) -> None:
     """A session is over, by Twilio's word; what the talk wrote of its end stays."""
     await tx.execute(
-        text(
-            """
-            UPDATE conversation_sessions
-               SET closed_at = coalesce(closed_at, :now), closed_why = coalesce(closed_why, :why),
-                   session_sid = coalesce(session_sid, :sid)
-             WHERE attempt_id = :id AND ordinal = :ordinal
-            """
-        ),
-        {"id": attempt_id, "ordinal": ordinal, "why": why, "now": now, "sid": session_sid},
+        _CLOSE, {"id": attempt_id, "ordinal": ordinal, "why": why, "now": now, "sid": session_sid}
     )
 
 
@@ -130,23 +136,51 @@ async def machines(tx: Tx, replica: str) -> list[tuple[int, str]]:
     return [(row.id, row.answered_by) for row in rows]
 
 
-async def exists(tx: Tx, attempt_id: int, ordinal: int) -> bool:
-    """Whether the attempt has a session of that ordinal, opened or not."""
-    found = await tx.execute(
-        text("SELECT 1 FROM conversation_sessions WHERE attempt_id = :id AND ordinal = :ordinal"),
-        {"id": attempt_id, "ordinal": ordinal},
-    )
-    return found.first() is not None
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What stands around an attempt when one of its sessions is over.
+
+    Args:
+        expected: there is such a session, opened or not.
+        answered: what was answered when it ended; None when nobody has asked yet.
+        variables: the contact's columns; empty for a test call.
+        on_dnc: as `attempts.on_dnc`.
+    """
+
+    expected: bool
+    answered: str | None
+    variables: Mapping[str, str]
+    on_dnc: bool
 
 
-async def recovery(tx: Tx, attempt_id: int, ordinal: int) -> str | None:
-    """What was answered when that session ended; None when nobody has asked yet."""
-    found = await tx.execute(
-        text("SELECT answer FROM recoveries WHERE attempt_id = :id AND session_ordinal = :ordinal"),
-        {"id": attempt_id, "ordinal": ordinal},
-    )
-    answer: str | None = found.scalar_one_or_none()
-    return answer
+_AROUND = text(
+    f"""
+    SELECT EXISTS (SELECT 1 FROM conversation_sessions s
+                    WHERE s.attempt_id = a.id AND s.ordinal = :ordinal) AS expected,
+           (SELECT r.answer FROM recoveries r
+             WHERE r.attempt_id = a.id AND r.session_ordinal = :ordinal) AS answered,
+           k.variables, {FORBIDDEN_SQL} AS on_dnc
+      FROM attempts a LEFT JOIN contacts k ON k.id = a.contact_id
+     WHERE a.id = :id
+    """  # noqa: S608 (a constant)
+)
+
+
+async def around(tx: Tx, attempt_id: int, ordinal: int) -> Around:
+    """What stands around an attempt that this transaction holds: a statement of its own after the lock, so
+    that what the holder before wrote is seen."""
+    row = (await tx.execute(_AROUND, {"id": attempt_id, "ordinal": ordinal})).one()
+    variables = {name: str(value) for name, value in (row.variables or {}).items()}
+    return Around(row.expected, row.answered, variables, row.on_dnc)
+
+
+_RECORD_RECOVERY = text(
+    """
+    INSERT INTO recoveries (attempt_id, session_ordinal, session_status, error_code, why, answer, became, at)
+    VALUES (:attempt_id, :ordinal, :status, :error_code, :why, :answer, :became, :now)
+    ON CONFLICT (attempt_id, session_ordinal) DO NOTHING
+    """
+)
 
 
 async def record_recovery(
@@ -163,14 +197,7 @@ async def record_recovery(
 ) -> None:
     """Keep what was answered and why; the first answer to a session's end stays."""
     await tx.execute(
-        text(
-            """
-            INSERT INTO recoveries (attempt_id, session_ordinal, session_status, error_code, why, answer,
-                                    became, at)
-            VALUES (:attempt_id, :ordinal, :status, :error_code, :why, :answer, :became, :now)
-            ON CONFLICT (attempt_id, session_ordinal) DO NOTHING
-            """
-        ),
+        _RECORD_RECOVERY,
         {
             "attempt_id": attempt_id,
             "ordinal": ordinal,

@@ -1,5 +1,6 @@
 """The front doors as one application: the API, Twilio's webhooks, the conversations' socket, health."""
 
+import asyncio
 from importlib.metadata import version
 from typing import Any
 
@@ -45,14 +46,16 @@ def create_app(services: Services) -> FastAPI:
     app.state.metrics = metrics.Metrics(services.clock.now())
     app.state.pulse = health.Pulse()
     app.state.children = set()
+    app.state.events_at_once = asyncio.Semaphore(hooks.EVENTS_AT_ONCE)
     problems.install(app)
+    # Twilio's first: routes are tried one after the other, and hers are asked most.
+    app.include_router(hooks.router)
+    app.include_router(relay.router)
     for module in _API_ROUTERS:
         app.include_router(module.router)
     app.include_router(_documents())
     app.include_router(metrics.router)
     app.include_router(health.router)
-    app.include_router(hooks.router)
-    app.include_router(relay.router)
     app.add_middleware(
         BodyLimit,
         upload_bytes=services.settings.max_upload_mb * 1024 * 1024,

@@ -14,7 +14,8 @@ from campaign.wiring import Services
 T = TypeVar("T")
 
 
-def _services(request: Request) -> Services:
+async def _services(request: Request) -> Services:
+    # async, as FastAPI calls plain functions in a thread, at several times the price of this one
     services: Services = request.app.state.services
     return services
 
@@ -42,7 +43,7 @@ class Slice:
     limit: int
 
 
-def _slice(
+async def _slice(
     cursor: Annotated[str | None, Query(max_length=40, description="`next` of the page before")] = None,
     limit: Annotated[int, Query(ge=1, le=500, description="most items on a page")] = 50,
 ) -> Slice:

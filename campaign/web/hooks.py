@@ -12,7 +12,8 @@ seconds, or something fails in us, they hear a short apology and the line is dro
 import asyncio
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated, Literal, assert_never
 
@@ -35,6 +36,10 @@ log = structlog.get_logger(__name__)
 PATIENCE_SECONDS = 3.0
 """How long a person on the line waits for Postgres; Twilio itself would wait 15 s."""
 RETRY_SECONDS = 0.25
+EVENTS_AT_ONCE = 5
+"""Events handled at once, half of the connections: the others are kept for whoever waits on the line. An
+event may wait, for Twilio gives it 15 s."""
+EVENT_PATIENCE_SECONDS = 10.0
 SORRY = "We are sorry, a technical problem keeps us from talking to you now. Goodbye."
 
 router = APIRouter(include_in_schema=False)
@@ -114,21 +119,42 @@ async def _event(
 ) -> Response:
     counted = _counting(request, kind)
     form = await _verified(request, services, kind, path)
-    await _received(services, kind, marker, form, counted)
+    await _received(services, kind, marker, form, counted, request.app.state.events_at_once)
     counted.answered("taken")
     return Response(status_code=204)
 
 
+@asynccontextmanager
+async def _turn(events: asyncio.Semaphore) -> AsyncIterator[None]:
+    """One of the events that are handled at once.
+
+    Raises:
+        TimeoutError: too many are ahead.
+    """
+    async with asyncio.timeout(EVENT_PATIENCE_SECONDS):
+        await events.acquire()
+    try:
+        yield
+    finally:
+        events.release()
+
+
 async def _received(
-    services: Services, kind: call_events.Kind, marker: str, form: Form, counted: _Counted
+    services: Services,
+    kind: call_events.Kind,
+    marker: str,
+    form: Form,
+    counted: _Counted,
+    events_at_once: asyncio.Semaphore,
 ) -> None:
     """Into the inbox; with Postgres away Twilio is asked to send it again."""
     hands = Hands(on_machine=services.talks.on_machine, gateway=services.gateway, terms=services.terms)
     try:
-        await call_events.receive(
-            services.db, kind=kind, marker=marker, form=form, now=services.clock.now(), hands=hands
-        )
-    except DatabaseUnavailable:
+        async with _turn(events_at_once):
+            await call_events.receive(
+                services.db, kind=kind, marker=marker, form=form, now=services.clock.now(), hands=hands
+            )
+    except (DatabaseUnavailable, TimeoutError):
         counted.answered("again")
         raise Unavailable("The event can't be kept now.", "Send it again.") from None
 

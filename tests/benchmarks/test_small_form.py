@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[2]
         ("place", ("bare POST", "our gateway", "the dialler", "goal")),
         ("pace", ("calls/s allowed", "goal")),
         ("turns", ("bare FastAPI", "the service, model", "the service, scripted agent", "goal")),
+        ("events", ("bare FastAPI", "voice: the TwiML", "status: completed", "a whole call")),
         ("import", ("COPY of the taken rows", "the import", "goal")),
     ],
 )
@@ -37,4 +38,4 @@ def test_an_unknown_benchmark_is_refused_with_the_names_of_those_there_are() -> 
         [sys.executable, "-m", "benchmarks", "speed"], cwd=ROOT, capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 2
-    assert "place, pace, turns, import" in done.stderr
+    assert "place, pace, turns, events, import" in done.stderr

@@ -12,7 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from campaign.domain.errors import Conflict, DatabaseUnavailable, SettingsError
-from campaign.store.database import Database, Kind, Tx, claim_kind, copy_in, engine_url, safe_url
+from campaign.store.database import (
+    Database,
+    Kind,
+    Tx,
+    claim_kind,
+    copy_in,
+    engine_url,
+    safe_url,
+    with_commit,
+)
 from campaign.store.models import installation
 from tests.support.clock import ManualClock
 
@@ -162,6 +171,60 @@ async def test_a_connection_lost_while_committing_says_that_nobody_knows(notes: 
     async def work() -> None:
         async with notes.transaction() as tx:
             await add(tx, "perhaps")
+            await cut_all(notes)
+
+    with pytest.raises(
+        DatabaseUnavailable, match="whether the transaction took effect is not known"
+    ) as caught:
+        await work()
+    assert caught.value.data["at_commit"] is True
+
+
+ADD_LAST = "INSERT INTO notes (word) VALUES (%(word)s)"
+
+
+async def test_what_goes_with_the_commit_comes_last_and_takes_effect_with_all_else(notes: Database) -> None:
+    async with notes.transaction() as tx:
+        with_commit(tx, ADD_LAST, {"word": "last"})
+        await add(tx, "first")
+        assert await words(tx) == ["first"]
+    async with notes.transaction() as tx:
+        assert await words(tx) == ["first", "last"]
+
+
+async def test_what_goes_with_the_commit_is_forgotten_when_there_is_none(notes: Database) -> None:
+    one = Database(notes.url.replace("postgresql://", "postgresql+psycopg://"), pool_size=1)
+
+    async def work() -> None:
+        async with one.transaction() as tx:
+            with_commit(tx, ADD_LAST, {"word": "never"})
+            raise RuntimeError("changed my mind")
+
+    with pytest.raises(RuntimeError, match="changed my mind"):
+        await work()
+    async with one.transaction() as tx:
+        await add(tx, "on the same connection")
+    async with one.connection() as tx:
+        assert await words(tx) == ["on the same connection"]
+    await one.close()
+
+
+async def test_what_fails_with_the_commit_undoes_all(notes: Database) -> None:
+    async def work() -> None:
+        async with notes.transaction() as tx:
+            await add(tx, "twice")
+            with_commit(tx, ADD_LAST, {"word": "twice"})
+
+    with pytest.raises(sa.exc.IntegrityError):
+        await work()
+    async with notes.transaction() as tx:
+        assert await words(tx) == []
+
+
+async def test_a_connection_lost_with_the_last_words_says_that_nobody_knows(notes: Database) -> None:
+    async def work() -> None:
+        async with notes.transaction() as tx:
+            with_commit(tx, ADD_LAST, {"word": "perhaps"})
             await cut_all(notes)
 
     with pytest.raises(

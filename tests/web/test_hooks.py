@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 import httpx
 import pytest
 from fastapi import FastAPI
+from sqlalchemy import text
 
 from campaign.domain.errors import DatabaseUnavailable
 from campaign.simulator.signing import signature
@@ -18,6 +19,7 @@ from campaign.store.database import Database, Tx
 from campaign.web import hooks
 from campaign.wiring import Services
 from tests.support import rows
+from tests.support.dialing import moved_clock, until
 from tests.web.conftest import ACCOUNT, PUBLIC_URL, TOKEN, Client, ClientFor
 
 ORDINAL_SID = "VX" + "0" * 32
@@ -359,6 +361,39 @@ async def test_a_short_absence_of_postgres_is_waited_out(twilio, services, db, a
         await absence.noticed.wait()
         absence.over = True
         assert verbs(await asking) == ["Connect"]
+
+
+async def test_a_person_on_the_line_is_answered_however_many_events_wait(
+    twilio: Client, services: Services, db: Database, db_url: str
+):
+    now = services.clock.now()
+    await rows.dialled(db, now, state="ringing", call_sid=rows.SID)
+    await rows.run(
+        db,
+        "INSERT INTO attempts (marker, kind, phone, caller_id, due_for, number, state, intent_at, slot_at,"
+        " replica) SELECT 'busy-' || n, 'test', '+12025550' || n, '+12025550142', 'first', 1, 'placed',"
+        " :now, :now, 'here' FROM generate_series(100, 129) n",
+        now=now,
+    )
+    elsewhere = Database(db_url)
+    async with elsewhere.transaction() as holder:
+        await holder.execute(text("SELECT FROM attempts WHERE marker LIKE 'busy-%' FOR UPDATE"))
+        waiting = [
+            asyncio.create_task(
+                send(twilio, f"/twilio/status/busy-{n}", form("ringing", now, sid=f"CA{n:032x}"))
+            )
+            for n in range(100, 130)
+        ]
+
+        async def blocked() -> bool:
+            found = await rows.rows(elsewhere, "pg_stat_activity")
+            return sum(one["wait_event_type"] == "Lock" for one in found) >= hooks.EVENTS_AT_ONCE
+
+        await until(blocked, moved_clock())
+        answer = await send(twilio, "/twilio/voice/marker-1", form("in-progress", now))
+        assert verbs(answer) == ["Connect"]
+    assert {one.status_code for one in await asyncio.gather(*waiting)} == {204}
+    await elsewhere.close()
 
 
 async def test_a_fault_of_ours_is_an_apology_too_and_is_counted(
