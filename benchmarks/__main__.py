@@ -1,4 +1,4 @@
-"""`python -m benchmarks [place|pace|turns|events|import] [--small]`: run all or some, and print the tables."""
+"""`python -m benchmarks [place|pace|turns|events|import] [--small]`: run all or some, printing tables."""
 
 import argparse
 
