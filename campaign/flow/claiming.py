@@ -134,13 +134,13 @@ class Claimer:
             self._most = max(self._most // 2, FEWEST)
             return Claim([], 0.0, "judging anew")
         self._most = min(self._most + FEWEST, MOST)
-        slots, following = pace.slots(next_slot, judged, len(intents))
-        dials = await self._write(tx, intents, slots, now)
-        if not dials:
+        if not intents:
             # many were put off, so there may be more: look on at once
             return Claim([], 0.0 if wrote else idle, "nothing is due")
+        slots, following = pace.slots(next_slot, judged, len(intents))
         await claims.take_pace(tx, following, limits.replica, now + pace.tenure)
         self._holds = True
+        dials = await self._write(tx, intents, slots, now)
         took_s = (clock.now() - now).total_seconds() / pace.rate
         # The next claim begins early enough that its slots lie ahead. A slow one is forgotten within some.
         self._took_s = max(took_s, 0.8 * self._took_s)
@@ -242,12 +242,13 @@ class Claimer:
             for a, slot in zip(allowed, slots, strict=True)
         ]
         lease = timedelta(seconds=limits.lease_s * limits.pace.rate)
-        lease_until = max(slots, default=now) + lease
+        lease_until = max(slots) + lease
+        changed = [(a.row, a.decision) for a in allowed if a.decision.fingerprint != a.row.decision]
+        await decisions.keep(tx, changed, now)
+        # Last, as it takes the rows that every call of a campaign changes when it ends: its money.
         ids = await claims.write_intents(
             tx, intents, replica=limits.replica, lease_until=lease_until, now=now
         )
-        changed = [(a.row, a.decision) for a in allowed if a.decision.fingerprint != a.row.decision]
-        await decisions.keep(tx, changed, now)
         return [
             Dial(ids[i.marker], i.marker, i.campaign_id, i.phone, i.caller_id, now, i.slot_at, a.definition)
             for i, a in zip(intents, allowed, strict=True)
