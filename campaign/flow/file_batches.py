@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -25,7 +25,10 @@ from campaign.store import contacts, dnc
 from campaign.store.database import Tx
 from campaign.store.imports import Import, Progress
 
-BATCH_BYTES = 1 << 20
+BATCH_BYTES = 1 << 21
+FIRST_BYTES = 1 << 18
+"""The first batch is small, so that Postgres soon has something to do; each is twice as large as the last."""
+READ_BYTES = 1 << 20
 SAMPLE_BYTES = 1 << 16
 MOST_REMEMBERED = 1_000_000
 """Numbers of a file kept in memory (some 65 bytes each); beyond that the list itself is asked."""
@@ -104,7 +107,7 @@ def examine(path: Path, max_bytes: int) -> tuple[int, bytes, Dialect, list[str],
                     "Cut it in pieces, or raise CAMPAIGN_MAX_UPLOAD_MB.",
                 )
             digest, scan, sample = hashlib.sha256(), EncodingScan(), b""
-            while chunk := file.read(BATCH_BYTES):
+            while chunk := file.read(READ_BYTES):
                 sample = sample or chunk[:SAMPLE_BYTES]
                 digest.update(chunk)
                 scan.feed(chunk)
@@ -149,6 +152,7 @@ class Reading:
 
     def __init__(self, row: Import, now: datetime, batch_bytes: int, into_empty: bool) -> None:
         self._row, self._batch_bytes = row, batch_bytes
+        self._next_bytes = min(FIRST_BYTES, batch_bytes)
         options = Options.from_kept(row.options)
         path = Path(row.stored_path or "")
         size, digest, dialect, first, path = examine(path, row.file_bytes)
@@ -182,16 +186,14 @@ class Reading:
         """The next batch; None after the last."""
         if self._ended:
             return None
-        chunk = self._file.read(self._batch_bytes)
-        rows = self._reader.feed(chunk)
-        if not chunk:
-            self._ended = True
-            rows += self._reader.finish()
-        if self._skip_header and rows:
-            del rows[0]
-            self._skip_header = False
+        chunk = self._file.read(self._next_bytes)
+        self._next_bytes = min(2 * self._next_bytes, self._batch_bytes)
+        self._ended = not chunk
+        rows = self._reader.stream(chunk, final=self._ended)
+        if self._skip_header:
+            self._skip_header = next(rows, None) is None
         batch = self._take(rows)
-        batch.offset, batch.line, batch.read = self._reader.offset, self._reader.line, len(rows)
+        batch.offset, batch.line = self._reader.offset, self._reader.line
         return batch
 
     def close(self) -> None:
@@ -267,25 +269,26 @@ class _Contacts:
         )
         self._line = contacts.CopyLines(row.list_id, row.id, now)
 
-    def __call__(self, rows: Sequence[Row | RowError]) -> _ContactBatch:
+    def __call__(self, rows: Iterable[Row | RowError]) -> _ContactBatch:
         batch = _ContactBatch([])
-        lines, parse, line_of = batch.lines, self._parse, self._line
+        lines, reject, parse, line_of = batch.lines, batch.rejected.append, self._parse, self._line
         if self._numbers is not None and len(self._numbers) > MOST_REMEMBERED:
             self._numbers = None
-        earlier = self._numbers
-        batch.new = earlier is not None
+        batch.new = self._numbers is not None
+        numbers = set() if self._numbers is None else self._numbers
         for row in rows:
             found: ContactRow | RowError = row if isinstance(row, RowError) else parse(*row)
             if isinstance(found, RowError):
-                batch.rejected.append(found)
+                reject(found)
                 continue
             phone = found.phones[0].e164
-            if phone in lines or (earlier is not None and int(phone) in earlier):
+            number = int(phone)
+            if number in numbers:
                 batch.repeated += 1
             else:
+                numbers.add(number)
                 lines[phone] = line_of(found)
-        if earlier is not None:
-            earlier.update(map(int, lines))
+        batch.read = len(lines) + batch.repeated + len(batch.rejected)
         return batch
 
 
@@ -295,9 +298,10 @@ class _Numbers:
     def __init__(self, parser: DncParser, reason: str) -> None:
         self._parse, self._reason = parser, reason
 
-    def __call__(self, rows: Sequence[Row | RowError]) -> _NumberBatch:
+    def __call__(self, rows: Iterable[Row | RowError]) -> _NumberBatch:
         batch = _NumberBatch([])
         for row in rows:
+            batch.read += 1
             found = row if isinstance(row, RowError) else self._parse(*row)
             if isinstance(found, RowError):
                 batch.rejected.append(found)

@@ -288,10 +288,10 @@ def test_a_row_becomes_a_contact_with_everything_that_the_list_says() -> None:
     )
     assert isinstance(found, ContactRow)
     assert [phone.e164 for phone in found.phones] == ["+18505550142"]
-    assert found.place.key == "US|US-FL|America/Chicago,America/New_York"
-    assert (found.said_zone, found.state, found.postal_code) == ("Central", "FL", "32501")
-    assert (found.party, found.consent, found.consent_source) == ("consumer", "express_written", "web form")
-    assert found.consent_at == datetime(2026, 3, 31, tzinfo=UTC)
+    assert found.where.place.key == "US|US-FL|America/Chicago,America/New_York"
+    assert (found.where.said_zone, found.where.state, found.where.postal_code) == ("Central", "FL", "32501")
+    assert (found.consent.party, found.consent.level, found.consent.source) == ("consumer", "express_written", "web form")
+    assert found.consent.at == datetime(2026, 3, 31, tzinfo=UTC)
     assert found.external_id == "C-7"
     assert found.variables == {"first_name": "Ana"}
 
@@ -305,7 +305,7 @@ def test_a_second_number_is_used_when_the_first_is_empty() -> None:
 def test_the_place_covers_all_of_a_contacts_numbers() -> None:
     found = one("phone,phone_2", "212-555-0142,415-555-0101")
     assert isinstance(found, ContactRow)
-    assert found.place.zones == ("America/Los_Angeles", "America/New_York")
+    assert found.where.place.zones == ("America/Los_Angeles", "America/New_York")
 
 
 def test_the_country_column_says_how_numbers_are_read() -> None:
