@@ -200,12 +200,12 @@ async def test_two_processes_never_read_one_import_both(
     made = await begun(db, clock, path)
     await clock.advance(31)
     async with db.transaction() as tx:
-        await imports.resume(tx, made.id, clock.now())
+        stood = await imports.resume(tx, made.id, clock.now())
     await intake.run(db, clock, made.id, batch_bytes=300)
     late = imports.Progress(1, 1, 1, 1, 0, 0, [])
     async with db.transaction() as tx:
         with pytest.raises(Conflict, match="taken over"):
-            await imports.advance(tx, made.id, 0, late, clock.now())
+            await imports.advance(tx, stood, 0, late, clock.now())
     assert len(await rows.rows(db, "contacts", "id")) == 200
 
 
