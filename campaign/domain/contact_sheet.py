@@ -7,7 +7,7 @@ variable of the script.
 import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from operator import itemgetter
@@ -37,7 +37,7 @@ class Whereabouts:
     """What a row says of where the person may be, shared by all rows that say the same.
 
     Attributes:
-        place: everywhere the person may be, for all of the numbers together.
+        place: everywhere the person may be, for all of the numbers together; without its evidence.
         said_zone, state, postal_code: as written in the list, None when absent.
     """
 
@@ -288,6 +288,7 @@ class RowParser:
         self._place_cells = _picker([fields[name] for name in _PLACE_FIELDS if name in fields])
         self._consent_cells = _picker([fields[name] for name in _CONSENT_FIELDS if name in fields])
         self._variables = columns.variables
+        self._places: dict[str, Place] = {}
         self._wheres: dict[tuple[str, tuple[str, ...]], Whereabouts] = {}
         self._consents: dict[tuple[str | None, tuple[str, ...]], Consent] = {}
 
@@ -365,7 +366,10 @@ class RowParser:
         place = places[0]
         for other in places[1:]:
             place = place.union(other)
-        return Whereabouts(place, zone or None, state or None, postal_code or None)
+        shared = self._places.get(place.key) or _remembered(
+            self._places, place.key, replace(place, evidence=())
+        )
+        return Whereabouts(shared, zone or None, state or None, postal_code or None)
 
     def _country(self, text: str) -> str:
         code = text.upper()

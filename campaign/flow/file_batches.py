@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -32,8 +32,8 @@ FIRST_BYTES = 1 << 17
 READ_BYTES = 1 << 20
 TURN_SECONDS = 0.0005
 SAMPLE_BYTES = 1 << 16
-MOST_REMEMBERED = 1_000_000
-"""Numbers of a file kept in memory (some 65 bytes each); beyond that the list itself is asked."""
+SEEN_BITS = 134_217_689
+"""A prime: numbers of one file are remembered by their remainder, in 16 MB at most."""
 CAUSE = "import"
 
 
@@ -229,16 +229,16 @@ class Batch(ABC):
 
 @dataclass(slots=True)
 class _ContactBatch(Batch):
-    """First number → its line for COPY. `new`: the list was empty, and no number was in the file before."""
+    """First number → its line for COPY. `doubtful`: those that the list may have already."""
 
     lines: dict[str, str] = field(default_factory=dict)
-    new: bool = False
+    doubtful: Collection[str] = ()
 
     async def load(self, tx: Tx, row: Import, now: datetime, *, wary: bool) -> Progress:
-        """Load what the list doesn't have; `wary` looks at the list in any case."""
+        """Load what the list doesn't have; `wary` looks for each number, not only for the doubtful ones."""
         assert row.list_id is not None
-        look = bool(self.lines) and (wary or not self.new)
-        there = await contacts.known(tx, row.list_id, self.lines.keys()) if look else {}
+        look = self.lines.keys() if wary else self.doubtful
+        there = await contacts.known(tx, row.list_id, look) if look else {}
         mine = sum(1 for import_id in there.values() if import_id == row.id)
         lines = self.lines
         taken = [lines[phone] for phone in lines if phone not in there] if there else list(lines.values())
@@ -266,14 +266,33 @@ class _NumberBatch(Batch):
         return self._progress(added, self.repeated, len(phones) - added)
 
 
+class _Seen:
+    """Whether a number was in the file before, in a bit for each remainder.
+
+    A "no" is certain; a "perhaps" is looked up. In a file of a million new numbers four in a thousand are
+    looked up in vain, and no number costs memory of its own.
+    """
+
+    def __init__(self) -> None:
+        self._bits = bytearray(SEEN_BITS // 8 + 1)
+
+    def before(self, number: int) -> bool:
+        """Whether it perhaps was; from now on it was."""
+        at = number % SEEN_BITS
+        bit = 1 << (at & 7)
+        here = self._bits[at >> 3]
+        self._bits[at >> 3] = here | bit
+        return here & bit != 0
+
+
 class _Contacts:
-    """Rows of a contact list → batches."""
+    """Rows of a contact list → batches. `into_empty`: whether the list had no contacts when it began."""
 
     def __init__(
         self, row: Import, columns: Columns, options: Options, now: datetime, into_empty: bool
     ) -> None:
         assert row.list_id is not None
-        self._numbers: set[int] | None = set() if into_empty else None
+        self._seen = _Seen() if into_empty else None
         self._parse = RowParser(
             columns, region=options.region, now=now, attestation=options.attestation(row.actor)
         )
@@ -282,22 +301,21 @@ class _Contacts:
     def __call__(self, rows: Iterable[Row | RowError]) -> _ContactBatch:
         batch = _ContactBatch([])
         lines, reject, parse, line_of = batch.lines, batch.rejected.append, self._parse, self._line
-        if self._numbers is not None and len(self._numbers) > MOST_REMEMBERED:
-            self._numbers = None
-        batch.new = self._numbers is not None
-        numbers = set() if self._numbers is None else self._numbers
+        before = self._seen.before if self._seen is not None else None
+        doubtful: list[str] = []
         for row in rows:
             found: ContactRow | RowError = row if isinstance(row, RowError) else parse(*row)
             if isinstance(found, RowError):
                 reject(found)
                 continue
             phone = found.phones[0].e164
-            number = int(phone)
-            if number in numbers:
+            if phone in lines:
                 batch.repeated += 1
-            else:
-                numbers.add(number)
-                lines[phone] = line_of(found)
+                continue
+            if before is not None and before(int(phone)):
+                doubtful.append(phone)
+            lines[phone] = line_of(found)
+        batch.doubtful = lines.keys() if before is None else doubtful
         batch.read = len(lines) + batch.repeated + len(batch.rejected)
         return batch
 

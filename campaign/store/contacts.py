@@ -156,7 +156,7 @@ class CopyLines:
         self._head = f"{list_id}\t{import_id}\t"
         self._tail = f"\t{now.isoformat()}\n"
         self._json = msgspec.json.Encoder().encode
-        # Rows that say the same share one object; looked up by its id, which is the object's while it is kept.
+        # Rows that say the same share one object; looked up by its id, which is its own while it is kept.
         self._wheres: dict[int, tuple[Whereabouts, str]] = {}
         self._consents: dict[int, tuple[Consent, str]] = {}
 

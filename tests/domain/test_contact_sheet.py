@@ -290,7 +290,11 @@ def test_a_row_becomes_a_contact_with_everything_that_the_list_says() -> None:
     assert [phone.e164 for phone in found.phones] == ["+18505550142"]
     assert found.where.place.key == "US|US-FL|America/Chicago,America/New_York"
     assert (found.where.said_zone, found.where.state, found.where.postal_code) == ("Central", "FL", "32501")
-    assert (found.consent.party, found.consent.level, found.consent.source) == ("consumer", "express_written", "web form")
+    assert (found.consent.party, found.consent.level, found.consent.source) == (
+        "consumer",
+        "express_written",
+        "web form",
+    )
     assert found.consent.at == datetime(2026, 3, 31, tzinfo=UTC)
     assert found.external_id == "C-7"
     assert found.variables == {"first_name": "Ana"}

@@ -277,10 +277,10 @@ async def test_a_number_that_somebody_adds_meanwhile_is_met_on_the_list(
     assert counts(row) == {"read": 201, "taken": 199, "repeated": 0, "known": 1, "rejected": 1}
 
 
-async def test_a_file_larger_than_memory_allows_asks_the_list_instead(
+async def test_numbers_that_may_have_been_in_the_file_before_are_looked_up_on_the_list(
     db: Database, clock: ManualClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(file_batches, "MOST_REMEMBERED", 30)
+    monkeypatch.setattr(file_batches, "SEEN_BITS", 97)
     lines = SHEET.splitlines(keepends=True)
     text = "".join(lines + lines[1:21])
     row = await imported(db, clock, written(tmp_path, text), batch_bytes=300)
