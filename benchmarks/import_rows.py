@@ -5,8 +5,8 @@
 Both run against one embedded server in one process, turn by turn. The file is made here, always the same: US
 numbers of 3,000 prefixes, 1 % bad numbers, 0.5 % bad zones, 2 % repeated, a zone, state, postal code, consent
 and three variables a row. The limit is what the contacts table itself costs: the rows that our import took,
-written out by COPY and loaded again by one COPY, all indexes in place. Beside the seconds stands the time that
-the processor spent on both sides, which other work on the machine changes least.
+written out by COPY and loaded again by one COPY, all indexes in place. Beside the seconds stands the time
+of the processor on both sides, which other work on the machine changes least.
 """
 
 import asyncio
