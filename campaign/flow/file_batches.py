@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -29,6 +29,7 @@ from campaign.store.imports import Import, Progress
 BATCH_BYTES = 1 << 21
 FIRST_BYTES = 1 << 17
 """The first batch is small, so that Postgres soon has something to do; each is twice as large as the last."""
+PIECE_BYTES = 1 << 16
 READ_BYTES = 1 << 20
 TURN_SECONDS = 0.0001
 USUAL_TURN_SECONDS = sys.getswitchinterval()
@@ -195,15 +196,21 @@ class Reading:
         """The next batch; None after the last."""
         if self._ended:
             return None
-        chunk = self._file.read(self._next_bytes)
+        rows = self._rows(self._next_bytes)
         self._next_bytes = min(2 * self._next_bytes, self._batch_bytes)
-        self._ended = not chunk
-        rows = self._reader.stream(chunk, final=self._ended)
         if self._skip_header:
             self._skip_header = next(rows, None) is None
         batch = self._take(rows)
         batch.offset, batch.line = self._reader.offset, self._reader.line
         return batch
+
+    def _rows(self, most: int) -> Iterator[Row | RowError]:
+        """The rows of so many bytes, read in pieces: no step over one of them holds up the other thread."""
+        while most > 0 and not self._ended:
+            piece = self._file.read(min(most, PIECE_BYTES))
+            self._ended = not piece
+            most -= len(piece)
+            yield from self._reader.stream(piece, final=self._ended)
 
     def close(self) -> None:
         self._file.close()
