@@ -1,4 +1,4 @@
-"""`python -m benchmarks [place|pace|turns|events|import] [--small]`: run all or some, printing tables."""
+"""`python -m benchmarks [NAME …] [--small] [--rows N]`: run all, or those named, and print their tables."""
 
 import argparse
 
@@ -17,12 +17,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("which", nargs="*", metavar="|".join(ALL), help="which to run; all without")
     parser.add_argument("--small", action="store_true", help="a few seconds, only to see that it runs")
+    parser.add_argument("--rows", type=int, help="of the file that is imported; 200,000 without")
     wanted = parser.parse_args()
     for name in wanted.which:
         if name not in ALL:
             parser.error(f'there is no benchmark "{name}"; there are {", ".join(ALL)}')
     for name in wanted.which or ALL:
-        ALL[name](small=wanted.small)
+        if name == "import":
+            import_rows.run(small=wanted.small, rows=wanted.rows)
+        else:
+            ALL[name](small=wanted.small)
 
 
 if __name__ == "__main__":

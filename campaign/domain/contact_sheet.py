@@ -6,10 +6,12 @@ variable of the script.
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import NamedTuple
+from functools import partial
+from operator import itemgetter
+from typing import NamedTuple, TypeVar
 
 from campaign.domain.cells import CONSENT_WORDS, COUNTRY_NAMES, PARTY_WORDS, unquoted, when
 from campaign.domain.cells import quoted as quoted
@@ -25,8 +27,39 @@ CONSENT_LEVELS = ("none", "ebr", "express_oral", "express_written")
 REJECT_COLUMNS = ("line", "reason")
 """Appended to the rows we hand back as rejected; passed over when such a file is imported again."""
 
-_MOST_KEPT = 50_000  # places and consents remembered while a file is read
-_Consent = tuple[str, str, datetime | None, str | None]  # party, consent, consent_at, consent_source
+_MOST_KEPT = 20_000  # whereabouts and consents remembered while a file is read
+_PLACE_FIELDS = ("zone", "state", "postal_code", "country")
+_CONSENT_FIELDS = ("party", "consent", "consent_at", "consent_source")
+
+
+@dataclass(frozen=True, slots=True)
+class Whereabouts:
+    """What a row says of where the person may be, shared by all rows that say the same.
+
+    Attributes:
+        place: everywhere the person may be, for all of the numbers together; without its evidence.
+        said_zone, state, postal_code: as written in the list, None when absent.
+    """
+
+    place: Place
+    said_zone: str | None
+    state: str | None
+    postal_code: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """What a row says of who the person is and what they agreed to, shared like `Whereabouts`.
+
+    Attributes:
+        party: "consumer", "business" or "unknown".
+        level: one of CONSENT_LEVELS; at: aware, UTC; source: how it was given.
+    """
+
+    party: str
+    level: str
+    at: datetime | None
+    source: str | None
 
 
 class ContactRow(NamedTuple):
@@ -35,23 +68,14 @@ class ContactRow(NamedTuple):
     Attributes:
         line: line of the file, from 1.
         phones: one to five numbers, in order, without repetition.
-        place: everywhere the person may be, for all of the numbers together.
-        said_zone, state, postal_code: as written in the list, None when absent.
-        party: "consumer", "business" or "unknown".
-        consent: one of CONSENT_LEVELS; consent_at aware, UTC.
+        where, consent: see there; the same objects for rows that say the same.
         variables: column name → text, for the script.
     """
 
     line: int
     phones: tuple[PhoneNumber, ...]
-    place: Place
-    said_zone: str | None
-    state: str | None
-    postal_code: str | None
-    party: str
-    consent: str
-    consent_at: datetime | None
-    consent_source: str | None
+    where: Whereabouts
+    consent: Consent
     external_id: str | None
     variables: dict[str, str]
 
@@ -191,8 +215,10 @@ def variable_name(header: str) -> str:
     """A header as a variable of the script: "Policy No." → "policy_no", "Société" → "societe"."""
     plain = unicodedata.normalize("NFKD", header.strip().lower())
     plain = "".join(c for c in plain if not unicodedata.combining(c))
+    # Among letters and digits are some, of old scripts, that no name may hold.
+    plain = "".join(" " if c.isalnum() and not f"_{c}".isidentifier() else c for c in plain)
     name = re.sub(r"\W+", "_", plain).strip("_")[:60]
-    return f"n_{name}" if name[:1].isdigit() else name
+    return name if not name or name.isidentifier() else f"n_{name}"
 
 
 def _listed(cells: Sequence[str]) -> str:
@@ -211,8 +237,34 @@ class Attestation:
     source: str | None
 
 
+_Said = TypeVar("_Said")
+_Found = TypeVar("_Found")
+
+
+def _remembered(kept: dict[_Said, _Found], said: _Said, found: _Found) -> _Found:
+    if len(kept) >= _MOST_KEPT:
+        kept.clear()
+    kept[said] = found
+    return found
+
+
+def _picker(indexes: Sequence[int]) -> Callable[[list[str]], tuple[str, ...]]:
+    """Takes the cells of these columns out of a row, always as a tuple."""
+    if len(indexes) > 1:
+        return itemgetter(*indexes)
+    return lambda cells: tuple([cells[index] for index in indexes])
+
+
+def _prefixes(phones: tuple[PhoneNumber, ...]) -> str:
+    """As much of the numbers as their places depend on: the area codes, and what isn't +1 in full."""
+    if len(phones) == 1:
+        e164 = phones[0].e164
+        return e164[:5] if e164.startswith("+1") else e164
+    return "".join([_prefixes((phone,)) for phone in phones])
+
+
 class RowParser:
-    """Rows of one file → contacts. Remembers places already worked out; holds nothing else.
+    """Rows of one file → contacts. Remembers what rows said of place and consent; holds nothing else.
 
     Args:
         region: ISO country of numbers without "+".
@@ -223,20 +275,22 @@ class RowParser:
     def __init__(
         self, columns: Columns, *, region: str | None, now: datetime, attestation: Attestation | None = None
     ) -> None:
+        fields = columns.fields
         self._columns = columns
         self._region = region
         self._now = now
+        self._unsaid = attestation or Attestation("none", None, None)
         self._width = len(columns.header)
         self._phones = columns.phones
+        self._external_id = fields.get("external_id")
+        self._country_at = fields.get("country")
+        # Cells are picked out together and looked up as they stand: most rows say what others said before.
+        self._place_cells = _picker([fields[name] for name in _PLACE_FIELDS if name in fields])
+        self._consent_cells = _picker([fields[name] for name in _CONSENT_FIELDS if name in fields])
         self._variables = columns.variables
-        optional = ("zone", "state", "postal_code", "country")
-        self._where = tuple(columns.fields.get(name) for name in optional)
-        self._external_id = columns.fields.get("external_id")
-        consent = ("party", "consent", "consent_at", "consent_source")
-        self._said = tuple(columns.fields[name] for name in consent if name in columns.fields)
-        self._consents: dict[tuple[str | None, tuple[str, ...]], _Consent] = {}
-        self._unsaid = attestation or Attestation("none", None, None)
-        self._places: dict[tuple[str, str, str, str, str], Place] = {}
+        self._places: dict[str, Place] = {}
+        self._wheres: dict[tuple[str, tuple[str, ...]], Whereabouts] = {}
+        self._consents: dict[tuple[str | None, tuple[str, ...]], Consent] = {}
 
     def __call__(self, line: int, cells: list[str]) -> ContactRow | RowError:
         """The contact of one row, or why it is none."""
@@ -244,7 +298,7 @@ class RowParser:
             if len(cells) < self._width or any(cells[self._width :]):
                 return self._ragged(line, cells)
             del cells[self._width :]
-        if sum(map(len, cells)) > MAX_CELL:
+        if len("".join(cells)) > MAX_CELL:
             for index, cell in enumerate(cells):
                 if len(cell) > MAX_CELL:
                     why = f"the cell has {len(cell):,} characters, at most {MAX_CELL:,} are kept"
@@ -257,39 +311,30 @@ class RowParser:
             return self._error(line, cells, refused.index, refused.why, refused.code)
 
     def _contact(self, line: int, cells: list[str]) -> ContactRow:
-        zone_at, state_at, postal_at, country_at = self._where
-        zone = cells[zone_at].strip() if zone_at is not None else ""
-        state = cells[state_at].strip() if state_at is not None else ""
-        postal_code = cells[postal_at].strip() if postal_at is not None else ""
         country, region = "", self._region
-        if country_at is not None and cells[country_at].strip():
-            country = region = self._country(cells[country_at].strip())
+        if self._country_at is not None and (text := cells[self._country_at].strip()):
+            country = region = self._country(text)
         phones = self._numbers(cells, region)
-        place = self._place(phones[0], zone, state, postal_code, country)
-        for other in phones[1:]:
-            place = place.union(self._place(other, zone, state, postal_code, country))
-        said = tuple([cells[index] for index in self._said])
-        consent = self._consents.get((region, said))
+        said_there = (_prefixes(phones), self._place_cells(cells))
+        where = self._wheres.get(said_there)
+        if where is None:
+            where = _remembered(self._wheres, said_there, self._whereabouts(cells, phones, country))
+        said = (region, self._consent_cells(cells))
+        consent = self._consents.get(said)
         if consent is None:
-            consent = self._consent(cells, region)
-            if len(self._consents) > _MOST_KEPT:
-                self._consents.clear()
-            self._consents[region, said] = consent
+            consent = _remembered(self._consents, said, self._consent(cells, region))
         external = self._external_id
         return ContactRow(
             line,
             phones,
-            place,
-            zone or None,
-            state or None,
-            postal_code or None,
-            *consent,
+            where,
+            consent,
             (cells[external].strip() or None) if external is not None else None,
             {name: cells[index].strip() for name, index in self._variables},
         )
 
     def _numbers(self, cells: list[str], region: str | None) -> tuple[PhoneNumber, ...]:
-        found: list[PhoneNumber] = []
+        found: tuple[PhoneNumber, ...] = ()
         for index in self._phones:
             text = cells[index]
             if not text:
@@ -300,26 +345,31 @@ class RowParser:
                     continue
                 raise _Refused(index, number.why, number.code)
             if number not in found:
-                found.append(number)
+                found += (number,)
         if not found:
             raise _Refused(self._phones[0], "there is no number", "empty")
-        return tuple(found)
+        return found
 
-    def _place(self, number: PhoneNumber, zone: str, state: str, postal_code: str, country: str) -> Place:
-        american = number.e164.startswith("+1")
-        key = (number.e164[:5] if american else number.e164, zone, state, postal_code, country)
-        place = self._places.get(key)
-        if place is None:
-            try:
-                place = locate(
-                    number, zone=zone, postal_code=postal_code, state=state, country=country or None
-                )
-            except BadInput as fault:
-                raise _Refused(self._columns.fields.get("zone", 0), fault.what, "zone") from fault
-            if len(self._places) > _MOST_KEPT:
-                self._places.clear()
-            self._places[key] = place
-        return place
+    def _cell(self, cells: list[str], name: str) -> str:
+        index = self._columns.fields.get(name)
+        return cells[index].strip() if index is not None else ""
+
+    def _whereabouts(self, cells: list[str], phones: tuple[PhoneNumber, ...], country: str) -> Whereabouts:
+        zone, state, postal_code = (self._cell(cells, name) for name in ("zone", "state", "postal_code"))
+        try:
+            places = [
+                locate(number, zone=zone, postal_code=postal_code, state=state, country=country or None)
+                for number in phones
+            ]
+        except BadInput as fault:
+            raise _Refused(self._columns.fields.get("zone", 0), fault.what, "zone") from fault
+        place = places[0]
+        for other in places[1:]:
+            place = place.union(other)
+        shared = self._places.get(place.key) or _remembered(
+            self._places, place.key, replace(place, evidence=())
+        )
+        return Whereabouts(shared, zone or None, state or None, postal_code or None)
 
     def _country(self, text: str) -> str:
         code = text.upper()
@@ -329,13 +379,8 @@ class RowParser:
             raise _Refused(index, f'"{text[:40]}" is no country (write its ISO code, such as US)', "country")
         return found
 
-    def _consent(self, cells: list[str], region: str | None) -> _Consent:
-        fields = self._columns.fields
-
-        def cell(name: str) -> str:
-            index = fields.get(name)
-            return cells[index].strip() if index is not None else ""
-
+    def _consent(self, cells: list[str], region: str | None) -> Consent:
+        fields, cell = self._columns.fields, partial(self._cell, cells)
         consent = CONSENT_WORDS.get(cell("consent").lower().replace(" ", "_").replace("-", "_"))
         if consent is None:
             why = f'"{cell("consent")[:40]}" is no level of consent (levels: {", ".join(CONSENT_LEVELS)})'
@@ -353,8 +398,8 @@ class RowParser:
                 raise _Refused(fields["consent_at"], "the consent's date lies in the future", "consent_at")
         if not cell("consent"):
             unsaid = self._unsaid
-            return party, unsaid.level, at or unsaid.at, cell("consent_source") or unsaid.source
-        return party, consent, at, cell("consent_source") or None
+            return Consent(party, unsaid.level, at or unsaid.at, cell("consent_source") or unsaid.source)
+        return Consent(party, consent, at, cell("consent_source") or None)
 
     def _ragged(self, line: int, cells: list[str]) -> RowError:
         many = "too many" if len(cells) > self._width else "too few"

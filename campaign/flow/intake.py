@@ -194,8 +194,7 @@ async def _load(db: Database, clock: Clock, row: Import, offset: int, batch: Bat
         try:
             async with db.transaction() as tx:
                 progress = await batch.load(tx, row, clock.now(), wary=wary)
-                await imports.advance(tx, row.id, offset, progress, clock.now())
-                return await imports.get(tx, row.id)
+                return await imports.advance(tx, row, offset, progress, clock.now())
         except contacts.NumberTaken:
             if wary:
                 raise

@@ -10,7 +10,7 @@ import psycopg
 import sqlalchemy as sa
 from sqlalchemy import text
 
-from campaign.domain.contact_sheet import ContactRow
+from campaign.domain.contact_sheet import Consent, ContactRow, Whereabouts
 from campaign.domain.errors import BadInput, Conflict, NotFound
 from campaign.store.accounts import audit
 from campaign.store.database import Tx
@@ -156,30 +156,41 @@ class CopyLines:
         self._head = f"{list_id}\t{import_id}\t"
         self._tail = f"\t{now.isoformat()}\n"
         self._json = msgspec.json.Encoder().encode
-        self._instants: dict[datetime, str] = {}
+        # Rows that say the same share one object; looked up by its id, which is its own while it is kept.
+        self._wheres: dict[int, tuple[Whereabouts, str]] = {}
+        self._consents: dict[int, tuple[Consent, str]] = {}
 
     def __call__(self, row: ContactRow) -> str:
         """One line, with its line end."""
-        phones = row.phones
+        line, phones, place, said, external_id, texts = row
         others = "{" + ",".join([p.e164 for p in phones[1:]]) + "}" if len(phones) > 1 else "{}"
-        variables = self._json(row.variables).decode()
+        variables = self._json(texts).decode()
         if "\\" in variables:
             variables = variables.replace("\\", "\\\\")
-        at = row.consent_at
-        consented = _NULL if at is None else self._instants.get(at) or self._instant(at)
+        _, where = self._wheres.get(id(place)) or self._where(place)
+        _, consent = self._consents.get(id(said)) or self._consent(said)
+        external = _NULL if external_id is None else _cell(external_id)
         return (
-            f"{self._head}{row.line}\t{_cell(row.external_id)}\t{phones[0].e164}\t{others}\t{row.place.key}\t"
-            f"{_cell(row.said_zone)}\t{_cell(row.state)}\t{_cell(row.postal_code)}\t{row.party}\t{row.consent}\t"
-            f"{consented}\t{_cell(row.consent_source)}\t{variables}{self._tail}"
+            f"{self._head}{line}\t{external}\t{phones[0].e164}\t{others}\t"
+            f"{where}\t{consent}\t{variables}{self._tail}"
         )
 
-    def _instant(self, at: datetime) -> str:
-        if len(self._instants) > 10_000:
-            self._instants.clear()
-        self._instants[at] = at.isoformat()
-        return self._instants[at]
+    def _where(self, where: Whereabouts) -> tuple[Whereabouts, str]:
+        if len(self._wheres) >= _MOST_KEPT:
+            self._wheres.clear()
+        cells = (where.said_zone, where.state, where.postal_code)
+        text = "\t".join([where.place.key, *map(_cell, cells)])
+        return self._wheres.setdefault(id(where), (where, text))
+
+    def _consent(self, consent: Consent) -> tuple[Consent, str]:
+        if len(self._consents) >= _MOST_KEPT:
+            self._consents.clear()
+        at = _NULL if consent.at is None else consent.at.isoformat()
+        text = "\t".join([consent.party, consent.level, at, _cell(consent.source)])
+        return self._consents.setdefault(id(consent), (consent, text))
 
 
+_MOST_KEPT = 20_000  # whereabouts and consents whose text is remembered
 _NULL = "\\N"
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
@@ -197,6 +208,10 @@ class NumberTaken(Conflict):
 async def load(tx: Tx, lines: Sequence[str]) -> int:
     """Load contacts by one COPY, in the order given.
 
+    The transaction's commit doesn't wait for the disk. Should the server crash, contacts may be gone, but
+    together with all else that the transaction wrote; so the import's byte offset must be part of it. The
+    next commit that does wait, as that of the import's end does, makes everything before it durable.
+
     Args:
         lines: as `CopyLines` makes them.
 
@@ -207,6 +222,7 @@ async def load(tx: Tx, lines: Sequence[str]) -> int:
     assert isinstance(driver, psycopg.AsyncConnection)
     try:
         async with driver.cursor() as cursor:
+            await cursor.execute("SET LOCAL synchronous_commit = off")
             async with cursor.copy(f"COPY contacts ({_COLUMNS}) FROM STDIN") as copy:
                 await copy.write("".join(lines))
             return cursor.rowcount
@@ -302,14 +318,14 @@ def _values(row: ContactRow) -> dict[str, Any]:
         "external_id": row.external_id,
         "phone": row.phones[0].e164,
         "other_phones": [phone.e164 for phone in row.phones[1:]],
-        "place": row.place.key,
-        "said_zone": row.said_zone,
-        "state": row.state,
-        "postal_code": row.postal_code,
-        "party": row.party,
-        "consent": row.consent,
-        "consent_at": row.consent_at,
-        "consent_source": row.consent_source,
+        "place": row.where.place.key,
+        "said_zone": row.where.said_zone,
+        "state": row.where.state,
+        "postal_code": row.where.postal_code,
+        "party": row.consent.party,
+        "consent": row.consent.level,
+        "consent_at": row.consent.at,
+        "consent_source": row.consent.source,
         "variables": row.variables,
     }
 

@@ -1,7 +1,7 @@
 """Imports: a file being read is a row with a byte offset; what it rejected is kept for mending."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -202,11 +202,14 @@ async def set_header(tx: Tx, import_id: int, header: Sequence[str]) -> None:
     await tx.execute(sa.update(imports).where(imports.c.id == import_id).values(header=list(header)))
 
 
-async def advance(tx: Tx, import_id: int, before: int, batch: Progress, now: datetime) -> None:
+async def advance(tx: Tx, row: Import, before: int, batch: Progress, now: datetime) -> Import:
     """Keep where a batch ended and what it counted, in the transaction that loaded it.
 
     Args:
-        before: the byte offset at which the batch began.
+        row: the import, as it once was; before: the byte offset at which the batch began.
+
+    Returns:
+        the import as it stands now.
 
     Raises:
         Conflict: somebody else has taken the import over, or discarded it.
@@ -226,10 +229,12 @@ async def advance(tx: Tx, import_id: int, before: int, batch: Progress, now: dat
                        SELECT jsonb_object_agg(u.code, u.n + coalesce((i.rejected_why ->> u.code)::bigint, 0))
                          FROM unnest(CAST(:codes AS text[]), CAST(:counts AS bigint[])) AS u (code, n)), '{}')
              WHERE id = :id AND state = 'running' AND byte_offset = :before
+            RETURNING byte_offset, line, beat_at, rows_read, rows_taken, rows_repeated, rows_known,
+                      rows_rejected, rejected_why
             """
         ),
         {
-            "id": import_id,
+            "id": row.id,
             "before": before,
             "offset": batch.byte_offset,
             "line": batch.line,
@@ -243,12 +248,14 @@ async def advance(tx: Tx, import_id: int, before: int, batch: Progress, now: dat
             "counts": list(why.values()),
         },
     )
-    if not done.rowcount:
-        raise Conflict(f"Import {import_id} was taken over or discarded by somebody else.")
+    stands = done.first()
+    if stands is None:
+        raise Conflict(f"Import {row.id} was taken over or discarded by somebody else.")
     if batch.rejected:
-        rows = ((import_id, e.line, e.column, e.code, e.why, list(e.cells)) for e in batch.rejected)
+        rows = ((row.id, e.line, e.column, e.code, e.why, list(e.cells)) for e in batch.rejected)
         names = ("import_id", "line", "column_name", "code", "reason", "cells")
         await copy_in(tx, rejected_rows, names, rows)
+    return replace(row, **stands._mapping)
 
 
 async def end(

@@ -288,12 +288,38 @@ def test_a_row_becomes_a_contact_with_everything_that_the_list_says() -> None:
     )
     assert isinstance(found, ContactRow)
     assert [phone.e164 for phone in found.phones] == ["+18505550142"]
-    assert found.place.key == "US|US-FL|America/Chicago,America/New_York"
-    assert (found.said_zone, found.state, found.postal_code) == ("Central", "FL", "32501")
-    assert (found.party, found.consent, found.consent_source) == ("consumer", "express_written", "web form")
-    assert found.consent_at == datetime(2026, 3, 31, tzinfo=UTC)
+    assert found.where.place.key == "US|US-FL|America/Chicago,America/New_York"
+    assert (found.where.said_zone, found.where.state, found.where.postal_code) == ("Central", "FL", "32501")
+    assert (found.consent.party, found.consent.level, found.consent.source) == (
+        "consumer",
+        "express_written",
+        "web form",
+    )
+    assert found.consent.at == datetime(2026, 3, 31, tzinfo=UTC)
     assert found.external_id == "C-7"
     assert found.variables == {"first_name": "Ana"}
+
+
+def test_rows_that_say_the_same_of_place_and_consent_share_it_and_others_do_not() -> None:
+    header = "phone,phone_2,zip,state,consent,consent_at,country\n"
+    same = "212-555-{:04},,10001,NY,oral,3/4/2026,\n"
+    others = (
+        "646-555-0100,,10001,NY,oral,3/4/2026,\n"  # another area code
+        "212-555-0100,415-555-0101,10001,NY,oral,3/4/2026,\n"  # a second number
+        "212-555-0100,,10001,NY,oral,3/4/2026,Canada\n"  # where the fourth is the day as well, but not US
+        "212-555-0100,,10001,NJ,written,,\n"
+    )
+    found = contacts_of((header + same.format(1) + same.format(2) + others).encode())
+    first, second, *rest = [row for row in found if isinstance(row, ContactRow)]
+    assert first.where is second.where
+    assert first.consent is second.consent
+    assert [row.where is first.where for row in rest] == [False] * 4
+    assert rest[1].where.place.zones == ("America/Los_Angeles", "America/New_York")
+    assert [row.consent.at for row in rest[1:3]] == [
+        datetime(2026, 3, 4, tzinfo=UTC),
+        datetime(2026, 4, 3, tzinfo=UTC),
+    ]
+    assert (rest[3].where.state, rest[3].consent.level, rest[3].consent.at) == ("NJ", "express_written", None)
 
 
 def test_a_second_number_is_used_when_the_first_is_empty() -> None:
@@ -305,7 +331,7 @@ def test_a_second_number_is_used_when_the_first_is_empty() -> None:
 def test_the_place_covers_all_of_a_contacts_numbers() -> None:
     found = one("phone,phone_2", "212-555-0142,415-555-0101")
     assert isinstance(found, ContactRow)
-    assert found.place.zones == ("America/Los_Angeles", "America/New_York")
+    assert found.where.place.zones == ("America/Los_Angeles", "America/New_York")
 
 
 def test_the_country_column_says_how_numbers_are_read() -> None:

@@ -122,6 +122,27 @@ def test_the_prefix_cache_gives_the_librarys_verdict(text: str, region: str) -> 
     assert _ours(text, region) == _library(text, region)
 
 
+_USUAL_WAYS = (
+    "({}) {}-{}", "({}){}-{}", "{}-{}-{}", "{} {} {}", "{}.{}.{}", "{}{}{}", "1{}{}{}", "1-{}-{}-{}",
+    "+1{}{}{}", "+1 ({}) {}-{}", "+1-{}-{}-{}", " {} {} {}", "({} {}-{}", "{}{}-{}", "1 {}) {} {}",
+)  # fmt: skip
+
+
+@given(
+    st.sampled_from(_USUAL_WAYS),
+    st.integers(100, 999),
+    st.integers(0, 999),
+    st.integers(0, 9999),
+    st.sampled_from(["US", "CA", "GB", "DE"]),
+)
+@settings(max_examples=1_500, deadline=None)
+def test_the_usual_ways_of_writing_get_the_librarys_verdict(
+    way: str, area: int, office: int, line: int, region: str
+) -> None:
+    text = way.format(area, f"{office:03}", f"{line:04}")
+    assert _ours(text, region) == _library(text, region)
+
+
 @given(_PUNCTUATED, st.sampled_from(["US", "GB", "DE", "IN", "JM"]))
 @settings(max_examples=1_500, deadline=None)
 def test_digits_with_punctuation_get_the_librarys_verdict(text: str, region: str) -> None:

@@ -1,8 +1,12 @@
 """Files into lists: every row accounted for, once, whatever happens on the way."""
 
+import asyncio
+import contextlib
 import csv
 import io
 import os
+import signal
+import sys
 from pathlib import Path
 
 import psycopg
@@ -179,6 +183,74 @@ async def test_an_import_whose_process_is_gone_is_taken_up_after_half_a_minute(
     assert (resumed.id, resumed.resumed) == (made.id, True)
 
 
+KILLED_READER = """
+import asyncio, os, signal, sys
+from campaign.flow import intake
+from campaign.store.database import Database
+from tests.support.clock import ManualClock
+
+def watch(row):
+    if row.rows_read > 60:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+asyncio.run(intake.run(Database(sys.argv[1]), ManualClock(), int(sys.argv[2]), watch=watch, batch_bytes=300))
+"""
+
+
+async def test_an_import_killed_while_it_reads_ahead_loses_and_doubles_nothing(
+    db: Database, db_url: str, clock: ManualClock, tmp_path: Path
+) -> None:
+    path = written(tmp_path, SHEET + "212-555-0003,Twice\n")
+    made = await begun(db, clock, path)
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", KILLED_READER, db_url, str(made.id), cwd=Path(__file__).parents[2]
+    )
+    assert await child.wait() == -signal.SIGKILL
+    async with db.transaction() as tx:
+        stood = await imports.get(tx, made.id)
+    loaded = await rows.rows(db, "contacts", "id")
+    assert (stood.state, stood.rows_read) == ("running", len(loaded))
+    assert 60 < len(loaded) < 200
+    await clock.advance(31)
+    resumed = await begun(db, clock, path)
+    assert (resumed.id, resumed.resumed) == (made.id, True)
+    row = await intake.run(db, clock, made.id, batch_bytes=300)
+    assert counts(row) == {"read": 202, "taken": 200, "repeated": 1, "known": 0, "rejected": 1}
+    assert [one["line"] for one in await rows.rows(db, "contacts", "id")] == list(range(2, 202))
+
+
+async def test_a_file_of_many_batches_keeps_order_and_every_repetition_is_found(
+    db: Database, clock: ManualClock, tmp_path: Path
+) -> None:
+    people = [f"{212 + n % 3}-{n // 3 // 10000 + 200}-{n // 3 % 10000:04}" for n in range(12_000)]
+    lines = [f"{number},Person {n},{10_001 + n % 40},FL\n" for n, number in enumerate(people)]
+    again = lines[:3] + lines[6_000:6_003] + lines[-3:]
+    text = "phone,name,zip,state\n" + "".join(lines[:9_000] + again[:6] + lines[9_000:] + again)
+    row = await imported(db, clock, written(tmp_path, text))
+    assert row.file_bytes > 2 * file_batches.FIRST_BYTES
+    assert row.rows_read == 12_015
+    taken = await rows.rows(db, "contacts", "id")
+    assert row.rows_taken == len(taken) == 12_000 - row.rows_rejected
+    assert row.rows_read == row.rows_taken + row.rows_repeated + row.rows_rejected
+    assert [one["line"] for one in taken] == sorted(one["line"] for one in taken)
+    for one in taken[:: len(taken) // 50]:
+        n = int(one["variables"]["name"].removeprefix("Person "))
+        assert one["phone"] == "+1" + people[n].replace("-", "")
+        assert one["postal_code"] == str(10_001 + n % 40)
+        assert one["place"].startswith("US|US-FL")
+
+
+@pytest.mark.parametrize("after", [1, 100])
+async def test_threads_take_turns_as_usual_once_a_file_is_read_or_left(
+    db: Database, clock: ManualClock, tmp_path: Path, after: int
+) -> None:
+    usual = sys.getswitchinterval()
+    made = await begun(db, clock, written(tmp_path, SHEET))
+    with contextlib.suppress(Killed):
+        await intake.run(db, clock, made.id, watch=killer(after), batch_bytes=300)
+    assert sys.getswitchinterval() == usual
+
+
 async def test_contacts_of_an_unfinished_import_hide_no_numbers_from_another_file(
     db: Database, clock: ManualClock, tmp_path: Path
 ) -> None:
@@ -200,12 +272,12 @@ async def test_two_processes_never_read_one_import_both(
     made = await begun(db, clock, path)
     await clock.advance(31)
     async with db.transaction() as tx:
-        await imports.resume(tx, made.id, clock.now())
+        stood = await imports.resume(tx, made.id, clock.now())
     await intake.run(db, clock, made.id, batch_bytes=300)
     late = imports.Progress(1, 1, 1, 1, 0, 0, [])
     async with db.transaction() as tx:
         with pytest.raises(Conflict, match="taken over"):
-            await imports.advance(tx, made.id, 0, late, clock.now())
+            await imports.advance(tx, stood, 0, late, clock.now())
     assert len(await rows.rows(db, "contacts", "id")) == 200
 
 
@@ -277,10 +349,10 @@ async def test_a_number_that_somebody_adds_meanwhile_is_met_on_the_list(
     assert counts(row) == {"read": 201, "taken": 199, "repeated": 0, "known": 1, "rejected": 1}
 
 
-async def test_a_file_larger_than_memory_allows_asks_the_list_instead(
+async def test_numbers_that_may_have_been_in_the_file_before_are_looked_up_on_the_list(
     db: Database, clock: ManualClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(file_batches, "MOST_REMEMBERED", 30)
+    monkeypatch.setattr(file_batches, "SEEN_BITS", 97)
     lines = SHEET.splitlines(keepends=True)
     text = "".join(lines + lines[1:21])
     row = await imported(db, clock, written(tmp_path, text), batch_bytes=300)
