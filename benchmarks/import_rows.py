@@ -24,6 +24,7 @@ import psycopg
 import sqlalchemy as sa
 
 from benchmarks import machine
+from benchmarks.cpu import cpu_seconds
 from campaign.flow import intake
 from campaign.flow.intake import Options
 from campaign.store.contacts import _COLUMNS
@@ -98,7 +99,7 @@ def server_seconds(url: str) -> float:
             "SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' "
             "AND datname = current_database() AND pid <> pg_backend_pid()"
         ).fetchall()
-    return sum(machine.cpu_seconds(int(str(pid))) for (pid,) in serving)
+    return sum(cpu_seconds(int(str(pid))) for (pid,) in serving)
 
 
 async def ours(url: str, path: Path, name: str) -> Cost:
@@ -137,7 +138,7 @@ def limit(url: str, list_name: str, copy: Path) -> Cost:
         connection.autocommit = True
         connection.execute("VACUUM contacts")
         connection.autocommit = False
-        served, used = machine.cpu_seconds(connection.info.backend_pid), time.process_time()
+        served, used = cpu_seconds(connection.info.backend_pid), time.process_time()
         started = time.perf_counter()
         cursor = connection.cursor()
         with (
@@ -151,7 +152,7 @@ def limit(url: str, list_name: str, copy: Path) -> Cost:
             cursor.rowcount,
             time.perf_counter() - started,
             time.process_time() - used,
-            machine.cpu_seconds(connection.info.backend_pid) - served,
+            cpu_seconds(connection.info.backend_pid) - served,
         )
         connection.execute("DELETE FROM contacts")
         connection.commit()

@@ -25,7 +25,7 @@ from campaign.flow.call_request import call_request
 from campaign.flow.claiming import ClaimLimits
 from campaign.flow.dialer import Dialer
 from campaign.flow.intake import Options
-from campaign.settings import Settings
+from campaign.settings import read_settings
 from campaign.store.database import Database
 from campaign.telephony.addresses import Addresses
 from campaign.telephony.gateway import Gateway, Placed
@@ -115,7 +115,7 @@ def dialer_of(db: Database, clock: ServiceClock, gateway: Gateway, cps: float, r
             pace=Pace(cps),
             max_calls=None,
             rulebook=read_rulebook(),
-            rates=read_rates(Settings()),
+            rates=read_rates(read_settings({}, None)),
             replica=replica,
             marker=token,
         ),
