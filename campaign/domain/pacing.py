@@ -21,6 +21,8 @@ LEAD_S = 0.03
 """A slot is taken at least so far ahead: committing the intent takes some of it (real seconds)."""
 HORIZON_S = 0.25
 """A claim takes at most what the pace allows in this time."""
+AHEAD_S = 0.02
+"""A request is made ready so long before it may go out (real seconds): what that takes is not lost."""
 REACH_S = 0.5
 """A slot farther away than this is not taken yet (real seconds)."""
 STALE_S = 1.0
@@ -92,19 +94,6 @@ class Pace:
         return next_slot + self.stale + self.window
 
 
-class Ticket:
-    """The right to send one call now."""
-
-    __slots__ = ("at",)
-
-    def __init__(self) -> None:
-        self.at = float("inf")
-
-    def sent(self, monotonic: float) -> None:
-        """The call goes out at this instant."""
-        self.at = monotonic
-
-
 class SlidingSecond:
     """The calls of the last window, by the monotonic clock: a clock that jumps changes nothing.
 
@@ -114,20 +103,17 @@ class SlidingSecond:
 
     def __init__(self, pace: Pace) -> None:
         self._span = pace.window.total_seconds() + MARGIN_S * pace.rate
-        self._last: deque[Ticket] = deque(maxlen=pace.most)
+        self._last: deque[float] = deque(maxlen=pace.most)
 
     def wait(self, monotonic: float) -> float:
-        """Clock seconds until one more call may go out; infinite while the one R before has a ticket and has
-        not gone out yet."""
+        """Clock seconds until one more call may go out."""
         if len(self._last) < (self._last.maxlen or 1):
             return 0.0
-        return max(0.0, self._last[0].at + self._span - monotonic)
+        return max(0.0, self._last[0] + self._span - monotonic)
 
-    def take(self) -> Ticket:
-        """The right to send, to be asked for when `wait` is 0."""
-        ticket = Ticket()
-        self._last.append(ticket)
-        return ticket
+    def sent(self, monotonic: float) -> None:
+        """A call goes out at this instant; to be told in their order, when `wait` is 0."""
+        self._last.append(monotonic)
 
 
 def share_out(

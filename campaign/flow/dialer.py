@@ -13,6 +13,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
+from math import ceil
 from typing import Any, Protocol, assert_never
 
 import structlog
@@ -20,7 +21,7 @@ import structlog
 from campaign.domain.attempt import AttemptEvent
 from campaign.domain.clock import Clock
 from campaign.domain.errors import DatabaseUnavailable
-from campaign.domain.pacing import Pace, SlidingSecond, Ticket
+from campaign.domain.pacing import AHEAD_S, Pace, SlidingSecond
 from campaign.domain.phone import mask
 from campaign.flow import claiming, outcomes
 from campaign.flow.call_request import call_request
@@ -67,7 +68,9 @@ LONGEST_HOLD_S = 60.0
 class Placer(Protocol):
     """What the dialler needs of the gateway."""
 
-    async def place(self, request: CallRequest, leaves: Callable[[], None]) -> PlaceResult: ...
+    async def place(
+        self, request: CallRequest, leaves: Callable[[], Coroutine[Any, Any, None]] = ...
+    ) -> PlaceResult: ...
 
 
 @dataclass
@@ -118,6 +121,9 @@ class Dialer:
         self._answers: asyncio.Queue[tuple[Dial, datetime, datetime, Placed]] = asyncio.Queue()
         self._waiting: deque[Dial] = deque()
         self._second = SlidingSecond(self._pace)
+        self._gate = asyncio.Lock()
+        self._ready = 0
+        self._most_ready = max(1, ceil(2 * AHEAD_S * self._pace.rate * self._pace.calls_per_second))
         self._news = asyncio.Event()
         self._failures = 0
         self._held_until: datetime | None = None
@@ -233,12 +239,14 @@ class Dialer:
                 continue
             opens = max(dial.slot_at, self._held_until or dial.slot_at)
             left = max((opens - now).total_seconds(), self._second.wait(self._clock.monotonic()))
+            left = left - AHEAD_S * self._pace.rate if self._ready < self._most_ready else SHORTEST_S
             if left > 0:
                 left = max(min(left / self._pace.rate, LONGEST_S), SHORTEST_S)
                 await self._clock.sleep(left * self._pace.rate)
             else:
                 self._waiting.popleft()
-                self._start(self._send(dial, self._second.take()))
+                self._ready += 1
+                self._start(self._send(dial))
                 together += 1
                 if together % TOGETHER == 0:
                     await asyncio.sleep(0)
@@ -256,19 +264,27 @@ class Dialer:
 
     # ── one call ───────────────────────────────────────────────────────────────────────────────────────
 
-    async def _send(self, dial: Dial, ticket: Ticket) -> None:
-        """Place one call; whatever happens, the attempt's row tells the truth afterwards."""
+    async def _send(self, dial: Dial) -> None:
+        """Place one call; whatever happens, the attempt's row tells the truth afterwards.
+
+        The request is made ready a little early and waits on its connection for its slot and for room in the
+        last second, one after the other: what making it ready takes would else add up from second to second.
+        """
         request = call_request(self._addresses, dial.definition, dial.marker, dial.phone, dial.caller_id)
         left: list[datetime] = []
 
-        def leaves() -> None:
-            left.append(self._clock.now())
-            ticket.sent(self._clock.monotonic())
+        async def leaves() -> None:
+            async with self._gate:
+                while (wait := self._early(dial)) > 0:
+                    await self._clock.sleep(wait)
+                self._second.sent(self._clock.monotonic())
+                left.append(self._clock.now())
+            self._ready -= 1
 
         result = await self._gateway.place(request, leaves)
-        if not left:
-            leaves()  # no connection; its place in the second counts as used all the same
-        sent_at = left[0]
+        if not left:  # there was no connection, or it took too long
+            self._ready -= 1
+        sent_at = left[0] if left else self._clock.now()
         self.counters.placed += 1
         name = type(result).__name__
         self.counters.results[name] = self.counters.results.get(name, 0) + 1
@@ -277,6 +293,11 @@ class Dialer:
         else:
             log.info("not_placed", phone=mask(dial.phone), result=name, code=result.code, why=result.sentence)
             await self._settle(dial, result, sent_at)
+
+    def _early(self, dial: Dial) -> float:
+        """Clock seconds until this call may go out."""
+        slot = (dial.slot_at - self._clock.now()).total_seconds()
+        return max(slot, self._second.wait(self._clock.monotonic()))
 
     async def _settle(self, dial: Dial, result: PlaceResult, sent_at: datetime) -> None:
         """Write what Twilio's answer proves, and hold or pause what it calls for."""

@@ -86,7 +86,7 @@ async def place(
         result = NotSent("This machine was too busy to place it at its time; try again.")
     else:
         request = call_request(addresses, definition, marker, parsed.e164, caller)
-        result = await gateway.place(request, lambda: None)
+        result = await gateway.place(request)
     async with db.transaction() as tx:
         now = clock.now()
         if isinstance(result, Placed):

@@ -6,7 +6,7 @@ has been asked (`find`). All HTTP goes through transport.py: real time-outs, no 
 """
 
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, assert_never
@@ -39,6 +39,7 @@ from campaign.telephony.codes import Bad, Misconfigured, Scope, Wait
 from campaign.telephony.transport import (
     CONNECT_SECONDS,
     TOTAL_SECONDS,
+    Leaves,
     NotSentFault,
     ThrottledFault,
     Transport,
@@ -77,7 +78,7 @@ _NO_ENVIRONMENT = {"TWILIO_EDGE": "", "TWILIO_REGION": ""}
 TWILIO_EDGE or TWILIO_REGION set there would rewrite the host."""
 
 
-def _unheard() -> None:
+async def _unheard() -> None:
     return None
 
 
@@ -111,11 +112,12 @@ class Gateway:
         """Close all connections."""
         await self._transport.close()
 
-    async def place(self, request: CallRequest, leaves: Callable[[], None] = _unheard) -> PlaceResult:
+    async def place(self, request: CallRequest, leaves: Leaves = _unheard) -> PlaceResult:
         """Ask Twilio for one call, once. Never raises for anything that Twilio or the network does.
 
         Args:
-            leaves: called at the instant when the request goes out; never when there is no connection.
+            leaves: awaited when the request is ready to go out, on its connection, which it does right after;
+                not called when there is no connection.
         """
         try:
             with told_when_sent(leaves):

@@ -12,7 +12,7 @@ add nothing (and its types are unknown to mypy).
 import base64
 import contextlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextvars import ContextVar
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
@@ -28,12 +28,14 @@ KEEP_ALIVE_SECONDS = 15.0
 unknown result, which holds a contact for minutes."""
 
 
-_LEAVES: ContextVar[Callable[[], None] | None] = ContextVar("_LEAVES", default=None)
+Leaves = Callable[[], Awaitable[None]]
+
+_LEAVES: ContextVar[Leaves | None] = ContextVar("_LEAVES", default=None)
 
 
 @contextlib.contextmanager
-def told_when_sent(leaves: Callable[[], None]) -> Iterator[None]:
-    """Within the block `leaves` is called right before the body of a request is written to its connection.
+def told_when_sent(leaves: Leaves) -> Iterator[None]:
+    """Within the block `leaves` is awaited right before the body of a request is written to its connection.
 
     The library stands between its caller and `Transport.request` and hands nothing through.
     """
@@ -48,7 +50,7 @@ async def _body_leaves(_session: object, context: object, _sent: object) -> None
     """aiohttp's signal for each chunk of a body; ours are one chunk."""
     leaves = getattr(context, "trace_request_ctx", None)
     if leaves is not None:
-        leaves()
+        await leaves()
 
 
 class TransportFault(Exception):
