@@ -18,7 +18,9 @@ MARGIN_S = 0.003
 SLACK_S = 0.005
 """Added to a second of slots (real seconds): beyond the margin it lets lateness wear off. Costs 0.5 %."""
 LEAD_S = 0.03
-"""A slot is taken at least so far ahead: committing the intent takes some of it (real seconds)."""
+"""A claim begins so much earlier than it takes (real seconds)."""
+CATCH_UP_S = 0.25
+"""Slots that have passed so recently, while a claim was being made, are still given (real seconds)."""
 HORIZON_S = 0.25
 """A claim takes at most what the pace allows in this time."""
 AHEAD_S = 0.02
@@ -76,7 +78,7 @@ class Pace:
 
     def available(self, next_slot: datetime, now: datetime) -> int:
         """How many slots a claim may take now: those of the next 250 ms, at least one if it is in reach."""
-        first = max(next_slot, now)
+        first = self._first(next_slot, now)
         if first > now + self.reach:
             return 0
         horizon = now + timedelta(seconds=HORIZON_S * self.rate)
@@ -85,9 +87,13 @@ class Pace:
         return 1 + int((horizon - first) / self.spacing)
 
     def slots(self, next_slot: datetime, now: datetime, count: int) -> tuple[list[datetime], datetime]:
-        """The next `count` slots and the one after them; none is nearer than the time it takes to commit."""
-        first = max(next_slot, now + timedelta(seconds=LEAD_S * self.rate))
+        """The next `count` slots and the one after them. What a pause has left unused is gone."""
+        first = self._first(next_slot, now)
         return [first + self.spacing * i for i in range(count)], first + self.spacing * count
+
+    def _first(self, next_slot: datetime, now: datetime) -> datetime:
+        recent = now - next_slot <= timedelta(seconds=CATCH_UP_S * self.rate)
+        return next_slot if recent else now
 
     def quiet_after(self, next_slot: datetime) -> datetime:
         """From when on no second holds a call of those whose slots lie before `next_slot`."""
