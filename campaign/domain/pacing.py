@@ -97,7 +97,7 @@ class Pace:
 
     def quiet_after(self, next_slot: datetime) -> datetime:
         """From when on no second holds a call of those whose slots lie before `next_slot`."""
-        return next_slot + self.stale + self.window
+        return next_slot + timedelta(seconds=CATCH_UP_S * self.rate) + self.stale + self.window
 
 
 class SlidingSecond:

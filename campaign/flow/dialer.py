@@ -19,6 +19,7 @@ from typing import Any, Protocol, assert_never
 import structlog
 
 from campaign.domain.attempt import AttemptEvent
+from campaign.domain.breaker import Breaker
 from campaign.domain.clock import Clock
 from campaign.domain.errors import DatabaseUnavailable
 from campaign.domain.pacing import AHEAD_S, Pace, SlidingSecond
@@ -34,10 +35,13 @@ from campaign.telephony.gateway import (
     BadNumber,
     CallRequest,
     ConfigurationFault,
+    Leaves,
+    NotPlaced,
     NotSent,
     Placed,
     PlaceResult,
     Throttled,
+    TooLate,
     UnknownResult,
 )
 
@@ -58,19 +62,13 @@ TOGETHER = 8
 BEHIND_S = 0.25
 """Nothing is claimed while the next call is so much later than its slot (real seconds): this machine can't
 keep up, and an intent that grew too old would only be given back."""
-BREAKER_AT = 5
-"""So many failures in a row hold all dialling for a while."""
-THROTTLED_S = 0.5
-"""The first hold after a 429 that names no time; doubled with each that follows (real seconds)."""
-LONGEST_HOLD_S = 60.0
+TOO_OLD = "the intent grew too old; it is gated again"
 
 
 class Placer(Protocol):
     """What the dialler needs of the gateway."""
 
-    async def place(
-        self, request: CallRequest, leaves: Callable[[], Coroutine[Any, Any, None]] = ...
-    ) -> PlaceResult: ...
+    async def place(self, request: CallRequest, leaves: Leaves) -> PlaceResult: ...
 
 
 @dataclass
@@ -125,8 +123,7 @@ class Dialer:
         self._ready = 0
         self._most_ready = max(1, ceil(2 * AHEAD_S * self._pace.rate * self._pace.calls_per_second))
         self._news = asyncio.Event()
-        self._failures = 0
-        self._held_until: datetime | None = None
+        self._breaker = Breaker(self._pace.rate)
         self.counters = Counters()
 
     # ── the loop ───────────────────────────────────────────────────────────────────────────────────────
@@ -190,9 +187,7 @@ class Dialer:
         except DatabaseUnavailable as error:
             log.warning("claim_failed", error=error.what)
             return POLL_S * self._pace.rate
-        except (
-            Exception
-        ) as error:  # whatever it is: nothing was claimed, and what was claimed before goes out
+        except Exception as error:  # whatever it is: nothing was claimed; what was before goes out
             log.error("claim_failed", error=str(error)[:500], exc_info=True)
             return RESTART_S * self._pace.rate
         self._waiting.extend(claim.dials)
@@ -231,15 +226,15 @@ class Dialer:
                 self._news.clear()
                 await self._news.wait()
                 continue
-            dial, now = self._waiting[0], self._clock.now()
-            if now - dial.intent_at > self._pace.stale:
+            dial = self._waiting[0]
+            try:
+                left = self._early(dial) - AHEAD_S * self._pace.rate
+            except TooLate as late:
                 self._waiting.popleft()
-                why = "the intent grew too old; it is gated again"
-                self._start(self._give_back(dial, AttemptEvent.NOT_SENT, why))
+                self._start(self._give_back(dial, AttemptEvent.NOT_SENT, str(late)))
                 continue
-            opens = max(dial.slot_at, self._held_until or dial.slot_at)
-            left = max((opens - now).total_seconds(), self._second.wait(self._clock.monotonic()))
-            left = left - AHEAD_S * self._pace.rate if self._ready < self._most_ready else SHORTEST_S
+            if self._ready >= self._most_ready:
+                left = SHORTEST_S
             if left > 0:
                 left = max(min(left / self._pace.rate, LONGEST_S), SHORTEST_S)
                 await self._clock.sleep(left * self._pace.rate)
@@ -270,20 +265,22 @@ class Dialer:
         The request is made ready a little early and waits on its connection for its slot and for room in the
         last second, one after the other: what making it ready takes would else add up from second to second.
         """
-        request = call_request(self._addresses, dial.definition, dial.marker, dial.phone, dial.caller_id)
         left: list[datetime] = []
 
         async def leaves() -> None:
             async with self._gate:
                 while (wait := self._early(dial)) > 0:
-                    await self._clock.sleep(wait)
+                    await self._clock.sleep(min(wait, LONGEST_S * self._pace.rate))
                 self._second.sent(self._clock.monotonic())
                 left.append(self._clock.now())
-            self._ready -= 1
+                self._ready -= 1
 
-        result = await self._gateway.place(request, leaves)
-        if not left:  # there was no connection, or it took too long
-            self._ready -= 1
+        try:
+            request = call_request(self._addresses, dial.definition, dial.marker, dial.phone, dial.caller_id)
+            result = await self._gateway.place(request, leaves)
+        finally:
+            if not left:  # it never left
+                self._ready -= 1
         sent_at = left[0] if left else self._clock.now()
         self.counters.placed += 1
         name = type(result).__name__
@@ -295,15 +292,21 @@ class Dialer:
             await self._settle(dial, result, sent_at)
 
     def _early(self, dial: Dial) -> float:
-        """Clock seconds until this call may go out."""
-        slot = (dial.slot_at - self._clock.now()).total_seconds()
-        return max(slot, self._second.wait(self._clock.monotonic()))
+        """Clock seconds until this call may go out.
 
-    async def _settle(self, dial: Dial, result: PlaceResult, sent_at: datetime) -> None:
+        Raises:
+            TooLate: its intent has grown too old; a connection may take seconds. Another process may dial by
+                then, and what was judged may be true no more.
+        """
+        now = self._clock.now()
+        if now - dial.intent_at > self._pace.stale:
+            raise TooLate(TOO_OLD)
+        opens = max(dial.slot_at, self._breaker.held_until or dial.slot_at)
+        return max((opens - now).total_seconds(), self._second.wait(self._clock.monotonic()))
+
+    async def _settle(self, dial: Dial, result: NotPlaced, sent_at: datetime) -> None:
         """Write what Twilio's answer proves, and hold or pause what it calls for."""
         match result:
-            case Placed():
-                self._failures = 0
             case BadNumber():
                 await self._give_back(dial, AttemptEvent.REFUSED, result.sentence, result.code)
             case ConfigurationFault():
@@ -312,27 +315,26 @@ class Dialer:
                 self._drop(whose, f"another call was refused: {result.sentence}")
                 await self._pause_campaign(whose, f"{result.sentence} {result.do}")
             case Throttled():
-                if self._is_news(sent_at):
-                    self._failures += 1
-                    pause = min(THROTTLED_S * 2.0 ** (self._failures - 1), LONGEST_HOLD_S)
-                    await self._hold(result.retry_after or pause, result.sentence)
+                until = self._breaker.throttled(sent_at, self._clock.now(), result.retry_after)
+                await self._hold(until, result.sentence)
                 await self._give_back(dial, AttemptEvent.NOT_SENT, result.sentence, result.code)
             case NotSent():
                 await self._give_back(dial, AttemptEvent.NOT_SENT, result.sentence)
-                await self._failed(result.sentence, sent_at)
+                await self._hold(self._breaker.failed(sent_at, self._clock.now()), result.sentence)
             case UnknownResult():
                 await self._give_back(dial, AttemptEvent.LOST, result.sentence, result.code)
-                await self._failed(result.sentence, sent_at)
+                await self._hold(self._breaker.failed(sent_at, self._clock.now()), result.sentence)
             case _:
                 assert_never(result)
 
     def _drop(self, campaign_id: int | None, why: str) -> None:
         """Give back what waits to go out, of one campaign or (None) of all."""
-        kept = [dial for dial in self._waiting if campaign_id not in (None, dial.campaign_id)]
-        for dial in self._waiting:
+        waiting, self._waiting = self._waiting, deque()
+        for dial in waiting:
             if campaign_id in (None, dial.campaign_id):
                 self._start(self._give_back(dial, AttemptEvent.NOT_SENT, why))
-        self._waiting = deque(kept)
+            else:
+                self._waiting.append(dial)
 
     async def _give_back(self, dial: Dial, event: AttemptEvent, why: str, code: int | None = None) -> None:
         """Move the attempt on and, when that settles it, close it: one transaction, tried until it holds."""
@@ -367,8 +369,7 @@ class Dialer:
             while not self._answers.empty():
                 group.append(self._answers.get_nowait())
             rows = [(d.attempt_id, r.sid, r.status, sent, done) for d, sent, done, r in group]
-            recovered = self._failures > 0 and any(self._is_news(sent) for _, sent, _, _ in group)
-
+            recovered = any(self._breaker.recovers(sent) for _, sent, _, _ in group)
             try:
                 await self._until_written(partial(self._write_placed, rows, recovered))
             finally:
@@ -383,26 +384,15 @@ class Dialer:
             if recovered:
                 await claims.hold_pace(tx, None, None, failures=0)
         if recovered:
-            self._failures = 0
+            self._breaker.recovered()
 
-    def _is_news(self, sent_at: datetime) -> bool:
-        """Whether an answer tells how Twilio is now: one that was under way before the last hold does not."""
-        return self._held_until is None or sent_at >= self._held_until
-
-    async def _failed(self, why: str, sent_at: datetime) -> None:
-        """Count a failure that says nothing of the number; several in a row open the breaker."""
-        if self._is_news(sent_at):
-            self._failures += 1
-            if self._failures >= BREAKER_AT:
-                await self._hold(min(2.0 ** (self._failures - BREAKER_AT), LONGEST_HOLD_S), why)
-
-    async def _hold(self, seconds: float, why: str) -> None:
-        """Hold all dialling of all processes for real seconds, with the reason that `status` shows."""
-        until = self._clock.now() + timedelta(seconds=seconds * self._pace.rate)
-        self._held_until = max(until, self._held_until or until)
+    async def _hold(self, until: datetime | None, why: str) -> None:
+        """Hold all dialling of all processes, with the reason that `status` shows; None: as it is."""
+        if until is None:
+            return
 
         async def write() -> None:
             async with self._db.transaction() as tx:
-                await claims.hold_pace(tx, until, why, failures=self._failures)
+                await claims.hold_pace(tx, until, why, failures=self._breaker.failures)
 
         await self._until_written(write)

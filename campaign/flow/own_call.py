@@ -25,7 +25,7 @@ from campaign.store.accounts import audit
 from campaign.store.database import Database, Tx
 from campaign.store.placing import OwnCall
 from campaign.telephony.addresses import Addresses
-from campaign.telephony.gateway import NotSent, Placed, PlaceResult, UnknownResult
+from campaign.telephony.gateway import Placed, TooLate, UnknownResult
 
 LEASE_S = 30.0
 CALLER_WORDS = "asked for by the person who runs this command"
@@ -80,13 +80,15 @@ async def place(
         await claims.move_pace(tx, slot + pace.reach + pace.window)
         await audit(tx, actor, "call_me", f"attempt:{attempt_id}", now, {"to": phone.mask(parsed.e164)})
     await clock.sleep((slot - clock.now()).total_seconds())
-    sent_at = clock.now()
-    result: PlaceResult
-    if sent_at - slot > pace.reach:
-        result = NotSent("This machine was too busy to place it at its time; try again.")
-    else:
-        request = call_request(addresses, definition, marker, parsed.e164, caller)
-        result = await gateway.place(request)
+    sent_at = slot
+
+    async def leaves() -> None:
+        nonlocal sent_at
+        sent_at = clock.now()
+        if sent_at - slot > pace.reach:
+            raise TooLate("it took too long until it could go out; try again")
+
+    result = await gateway.place(call_request(addresses, definition, marker, parsed.e164, caller), leaves)
     async with db.transaction() as tx:
         now = clock.now()
         if isinstance(result, Placed):

@@ -1,5 +1,6 @@
 """The words in which the gateway is asked and answers: requests, results, facts, errors."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -94,7 +95,15 @@ class UnknownResult:
     code: int | None = None
 
 
-PlaceResult = Placed | BadNumber | ConfigurationFault | Throttled | NotSent | UnknownResult
+NotPlaced = BadNumber | ConfigurationFault | Throttled | NotSent | UnknownResult
+PlaceResult = Placed | NotPlaced
+Leaves = Callable[[], Awaitable[None]]
+"""Awaited when a request is ready to go out, on its connection, which it does right after. It may raise
+TooLate; it is not called when there is no connection."""
+
+
+class TooLate(Exception):
+    """Raised by `Leaves`: the request must not go out any more; str() says why. Nothing of it has left."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,10 +26,13 @@ from campaign.telephony.calls import (
     CallNotFound,
     CallRequest,
     ConfigurationFault,
+    Leaves,
+    NotPlaced,
     NotSent,
     Placed,
     PlaceResult,
     Throttled,
+    TooLate,
     TwilioAway,
     TwilioBusy,
     TwilioRefused,
@@ -39,7 +42,6 @@ from campaign.telephony.codes import Bad, Misconfigured, Scope, Wait
 from campaign.telephony.transport import (
     CONNECT_SECONDS,
     TOTAL_SECONDS,
-    Leaves,
     NotSentFault,
     ThrottledFault,
     Transport,
@@ -56,11 +58,14 @@ __all__ = [
     "CallerId",
     "ConfigurationFault",
     "Gateway",
+    "Leaves",
+    "NotPlaced",
     "NotSent",
     "PlaceResult",
     "Placed",
     "Scope",
     "Throttled",
+    "TooLate",
     "TwilioAway",
     "TwilioBusy",
     "TwilioRefused",
@@ -116,8 +121,7 @@ class Gateway:
         """Ask Twilio for one call, once. Never raises for anything that Twilio or the network does.
 
         Args:
-            leaves: awaited when the request is ready to go out, on its connection, which it does right after;
-                not called when there is no connection.
+            leaves: see Leaves.
         """
         try:
             with told_when_sent(leaves):

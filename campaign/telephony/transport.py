@@ -12,14 +12,17 @@ add nothing (and its types are unknown to mypy).
 import base64
 import contextlib
 import json
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
+from types import SimpleNamespace
 from urllib.parse import quote_plus, urlsplit
 
 import aiohttp
 from twilio.http.response import Response
+
+from campaign.telephony.calls import Leaves, TooLate
 
 CONNECT_SECONDS = 5.0
 TOTAL_SECONDS = 10.0
@@ -28,14 +31,14 @@ KEEP_ALIVE_SECONDS = 15.0
 unknown result, which holds a contact for minutes."""
 
 
-Leaves = Callable[[], Awaitable[None]]
-
 _LEAVES: ContextVar[Leaves | None] = ContextVar("_LEAVES", default=None)
 
 
 @contextlib.contextmanager
 def told_when_sent(leaves: Leaves) -> Iterator[None]:
-    """Within the block `leaves` is awaited right before the body of a request is written to its connection.
+    """Within the block `leaves` is awaited right before a request is written to its connection.
+
+    Head and body: aiohttp holds the head back until the body comes.
 
     The library stands between its caller and `Transport.request` and hands nothing through.
     """
@@ -46,11 +49,27 @@ def told_when_sent(leaves: Leaves) -> Iterator[None]:
         _LEAVES.reset(token)
 
 
-async def _body_leaves(_session: object, context: object, _sent: object) -> None:
+class _Departure:
+    """One request on its way out, and whether it was held back."""
+
+    def __init__(self, leaves: Leaves | None) -> None:
+        self._leaves = leaves
+        self.refused: TooLate | None = None
+
+    async def now(self) -> None:
+        """The request is about to be written."""
+        if self._leaves is None:
+            return
+        try:
+            await self._leaves()
+        except TooLate as why:
+            self.refused = why
+            raise
+
+
+async def _body_leaves(_session: object, context: SimpleNamespace, _sent: object) -> None:
     """aiohttp's signal for each chunk of a body; ours are one chunk."""
-    leaves = getattr(context, "trace_request_ctx", None)
-    if leaves is not None:
-        await leaves()
+    await context.trace_request_ctx.now()
 
 
 class TransportFault(Exception):
@@ -126,6 +145,7 @@ class Transport:
             sent_headers.setdefault("Content-Type", "application/x-www-form-urlencoded")
         if auth is not None:
             sent_headers["Authorization"] = basic_auth(*auth)
+        departure = _Departure(_LEAVES.get())
         try:
             async with self._open().request(
                 method.upper(),
@@ -134,7 +154,7 @@ class Transport:
                 data=_form(data) if data else None,
                 headers=sent_headers,
                 allow_redirects=False,
-                trace_request_ctx=_LEAVES.get(),
+                trace_request_ctx=departure,
             ) as answer:
                 text = (await answer.read()).decode("utf-8", "replace")
                 if answer.status == 429:
@@ -144,6 +164,8 @@ class Transport:
             # Refused, no such host, TLS refused, no connection in time: all before a request is written.
             raise NotSentFault(f"No connection to Twilio: {_said(fault)}.") from fault
         except (aiohttp.ClientError, OSError) as fault:
+            if departure.refused is not None:
+                raise NotSentFault(str(departure.refused)) from fault
             # TimeoutError is an OSError; it may come after the bytes have left.
             raise UnknownFault(f"No complete answer from Twilio: {_said(fault)}.") from fault
 

@@ -84,7 +84,8 @@ def test_another_process_dials_only_when_no_intent_of_the_first_can_go_out_any_m
     for cps in (0.1, 1, 50):
         pace = Pace(cps)
         assert pace.tenure > pace.stale
-        assert pace.quiet_after(START) == START + pace.stale + pace.window
+        # A slot may lie a quarter of a second before its intent.
+        assert pace.quiet_after(START) == START + timedelta(seconds=0.25) + pace.stale + pace.window
 
 
 def test_a_pause_is_not_made_up_for_by_a_burst() -> None:

@@ -10,6 +10,7 @@ from campaign.flow import lifecycle, suppress
 from campaign.flow.dialer import Dialer
 from campaign.simulator.config import Faults
 from campaign.store.database import Database
+from campaign.telephony.gateway import CallRequest, Gateway, Leaves, PlaceResult
 from tests.support.campaigns import phone, rows
 from tests.support.dialing import dialer, moved_clock, running_campaign, twilio, until, worst_second
 
@@ -322,6 +323,35 @@ async def test_a_fault_that_nobody_foresaw_does_not_end_dialling(db: Database) -
             await until(all_placed, clock)
     assert worst_second(await sent_instants(db)) <= 50
     assert len({create.to for create in simulator.creates}) == 40
+
+
+class SlowConnection:
+    """The gateway behind a network on which connections take longer than an intent lives."""
+
+    def __init__(self, gateway: Gateway, seconds: float) -> None:
+        self._gateway, self._seconds = gateway, seconds
+
+    async def place(self, request: CallRequest, leaves: Leaves) -> PlaceResult:
+        await asyncio.sleep(self._seconds)
+        return await self._gateway.place(request, leaves)
+
+
+async def test_a_call_whose_connection_took_too_long_does_not_go_out_and_uses_no_attempt(
+    db: Database,
+) -> None:
+    clock = moved_clock()
+    async with twilio(clock) as (simulator, gateway):
+        await running_campaign(db, clock, 3, pacing={"lines": 100})
+        one = dialer(db, clock, SlowConnection(gateway, 1.2), cps=200)
+        async with dialling(one):
+
+            async def given_back() -> bool:
+                return (await states(db))["not_placed"] == 3
+
+            await until(given_back, clock)
+        assert simulator.creates == []
+    contacts = await rows(db, "SELECT DISTINCT state, attempts FROM campaign_contacts")
+    assert contacts == [{"state": "waiting", "attempts": 0}]
 
 
 async def test_what_a_claim_yields_after_the_stop_is_given_back_too(db: Database) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from campaign.domain.pacing import Pace
 from campaign.flow import definitions, enrol, lifecycle
 from campaign.flow.claiming import ClaimLimits
-from campaign.flow.dialer import Dialer
+from campaign.flow.dialer import Dialer, Placer
 from campaign.settings import Settings
 from campaign.simulator.config import ACCOUNT_SID, AUTH_TOKEN, Faults, SimulatorConfig
 from campaign.simulator.server import Simulator
@@ -59,7 +59,7 @@ async def nothing() -> None:
 def dialer(
     db: Database,
     clock: ServiceClock,
-    gateway: Gateway,
+    gateway: Placer,
     *,
     cps: float,
     max_calls: int | None = None,

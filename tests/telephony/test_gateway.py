@@ -22,6 +22,7 @@ from campaign.telephony.gateway import (
     NotSent,
     Placed,
     Throttled,
+    TooLate,
     TwilioAway,
     TwilioBusy,
     TwilioRefused,
@@ -248,6 +249,28 @@ async def test_no_connection_in_time_is_proven_not_sent():
         finally:
             for one_more in waiting:
                 one_more.close()
+
+
+async def test_of_what_is_held_back_at_the_last_moment_no_byte_leaves_and_the_next_one_goes_out():
+    arrived = bytearray()
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        arrived.extend(await reader.read())
+        writer.close()
+
+    async def too_late() -> None:
+        raise TooLate("the intent grew too old")
+
+    server = await asyncio.start_server(listen, "127.0.0.1", 0)
+    async with server, gateway(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}") as one:
+        for _ in range(2):
+            assert await one.place(REQUEST, too_late) == NotSent("the intent grew too old")
+    assert arrived == b""
+
+    async with twilio(lambda _: http(201, call())) as there, gateway(there.base_url) as one:
+        assert isinstance(await one.place(REQUEST, too_late), NotSent)
+        assert isinstance(await one.place(REQUEST), Placed)
+        assert len(there.heard) == 1
 
 
 async def test_a_failed_tls_handshake_is_proven_not_sent():
