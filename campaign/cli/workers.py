@@ -14,8 +14,9 @@ from campaign.flow import enrol, lifecycle, optout_journal, reconcile
 from campaign.flow.call_events import Hands
 from campaign.flow.claiming import ClaimLimits
 from campaign.flow.dialer import Dialer
-from campaign.flow.scheduler import Part, Scheduler
+from campaign.flow.scheduler import Part, Scheduler, scheduling
 from campaign.store import leases, placing
+from campaign.store.database import Database
 from campaign.wiring import Services, token
 
 log = structlog.get_logger(__name__)
@@ -38,12 +39,14 @@ class Workers:
         self.dialer = self._make_dialer() if dial else None
         if self.dialer is not None:
             services.counters = self.dialer.counters
+        lease = scheduling(services.replica)
         self.scheduler = Scheduler(
             services.db,
             services.clock,
             services.replica,
-            parts=self._parts() if tick else {},
+            parts=self._parts(services.db.fenced(lease.check)) if tick else {},
             own_parts={"opt_outs": self._write_journal, "machines": self._relay_machines},
+            lease=lease,
         )
 
     @contextlib.asynccontextmanager
@@ -130,18 +133,19 @@ class Workers:
         now = services.clock.now()
         await lifecycle.pause_for_fault(services.db, campaign_id, why=why, actor="system:dialer", now=now)
 
-    def _parts(self) -> dict[str, Part]:
+    def _parts(self, db: Database) -> dict[str, Part]:
+        """What only the lease's holder does; `db` is fenced by the lease."""
         services = self._services
         hands = Hands(on_machine=services.talks.on_machine, gateway=services.gateway, terms=services.terms)
-        reconciler = reconcile.Reconciler(services.db, services.gateway, hands, rate=services.clock.rate)
+        reconciler = reconcile.Reconciler(db, services.gateway, hands, rate=services.clock.rate)
 
         async def sweep_replicas(now: datetime) -> None:
-            async with services.db.transaction() as tx:
+            async with db.transaction() as tx:
                 await leases.forget_silent(tx, now - FORGET * services.clock.rate)
 
         return {
-            "campaigns": partial(lifecycle.tick, services.db),
-            "enrolment": partial(enrol.tick, services.db, services.rulebook),
+            "campaigns": partial(lifecycle.tick, db),
+            "enrolment": partial(enrol.tick, db, services.rulebook),
             "reconcile": reconciler.tick,
             "replicas": sweep_replicas,
         }

@@ -342,7 +342,9 @@ class Dialer:
         async def write() -> None:
             async with self._db.transaction() as tx:
                 now = self._clock.now()
-                if await placing.record_not_placed(tx, dial.attempt_id, event, why, code, now):
+                if await placing.record_not_placed(
+                    tx, dial.attempt_id, event, why, code, now, fencing=dial.fencing
+                ):
                     await outcomes.close(tx, dial.attempt_id, now, self._terms)
 
         await self._until_written(write)
@@ -381,18 +383,22 @@ class Dialer:
     ) -> None:
         async with self._db.transaction() as tx:
             await placing.record_placed(tx, rows)
-            if recovered:
-                await claims.hold_pace(tx, None, None, failures=0)
+            if recovered and self._claimer.tenure is not None:
+                await claims.hold_pace(tx, None, None, failures=0, tenure=self._claimer.tenure)
         if recovered:
             self._breaker.recovered()
 
     async def _hold(self, until: datetime | None, why: str) -> None:
-        """Hold all dialling of all processes, with the reason that `status` shows; None: as it is."""
-        if until is None:
+        """Hold all dialling of all processes, with the reason that `status` shows; None: as it is.
+
+        A process that no longer dials holds only what it has itself: the one that dials learns by itself.
+        """
+        tenure = self._claimer.tenure
+        if until is None or tenure is None:
             return
 
         async def write() -> None:
             async with self._db.transaction() as tx:
-                await claims.hold_pace(tx, until, why, failures=self._breaker.failures)
+                await claims.hold_pace(tx, until, why, failures=self._breaker.failures, tenure=tenure)
 
         await self._until_written(write)

@@ -15,7 +15,7 @@ from typing import Protocol
 import structlog
 
 from campaign.domain.attempt import AttemptEvent
-from campaign.domain.errors import TwilioError
+from campaign.domain.errors import LeaseLost, TwilioError
 from campaign.flow import call_events, outcomes
 from campaign.flow.call_events import Hands, OnMachine, told_by_rest
 from campaign.store import attempts, events, sessions, sweeps
@@ -135,9 +135,14 @@ class Reconciler:
                     self._back_off(error, now)
                 except AnotherCall as error:
                     log.error("another_call", attempt=attempt.id, error=str(error))
+                except LeaseLost:
+                    swept.failed += 1  # what is left is another replica's now
+                    raise
 
         outcomes_of = await asyncio.gather(*(one(attempt) for attempt in found), return_exceptions=True)
         for attempt, result in zip(found, outcomes_of, strict=True):
+            if isinstance(result, LeaseLost):
+                raise result
             if isinstance(result, Exception):  # one attempt's fault must not stop the others
                 log.error("reconcile_failed", attempt=attempt.id, error=repr(result))
             elif isinstance(result, BaseException):
