@@ -11,6 +11,7 @@ import structlog
 from campaign.domain.errors import DatabaseUnavailable
 from campaign.domain.pacing import Pace
 from campaign.flow import enrol, lifecycle, optout_journal, reconcile
+from campaign.flow.beside import Beside
 from campaign.flow.call_events import Hands
 from campaign.flow.claiming import ClaimLimits
 from campaign.flow.dialer import Dialer
@@ -38,12 +39,21 @@ class Workers:
         self.dialer = self._make_dialer() if dial else None
         if self.dialer is not None:
             services.counters = self.dialer.counters
+        hands = Hands(on_machine=services.talks.on_machine, gateway=services.gateway, terms=services.terms)
+        sweep = reconcile.Reconciler(services.db, services.gateway, hands, rate=services.clock.rate)
+        self._cancels = Beside("cancels", sweep.cancel)
+        self._questions = Beside("reconcile", sweep.tick)
+        self._enrolment = Beside("enrolment", partial(enrol.tick, services.db, services.rulebook))
         self.scheduler = Scheduler(
             services.db,
             services.clock,
             services.replica,
             parts=self._parts() if tick else {},
-            own_parts={"opt_outs": self._write_journal, "machines": self._relay_machines},
+            own_parts={
+                "cancels": self._cancels,
+                "opt_outs": self._write_journal,
+                "machines": self._relay_machines,
+            },
         )
 
     @contextlib.asynccontextmanager
@@ -60,6 +70,8 @@ class Workers:
                 await asyncio.gather(dialling, return_exceptions=True)
             with contextlib.suppress(Exception):  # the database is away: the lease runs out by itself
                 await self.scheduler.stop()
+            for part in (self._cancels, self._questions, self._enrolment):
+                await part.close()
 
     async def drain(self, within_s: float) -> None:
         """Claim nothing more and let what is under way end, for at most so many real seconds.
@@ -132,17 +144,15 @@ class Workers:
 
     def _parts(self) -> dict[str, Part]:
         services = self._services
-        hands = Hands(on_machine=services.talks.on_machine, gateway=services.gateway, terms=services.terms)
-        reconciler = reconcile.Reconciler(services.db, services.gateway, hands, rate=services.clock.rate)
 
         async def sweep_replicas(now: datetime) -> None:
             async with services.db.transaction() as tx:
                 await leases.forget_silent(tx, now - FORGET * services.clock.rate)
 
         return {
+            "reconcile": self._questions,
             "campaigns": partial(lifecycle.tick, services.db),
-            "enrolment": partial(enrol.tick, services.db, services.rulebook),
-            "reconcile": reconciler.tick,
+            "enrolment": self._enrolment,
             "replicas": sweep_replicas,
         }
 
