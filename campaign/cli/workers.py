@@ -134,6 +134,7 @@ class Workers:
             ),
             pause_campaign=self._pause,
             before_claim=lambda: self._write_journal(services.clock.now()),
+            ask_twilio=services.gateway.account,
         )
 
     async def _pause(self, campaign_id: int | None, why: str) -> None:

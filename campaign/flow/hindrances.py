@@ -66,9 +66,15 @@ async def no_dialler(tx: Tx, now: datetime, clock_rate: float = 1.0) -> str:
 async def held(tx: Tx, now: datetime) -> str:
     """The dialler holds all calls for a while, because Twilio asked for it or could not be reached."""
     hold = await halts.pace_hold(tx)
-    if hold is None or hold[0] <= now:
+    if hold is None:
         return ""
-    return f"All calls are held until {hold[0]:%H:%M:%S} UTC: {hold[1]}"
+    until, why = hold
+    if until <= now:
+        return f"All calls were held: {why} One call is being tried; when Twilio takes it, dialling goes on."
+    return (
+        f"All calls are held: {why} Nothing is to be done: at {until:%H:%M:%S} UTC one call is tried, and "
+        "when Twilio takes it, dialling goes on by itself."
+    )
 
 
 async def nobody_enrolled(tx: Tx, row: CampaignRow) -> str:

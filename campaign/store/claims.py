@@ -69,12 +69,39 @@ async def leave_pace(tx: Tx, holder: str, now: datetime) -> None:
     )
 
 
-async def hold_pace(tx: Tx, until: datetime | None, why: str | None, *, failures: int) -> None:
-    """Hold all dialling until an instant, or (None) let it go on."""
+async def hold_pace(
+    tx: Tx, until: datetime, why: str, *, failures: int, holder: str, tenure_until: datetime
+) -> None:
+    """Hold all dialling until an instant.
+
+    Args:
+        why: a sentence for people.
+        failures: in a row; after the hold one call is tried alone.
+        holder, tenure_until: who dials stays the only one to dial until then, if it is that one.
+    """
     await tx.execute(
-        text("UPDATE pace SET held_until = :until, held_why = :why, failures = :failures WHERE id = 1"),
-        {"until": until, "why": why, "failures": failures},
+        text(
+            """
+            UPDATE pace
+               SET held_until = :until, held_why = :why, failures = :failures,
+                   tenure_until = CASE WHEN holder = :holder
+                                       THEN greatest(tenure_until, :tenure_until) ELSE tenure_until END
+             WHERE id = 1
+            """
+        ),
+        {
+            "until": until,
+            "why": why,
+            "failures": failures,
+            "holder": holder,
+            "tenure_until": tenure_until,
+        },
     )
+
+
+async def end_hold(tx: Tx) -> None:
+    """Twilio takes calls: let dialling go on."""
+    await tx.execute(text("UPDATE pace SET held_until = NULL, held_why = NULL, failures = 0 WHERE id = 1"))
 
 
 @dataclass(frozen=True, slots=True)

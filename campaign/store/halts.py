@@ -84,7 +84,10 @@ async def stop_all(tx: Tx) -> tuple[datetime, str, str] | None:
 
 
 async def pace_hold(tx: Tx) -> tuple[datetime, str] | None:
-    """(until when, why) the dialler holds all calls; None when it does not. The hold may be over."""
+    """(until when, why) the dialler holds all calls; None when it does not.
+
+    A hold that is over stands until Twilio has taken a call again.
+    """
     row = (
         await tx.execute(text("SELECT held_until, held_why FROM pace WHERE held_until IS NOT NULL"))
     ).first()
