@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import text
 
+from campaign.store.attempts import HOLD, ON_THE_LINE
 from campaign.store.database import Tx
 
 
@@ -126,12 +127,14 @@ async def running(tx: Tx, now: datetime, stale: timedelta) -> tuple[list[Running
     Args:
         stale: an intent older than this does not go out.
     """
+    uncertain = now + HOLD - ON_THE_LINE
     rows = await tx.execute(
         text(
             """
             SELECT c.id, c.name, c.version, c.lines, c.share, c.calls_per_second,
                    (SELECT count(*) FROM attempts a
-                     WHERE a.campaign_id = c.id AND a.settled_at IS NULL) AS busy,
+                     WHERE a.campaign_id = c.id AND a.settled_at IS NULL
+                       AND (a.state <> 'unknown' OR a.hold_until > :uncertain)) AS busy,
                    CASE WHEN c.calls_per_second IS NULL THEN 0 ELSE
                    (SELECT count(*) FROM attempts a
                      WHERE a.campaign_id = c.id AND a.intent_at > :now - per_call - :stale
@@ -147,7 +150,7 @@ async def running(tx: Tx, now: datetime, stale: timedelta) -> tuple[list[Running
              ORDER BY c.id
             """
         ),
-        {"now": now, "stale": stale},
+        {"now": now, "stale": stale, "uncertain": uncertain},
     )
     found = [
         RunningCampaign(
@@ -163,7 +166,13 @@ async def running(tx: Tx, now: datetime, stale: timedelta) -> tuple[list[Running
         for r in rows
     ]
     total: int = (
-        await tx.execute(text("SELECT count(*) FROM attempts WHERE settled_at IS NULL"))
+        await tx.execute(
+            text(
+                "SELECT count(*) FROM attempts "
+                "WHERE settled_at IS NULL AND (state <> 'unknown' OR hold_until > :uncertain)"
+            ),
+            {"uncertain": uncertain},
+        )
     ).scalar_one()
     return found, total
 

@@ -92,3 +92,18 @@ async def pace_hold(tx: Tx) -> tuple[datetime, str] | None:
         await tx.execute(text("SELECT held_until, held_why FROM pace WHERE held_until IS NOT NULL"))
     ).first()
     return (row.held_until, row.held_why or "") if row else None
+
+
+async def held_numbers(tx: Tx, campaign_id: int) -> tuple[int, datetime] | None:
+    """(how many, until when at the latest) numbers of a campaign are held because nobody can say whether they
+    were dialled; None when there are none."""
+    row = (
+        await tx.execute(
+            text(
+                "SELECT count(*) AS held, max(coalesce(hold_until, slot_at)) AS until FROM attempts "
+                "WHERE campaign_id = :id AND settled_at IS NULL AND state = 'unknown'"
+            ),
+            {"id": campaign_id},
+        )
+    ).one()
+    return (row.held, row.until) if row.held else None
