@@ -31,7 +31,8 @@ FIRST_LOOK = timedelta(seconds=10)
 SILENCE = timedelta(seconds=30)
 """Without news of an unsettled call for so long, Twilio is asked."""
 FIRST_PRICE = timedelta(minutes=2)
-HANGS_UP = ("machine", "stop_now")
+STOP_NOW = "stop_now"
+HANGS_UP = ("machine", STOP_NOW)
 """Reasons that end even an answered call; all others cancel only what is queued or rings. A reason
 (`cancel_why`) is such a word, or such a word, a colon and more for people: "stop_now: ended by ana"."""
 

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from sqlalchemy import text
 
+from campaign.store.attempts import STOP_NOW
 from campaign.store.database import Tx
 
 
@@ -23,7 +24,8 @@ async def cancel_calls(
 
     Args:
         campaign_id: of one campaign; None: of all.
-        answered: also calls that somebody has answered (an operator's explicit choice).
+        answered: also calls that somebody has answered (an operator's explicit choice), and those that were
+            marked for less before.
 
     Returns:
         sids of the calls that Twilio already knows.
@@ -33,14 +35,21 @@ async def cancel_calls(
             """
             UPDATE attempts
                SET cancel_at = :now, cancel_why = :why
-             WHERE settled_at IS NULL AND cancel_at IS NULL
+             WHERE settled_at IS NULL
+               AND (cancel_at IS NULL OR :answered AND split_part(cancel_why, ':', 1) <> :stop_now)
                AND (CAST(:id AS bigint) IS NULL OR campaign_id = :id)
                AND (:answered OR answered_at IS NULL AND state <> 'answered')
                AND kind = 'campaign'
             RETURNING call_sid
             """
         ),
-        {"id": campaign_id, "why": why, "now": now, "answered": answered},
+        {
+            "id": campaign_id,
+            "why": f"{STOP_NOW}: {why}" if answered else why,
+            "now": now,
+            "answered": answered,
+            "stop_now": STOP_NOW,
+        },
     )
     return [row.call_sid for row in rows if row.call_sid]
 
