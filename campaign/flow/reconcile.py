@@ -242,7 +242,7 @@ class Reconciler:
             raise
         async with self._db.connection() as tx:
             taken = await sweeps.known_sids(tx, [call.sid for call in calls])
-        free = [call for call in calls if call.sid not in taken]
+        free = [call for call in calls if call.sid not in taken or call.sid == attempt.call_sid]
         ours = [call for call in free if call.from_ == attempt.caller_id] or free
         if ours:
             first = min(ours, key=lambda call: (call.created_at or attempt.intent_at, call.sid))
