@@ -11,6 +11,7 @@ import structlog
 from campaign.domain.errors import DatabaseUnavailable
 from campaign.domain.pacing import Pace
 from campaign.flow import enrol, lifecycle, optout_journal, reconcile
+from campaign.flow.beside import Beside
 from campaign.flow.call_events import Hands
 from campaign.flow.claiming import ClaimLimits
 from campaign.flow.dialer import Dialer
@@ -40,12 +41,24 @@ class Workers:
         if self.dialer is not None:
             services.counters = self.dialer.counters
         lease = scheduling(services.replica)
+        fenced = services.db.fenced(lease.check)
+        hands = Hands(on_machine=services.talks.on_machine, gateway=services.gateway, terms=services.terms)
+        asking = reconcile.Reconciler(fenced, services.gateway, hands, rate=services.clock.rate)
+        # Every process cancels, lease or none: a call that must end doesn't wait for one to change hands.
+        ending = reconcile.Reconciler(services.db, services.gateway, hands, rate=services.clock.rate)
+        self._cancels = Beside("cancels", ending.cancel)
+        self._questions = Beside("reconcile", asking.tick)
+        self._enrolment = Beside("enrolment", partial(enrol.tick, fenced, services.rulebook))
         self.scheduler = Scheduler(
             services.db,
             services.clock,
             services.replica,
-            parts=self._parts(services.db.fenced(lease.check)) if tick else {},
-            own_parts={"opt_outs": self._write_journal, "machines": self._relay_machines},
+            parts=self._parts(fenced) if tick else {},
+            own_parts={
+                "cancels": self._cancels,
+                "opt_outs": self._write_journal,
+                "machines": self._relay_machines,
+            },
             lease=lease,
         )
 
@@ -63,6 +76,8 @@ class Workers:
                 await asyncio.gather(dialling, return_exceptions=True)
             with contextlib.suppress(Exception):  # the database is away: the lease runs out by itself
                 await self.scheduler.stop()
+            for part in (self._cancels, self._questions, self._enrolment):
+                await part.close()
 
     async def drain(self, within_s: float) -> None:
         """Claim nothing more and let what is under way end, for at most so many real seconds.
@@ -125,6 +140,7 @@ class Workers:
             ),
             pause_campaign=self._pause,
             before_claim=lambda: self._write_journal(services.clock.now()),
+            ask_twilio=services.gateway.account,
         )
 
     async def _pause(self, campaign_id: int | None, why: str) -> None:
@@ -136,17 +152,15 @@ class Workers:
     def _parts(self, db: Database) -> dict[str, Part]:
         """What only the lease's holder does; `db` is fenced by the lease."""
         services = self._services
-        hands = Hands(on_machine=services.talks.on_machine, gateway=services.gateway, terms=services.terms)
-        reconciler = reconcile.Reconciler(db, services.gateway, hands, rate=services.clock.rate)
 
         async def sweep_replicas(now: datetime) -> None:
             async with db.transaction() as tx:
                 await leases.forget_silent(tx, now - FORGET * services.clock.rate)
 
         return {
+            "reconcile": self._questions,
             "campaigns": partial(lifecycle.tick, db),
-            "enrolment": partial(enrol.tick, db, services.rulebook),
-            "reconcile": reconciler.tick,
+            "enrolment": self._enrolment,
             "replicas": sweep_replicas,
         }
 

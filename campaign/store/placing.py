@@ -68,7 +68,7 @@ async def record_placed(tx: Tx, placed: Sequence[tuple[int, str, str, datetime, 
                    call_status = coalesce(a.call_status, u.status),
                    state = CASE WHEN a.state IN ('placing', 'unknown') THEN 'placed' ELSE a.state END,
                    sent_at = u.sent_at,
-                   placed_at = coalesce(a.placed_at, u.placed_at),
+                   placed_at = least(a.placed_at, u.placed_at),
                    hold_until = NULL,
                    lease_until = NULL,
                    check_at = CASE WHEN a.settled_at IS NULL THEN greatest(a.check_at, u.placed_at + :silence)
