@@ -21,7 +21,7 @@ import structlog
 from campaign.domain.attempt import AttemptEvent
 from campaign.domain.breaker import Breaker
 from campaign.domain.clock import Clock
-from campaign.domain.errors import DatabaseUnavailable, TwilioError
+from campaign.domain.errors import DatabaseUnavailable, TwilioError, Unavailable
 from campaign.domain.pacing import AHEAD_S, Pace, SlidingSecond
 from campaign.domain.phone import mask
 from campaign.flow import claiming, outcomes
@@ -204,7 +204,7 @@ class Dialer:
                 return POLL_S * self._pace.rate
             await self._before_claim()
             claim = await self.claim()
-        except DatabaseUnavailable as error:
+        except Unavailable as error:
             log.warning("claim_failed", error=error.what)
             return POLL_S * self._pace.rate
         except Exception as error:  # whatever it is: nothing was claimed; what was before goes out

@@ -146,13 +146,12 @@ async def record_not_placed(
     return settled and done.scalar_one() == 1
 
 
-async def any_under_way(tx: Tx, replica: str) -> bool:
-    """Whether calls that this replica placed have not ended yet."""
+async def any_under_way(tx: Tx) -> bool:
+    """Whether calls have been placed that have not ended yet."""
     found = await tx.execute(
         text(
-            "SELECT EXISTS (SELECT FROM attempts WHERE settled_at IS NULL AND replica = :replica "
+            "SELECT EXISTS (SELECT FROM attempts WHERE settled_at IS NULL "
             "AND state IN ('placed', 'ringing', 'answered'))"
-        ),
-        {"replica": replica},
+        )
     )
     return bool(found.scalar_one())
