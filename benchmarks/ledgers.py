@@ -103,7 +103,7 @@ class Verdict:
 
 def marker_of(create: Mapping[str, Any]) -> str:
     """The attempt's marker in a POST's Url: the last segment of its path."""
-    return urlsplit(create["params"]["Url"][0]).path.rpartition("/")[2]
+    return str(urlsplit(create["params"]["Url"][0]).path).rpartition("/")[2]
 
 
 def judge(

@@ -73,6 +73,7 @@ no_answer = 35
 bad_number = 4
 failed = 8
 """
+NO_RETRY = RetryPolicy(budget=1, min_gap_minutes=0, per_number_per_day=9, on={})
 UNDONE = """
     SELECT (SELECT count(*) FROM attempts WHERE settled_at IS NULL)
          + (SELECT count(*) FROM campaign_contacts WHERE state = 'calling'
@@ -236,7 +237,7 @@ def campaign_of(form: Form) -> tuple[CampaignDefinition, Opening]:
         place.definition(),
         name="Crash run",
         schedule=Schedule(week={"mon-sun": week}),
-        retry=RetryPolicy(budget=1, min_gap_minutes=0, per_number_per_day=9, on={}),
+        retry=NO_RETRY,
     )
     return campaign, opening
 

@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,16 +50,22 @@ class Process:
     Args:
         name: of its log and ready file below `folder`.
         arguments: what follows `python`; `--ready-file` is added to them.
+        python: the interpreter; None for this program's own.
     """
 
     def __init__(
-        self, folder: Path, name: str, arguments: Sequence[str], environment: Mapping[str, str]
+        self,
+        folder: Path,
+        name: str,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        python: Path | None = None,
     ) -> None:
         self.name = name
         self.log = folder / f"{name}.log"
         self._folder = folder
         self._ready_file = folder / f"{name}.ready"
-        self._arguments = [*arguments, "--ready-file", str(self._ready_file)]
+        self._command = [str(python or sys.executable), *arguments, "--ready-file", str(self._ready_file)]
         self._environment = dict(environment)
         self._running: subprocess.Popen[bytes] | None = None
         self.stopped_at: float | None = None
@@ -70,7 +77,7 @@ class Process:
         self.starts += 1
         with self.log.open("ab") as output:
             self._running = subprocess.Popen(
-                [sys.executable, *self._arguments],
+                self._command,
                 env=self._environment,
                 cwd=self._folder,  # where no .env is
                 stdin=subprocess.DEVNULL,
@@ -173,14 +180,20 @@ class Struck:
 async def carry_out(strikes: Sequence[Strike], replicas: Sequence[Process], done: Struck) -> None:
     """Carry out a plan, noting in `done` what was done.
 
-    A victim is struck only once it serves; while one stands still its twin is struck in its place, so that it
-    wakes into what others have done meanwhile. At the end all go on.
+    A victim is struck only once it serves; while one stands still its twin is killed in its place, so that it
+    wakes into what others have done meanwhile, and a further stop waits until it has. At the end all go on.
     """
     loop = asyncio.get_running_loop()
     waking: list[asyncio.TimerHandle] = []
+    left, later = deque(strikes), deque[Strike]()
     try:
-        for strike in strikes:
+        while left or later:
+            still = any(one.stopped_at is not None for one in replicas)
+            strike = later.popleft() if later and (not still or not left) else left.popleft()
             await asyncio.sleep(strike.pause_s)
+            if strike.stop_s is not None and any(one.stopped_at is not None for one in replicas):
+                later.append(strike)
+                continue
             victim = replicas[strike.victim]
             if victim.stopped_at is not None:
                 victim = replicas[(strike.victim + 1) % len(replicas)]
@@ -189,7 +202,7 @@ async def carry_out(strikes: Sequence[Strike], replicas: Sequence[Process], done
                 victim.kill()
                 victim.start()
                 done.kills += 1
-            elif all(one.stopped_at is None for one in replicas):
+            else:
                 victim.stop(loop.time())
                 done.stops += 1
                 done.long_stops += strike.stop_s >= LONG_STOP_S[0]
