@@ -1,5 +1,6 @@
 """The verdict on a run: what really rang, held against the rules and against our rows."""
 
+import itertools
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -64,7 +65,7 @@ def _dialled_twice(rings: Sequence[Ring], attempts: dict[str, Any]) -> list[str]
         by_number.setdefault(ring.to, []).append(ring)
     for number, several in by_number.items():
         ordered = sorted(several, key=lambda ring: ring.created)
-        for before, after in zip(ordered, ordered[1:], strict=False):
+        for before, after in itertools.pairwise(ordered):
             if before.ended is None or before.ended > after.created:
                 found.append(f"double dial: two calls at once to {number}")
         per_contact = Counter(
@@ -74,7 +75,9 @@ def _dialled_twice(rings: Sequence[Ring], attempts: dict[str, Any]) -> list[str]
         )
         for contact, count in per_contact.items():
             if contact is not None and count > 1:
-                found.append(f"double dial: contact {contact} ({number}) rang {count} times, retries being off")
+                found.append(
+                    f"double dial: contact {contact} ({number}) rang {count} times, retries being off"
+                )
     return found
 
 
@@ -110,7 +113,9 @@ def _after_opt_out(world: "World", rings: Sequence[Ring], attempts: dict[str, An
             continue
         later = [r for r in rings if r.to == ring.to and r.created > ring.opted_out + 2]
         for other in later:
-            found.append(f"after DNC: {other.to} was dialled after saying stop in second {ring.opted_out:.2f}")
+            found.append(
+                f"after DNC: {other.to} was dialled after saying stop in second {ring.opted_out:.2f}"
+            )
     return found
 
 
@@ -164,7 +169,9 @@ def _lost(world: "World", rings: Sequence[Ring], attempts: dict[str, Any]) -> li
     for marker, row in attempts.items():
         ring = by_marker.get(marker)
         if row["settled_at"] is None:
-            found.append(f"no end: attempt {row['id']} is {row['state']}, call {ring.status if ring else None}")
+            found.append(
+                f"no end: attempt {row['id']} is {row['state']}, call {ring.status if ring else None}"
+            )
             continue
         if row["disposition"] is None:
             found.append(f"lost outcome: attempt {row['id']} ({row['state']}) has none")
@@ -180,7 +187,9 @@ def _lost(world: "World", rings: Sequence[Ring], attempts: dict[str, Any]) -> li
         wrong = row["disposition"] not in right if right else row["disposition"] in (
             "unknown", "not_placed", "no_answer", "busy", "canceled", "failed")  # fmt: skip
         if wrong:
-            found.append(f"wrong outcome: attempt {row['id']} is {row['disposition']}, its call {ring.status}")
+            found.append(
+                f"wrong outcome: attempt {row['id']} is {row['disposition']}, its call {ring.status}"
+            )
     return found
 
 
