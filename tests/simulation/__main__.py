@@ -10,7 +10,6 @@ import sys
 import tempfile
 import time
 import warnings
-from collections import deque
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from itertools import zip_longest
@@ -50,7 +49,7 @@ def main() -> int:
         "--crash-at", nargs=2, type=int, metavar=("PROCESS", "STEP"), help="crash it there too"
     )
     parser.add_argument(
-        "--every-step", action="store_true", help="the seed again and again, a crash at each step"
+        "--every-step", nargs=2, type=int, metavar=("FIRST", "LAST"), help="crash at each of these steps"
     )
     parser.add_argument("--keep-on", action="store_true", help="go on after a failure")
     parser.add_argument("--json", type=Path, help="write counts and failures here")
@@ -127,9 +126,11 @@ def _run(seeds: Iterable[int], given: argparse.Namespace, url: str, server: "psy
     began = time.monotonic()
     tally = Tally()
     crash_at = tuple(given.crash_at) if given.crash_at else None
-    cases: deque[Case] = deque((seed, crash_at) for seed in seeds)
-    while cases:
-        seed, crash_at = cases.popleft()
+    cases: list[Case] = [(seed, crash_at) for seed in seeds]
+    if given.every_step:
+        first_step, last_step = given.every_step
+        cases = [(seed, (0, step)) for seed in seeds for step in range(first_step, last_step + 1)]
+    for seed, crash_at in cases:
         reports = [_once(seed, crash_at, given, url, server) for _ in range(2 if given.twice else 1)]
         report = reports[0]
         if given.twice and reports[0].lines != reports[1].lines:
@@ -142,8 +143,6 @@ def _run(seeds: Iterable[int], given: argparse.Namespace, url: str, server: "psy
         told = any(word in said for word in given.until for said in report.violations)
         if tally.add(report, replay) and not given.keep_on and (told or not given.until):
             break
-        if given.every_step and crash_at is None:
-            cases.extend((seed, (0, step)) for step in range(1, report.first_steps + 1))
     seconds = time.monotonic() - began
     print(f"{tally.runs} runs, {len(tally.failures)} failed, {seconds:.1f} s ({tally.runs / seconds:.2f}/s)")
     print(json.dumps(tally.counts, indent=1, sort_keys=True))

@@ -38,7 +38,9 @@ async def judge(world: "World", db: Database) -> None:
 
 _ATTEMPTS = """
     SELECT a.marker, a.id, a.phone, a.kind, a.state, a.call_sid, a.call_status, a.intent_at, a.settled_at,
-           a.campaign_id, a.campaign_contact_id, a.turned_away, a.cancel_why, o.disposition, o.final
+           a.campaign_id, a.campaign_contact_id, a.turned_away, a.cancel_why, a.error, o.disposition, o.final,
+           (SELECT e.kind FROM call_events e WHERE e.marker = a.marker ORDER BY e.received_at, e.id LIMIT 1)
+               AS first_event
       FROM attempts a LEFT JOIN outcomes o ON o.attempt_id = a.id ORDER BY a.id
 """
 _LEFT_OVER = """
@@ -200,22 +202,25 @@ def _fault(fault: dict[str, Any]) -> str:
 
 def _count(world: "World", rings: Sequence[Ring], attempts: dict[str, Any]) -> None:
     report = world.report
+    report.count("contacts", len(world.plan.people))
     report.count("attempts", len(attempts))
     report.count("calls", len(rings))
-    report.count("answered", sum(ring.answered is not None for ring in rings))
+    report.count("calls answered", sum(ring.answered is not None for ring in rings))
     by_marker = {ring.marker for ring in rings}
     for sent in world.twilio.sent:
-        report.count(f"fault {sent.fault or 'none'}")
-    unknown = [row for row in attempts.values() if row["disposition"] == "unknown"]
-    report.count("closed as unknown", len(unknown))
-    report.count("of these with a call", sum(row["marker"] in by_marker for row in unknown))
+        report.count(f"POST {sent.fault or 'as it should be'}")
+    for row in attempts.values():
+        if row["disposition"] == "unknown":
+            report.count("closed as unknown")
+            report.count("closed as unknown, with a call", row["marker"] in by_marker)
+        elif row["error"] is not None and row["state"] == "ended":
+            report.count(f"unknown, then settled by {_WAYS.get(row['first_event'], 'the late answer')}")
 
 
-def fields_of(report: Any) -> dict[str, Any]:
-    """A report as JSON values."""
-    return {
-        "seed": report.plan.seed,
-        "violations": report.violations,
-        "counts": report.counts,
-        "hash": report.trace_hash,
-    }
+_WAYS = {
+    "status": "a callback",
+    "amd": "a callback",
+    "twiml": "the TwiML fetch",
+    "action": "the TwiML fetch",
+    "found": "Twilio's list",
+}

@@ -4,9 +4,11 @@ A simulation that can't find them proves nothing. The product itself has no swit
 (file, text as it stands, text that is put there) on a copy; if its text isn't there exactly once, it fails.
 """
 
+import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -168,6 +170,17 @@ def plant(bug: Plant, into: Path) -> None:
                 f"{bug.name}: {file} holds the text to be replaced {text.count(old)} times:\n{old}"
             )
         path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def found_by(bug: Plant) -> int | None:
+    """The first seed whose verdict shows the bug; None when 200 don't."""
+    with tempfile.TemporaryDirectory(prefix="campaign-plant-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        plant(bug, folder)
+        done = hunt(folder, bug)
+    seeds = re.findall(r"--seed (\d+)[^:]*: FAILED", done.stdout)
+    return int(seeds[-1]) if done.returncode == 1 and seeds else None
 
 
 def hunt(folder: Path, bug: Plant, *, seeds: int = 200) -> "subprocess.CompletedProcess[str]":

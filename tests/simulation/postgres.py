@@ -3,8 +3,8 @@
 psycopg waits for its socket in `AsyncConnection.wait`; here that waits without the loop, so that no other
 task runs while the server works, and what it does can't depend on how quick it is. Before and after each
 exchange the task steps aside for a seeded time: there other tasks run, there the process may crash (a commit
-that nobody learnt of), and there the connection may be lost. A statement that waits for a lock is parked until
-whoever holds it has let go.
+that nobody learnt of), and there the connection may be lost. A statement that waits for a lock is parked
+until whoever holds it has let go.
 """
 
 import asyncio

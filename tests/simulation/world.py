@@ -165,8 +165,6 @@ class Report:
     violations: list[str] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
     trace_hash: str = ""
-    first_steps: int = 0
-    """Steps of the first process until the weather cleared (or it ended)."""
     lines: list[str] = field(default_factory=list)
 
     def count(self, what: str, by: int = 1) -> None:
@@ -283,7 +281,6 @@ class World:
         await self._prepare()
         for index in range(2):
             self._birth(index)
-        first = self.processes[0].owner
         for process, step in zip(self.processes, plan.crash_steps, strict=True):
             process.owner.crash_at = step
         if self._crash_at is not None:
@@ -295,7 +292,6 @@ class World:
             self.loop.spawn(None, self._happen(event), event.what)
         watch = self.loop.spawn(None, self._watch_money(), "money")
         await asyncio.sleep(plan.storm_s)
-        self.report.first_steps = first.steps
         await self._clear_up()
         await self._until_settled()
         watch.cancel()
