@@ -76,11 +76,17 @@ class Dial:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What a claim yielded: calls to send at their slots, and how long to wait before the next claim."""
+    """What a claim yielded: calls to send at their slots, and how long to wait before the next claim.
+
+    Args:
+        failures: in a row, when a hold is over and Twilio has taken no call since: this claim's one call is
+            to be tried alone.
+    """
 
     dials: Sequence[Dial]
     wait_s: float
     why_idle: str = ""
+    failures: int = 0
 
 
 class Claimer:
@@ -119,7 +125,7 @@ class Claimer:
             if row.holder is not None and row.tenure_until > now:
                 wait = (row.tenure_until - now).total_seconds()
                 return Claim([], min(idle, wait), f"{row.holder} dials")
-        free = min(self._most, pace.available(next_slot, now))
+        free = min(1 if row.failures else self._most, pace.available(next_slot, now))
         if free == 0:
             wait = (next_slot - now - pace.reach).total_seconds()
             return Claim([], min(idle, max(wait, pace.spacing.total_seconds() / 10)))
@@ -150,7 +156,8 @@ class Claimer:
         self._took_s = max(took_s, 0.8 * self._took_s)
         lead_s = min(max(HORIZON_S / 2, self._took_s + LEAD_S), 0.8 * HORIZON_S)
         lead = timedelta(seconds=lead_s * pace.rate)
-        return Claim(dials, max(0.0, (following - lead - clock.now()).total_seconds()))
+        wait = max(0.0, (following - lead - clock.now()).total_seconds())
+        return Claim(dials, wait, failures=row.failures)
 
     async def leave(self, tx: Tx, now: datetime) -> None:
         """Let another process dial; to be called when nothing of this one can go out any more."""

@@ -41,6 +41,7 @@ class Scheduler:
         replica: what this process tells of itself.
         lease: whose holder runs the parts. A part writes through `db.fenced(lease.check)`, so that one that
             outlived the lease (its process stood still) writes nothing more; None: a lease of its own.
+        on_drain_asked: told, perhaps more than once, that somebody wants this replica to drain and end.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class Scheduler:
         parts: Mapping[str, Part],
         own_parts: Mapping[str, Part] | None = None,
         lease: leases.Lease | None = None,
+        on_drain_asked: Callable[[leases.DrainAsked], None] | None = None,
     ) -> None:
         self._db = db
         self._clock = clock
@@ -63,6 +65,7 @@ class Scheduler:
             job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
         )
         self._ticking = asyncio.Lock()
+        self._on_drain_asked = on_drain_asked
         self.draining = False
         self.last_tick: datetime | None = None
         self.holds_lease = False
@@ -94,12 +97,14 @@ class Scheduler:
         lease = timedelta(seconds=LEASE_S * self._clock.rate)
         try:
             async with self._db.transaction() as tx:
-                await leases.beat(tx, self._replica, now, draining=self.draining)
+                asked = await leases.beat(tx, self._replica, now, draining=self.draining)
                 held = await self._lease.take(tx, now, lease)
         except Exception as error:  # the edge of the loop: with Postgres away the next tick tries again
             log.warning("tick_failed", error=str(error))
             self.holds_lease = False
             return
+        if asked is not None and self._on_drain_asked is not None:
+            self._on_drain_asked(asked)
         self.holds_lease = held
         self.last_tick = now
         due = self._own_parts | (self._parts if self.holds_lease else {})

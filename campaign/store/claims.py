@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import text
 
+from campaign.store.attempts import HOLD, ON_THE_LINE
 from campaign.store.database import CUT_OFF_WHEN_SILENT, Tx
 
 
@@ -119,14 +120,22 @@ async def leave_pace(tx: Tx, tenure: Tenure, now: datetime) -> None:
 
 
 async def hold_pace(
-    tx: Tx, until: datetime | None, why: str | None, *, failures: int, tenure: Tenure
+    tx: Tx, until: datetime, why: str, *, failures: int, tenure: Tenure, tenure_until: datetime
 ) -> None:
-    """Hold all dialling until an instant, or (None) let it go on; only by the process that dials. What one
-    that was paused learned before is no news to those who dial now."""
+    """Hold all dialling until an instant; only by the process that dials. What one that was paused learned
+    before is no news to those who dial now.
+
+    Args:
+        why: a sentence for people.
+        failures: in a row; after the hold one call is tried alone.
+        tenure_until: who dials stays the only one to dial until then.
+    """
     await tx.execute(
         text(
             """
-            UPDATE pace SET held_until = :until, held_why = :why, failures = :failures
+            UPDATE pace
+               SET held_until = :until, held_why = :why, failures = :failures,
+                   tenure_until = greatest(tenure_until, :tenure_until)
              WHERE id = 1 AND fencing = :fencing AND holder = :holder
             """
         ),
@@ -136,7 +145,21 @@ async def hold_pace(
             "failures": failures,
             "fencing": tenure.fencing,
             "holder": tenure.holder,
+            "tenure_until": tenure_until,
         },
+    )
+
+
+async def end_hold(tx: Tx, tenure: Tenure) -> None:
+    """Twilio takes calls: let dialling go on; only by the process that dials."""
+    await tx.execute(
+        text(
+            """
+            UPDATE pace SET held_until = NULL, held_why = NULL, failures = 0
+             WHERE id = 1 AND fencing = :fencing AND holder = :holder
+            """
+        ),
+        {"fencing": tenure.fencing, "holder": tenure.holder},
     )
 
 
@@ -162,12 +185,14 @@ async def running(tx: Tx, now: datetime, stale: timedelta) -> tuple[list[Running
     Args:
         stale: an intent older than this does not go out.
     """
+    uncertain = now + HOLD - ON_THE_LINE
     rows = await tx.execute(
         text(
             """
             SELECT c.id, c.name, c.version, c.lines, c.share, c.calls_per_second,
                    (SELECT count(*) FROM attempts a
-                     WHERE a.campaign_id = c.id AND a.settled_at IS NULL) AS busy,
+                     WHERE a.campaign_id = c.id AND a.settled_at IS NULL
+                       AND (a.state <> 'unknown' OR a.hold_until > :uncertain)) AS busy,
                    CASE WHEN c.calls_per_second IS NULL THEN 0 ELSE
                    (SELECT count(*) FROM attempts a
                      WHERE a.campaign_id = c.id AND a.intent_at > :now - per_call - :stale
@@ -183,7 +208,7 @@ async def running(tx: Tx, now: datetime, stale: timedelta) -> tuple[list[Running
              ORDER BY c.id
             """
         ),
-        {"now": now, "stale": stale},
+        {"now": now, "stale": stale, "uncertain": uncertain},
     )
     found = [
         RunningCampaign(
@@ -199,7 +224,13 @@ async def running(tx: Tx, now: datetime, stale: timedelta) -> tuple[list[Running
         for r in rows
     ]
     total: int = (
-        await tx.execute(text("SELECT count(*) FROM attempts WHERE settled_at IS NULL"))
+        await tx.execute(
+            text(
+                "SELECT count(*) FROM attempts "
+                "WHERE settled_at IS NULL AND (state <> 'unknown' OR hold_until > :uncertain)"
+            ),
+            {"uncertain": uncertain},
+        )
     ).scalar_one()
     return found, total
 

@@ -68,7 +68,7 @@ async def record_placed(tx: Tx, placed: Sequence[tuple[int, str, str, datetime, 
                    call_status = coalesce(a.call_status, u.status),
                    state = CASE WHEN a.state IN ('placing', 'unknown') THEN 'placed' ELSE a.state END,
                    sent_at = u.sent_at,
-                   placed_at = coalesce(a.placed_at, u.placed_at),
+                   placed_at = least(a.placed_at, u.placed_at),
                    hold_until = NULL,
                    lease_until = NULL,
                    check_at = CASE WHEN a.settled_at IS NULL THEN greatest(a.check_at, u.placed_at + :silence)
@@ -146,13 +146,12 @@ async def record_not_placed(
     return settled and done.scalar_one() == 1
 
 
-async def any_under_way(tx: Tx, replica: str) -> bool:
-    """Whether calls that this replica placed have not ended yet."""
+async def any_under_way(tx: Tx) -> bool:
+    """Whether calls have been placed that have not ended yet."""
     found = await tx.execute(
         text(
-            "SELECT EXISTS (SELECT FROM attempts WHERE settled_at IS NULL AND replica = :replica "
+            "SELECT EXISTS (SELECT FROM attempts WHERE settled_at IS NULL "
             "AND state IN ('placed', 'ringing', 'answered'))"
-        ),
-        {"replica": replica},
+        )
     )
     return bool(found.scalar_one())

@@ -67,6 +67,7 @@ def dialer(
     paused: list[tuple[int | None, str]] | None = None,
     name: str = "replica",
     before_claim: Callable[[], Coroutine[Any, Any, None]] = nothing,
+    ask_twilio: Callable[[], Coroutine[Any, Any, object]] | None = None,
 ) -> Dialer:
     """A dialler as the service wires it."""
 
@@ -90,6 +91,7 @@ def dialer(
         ),
         pause_campaign=pause,
         before_claim=before_claim,
+        ask_twilio=ask_twilio,
     )
 
 
