@@ -53,8 +53,9 @@ async def two_campaigns(db: Database, clock: ManualClock, **pacing: Any) -> None
 
 
 async def test_callbacks_and_retries_go_before_first_attempts(db: Database, clock: ManualClock) -> None:
-    await running_campaign(db, clock, 30, pacing={"lines": 100})
-    late = [phone(n) for n in (21, 25, 29)]
+    await running_campaign(db, clock, 90, pacing={"lines": 100})
+    late = [phone(n) for n in (61, 75, 89)]
+    await clock.advance(60)  # all the others have been due for a minute
     await rows(
         db,
         "UPDATE campaign_contacts SET priority = -1, due_for = CASE phone WHEN :callback THEN 'callback' "
