@@ -1,14 +1,14 @@
 # Two commands on a fresh machine (git, make, Python 3.11 or newer):
 #   make demo    set up, then run a whole campaign on the built-in Twilio simulator
 #   make test    set up, then run every check and every test
-.PHONY: demo test check setup lock benchmarks crash-score format
+.PHONY: demo test check setup tools lock benchmarks crash-score format
 
 WORKERS ?= 2
 
 demo: setup
 	@.venv/bin/campaign demo
 
-test: setup check
+test: tools check
 	.venv/bin/python -m pytest -n $(WORKERS) --ignore tests/e2e
 	.venv/bin/python -m pytest tests/e2e   # whole houses of processes, one after the other
 
@@ -20,6 +20,9 @@ check: setup
 
 setup:
 	@.ci/setup
+
+tools: setup
+	@.ci/setup tests
 
 benchmarks: setup
 	.venv/bin/python -m benchmarks

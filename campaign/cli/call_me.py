@@ -45,6 +45,7 @@ def call_me(
             pace=Pace(services.settings.twilio_calls_per_second, services.clock.rate),
             rulebook=services.rulebook,
             rates=services.rates,
+            max_calls=services.settings.twilio_max_calls,
         )
         return await _follow(services, attempt_id)
 

@@ -45,17 +45,19 @@ async def place(
     pace: Pace,
     rulebook: Rulebook,
     rates: Rates,
+    max_calls: int | None = None,
 ) -> int:
     """Call one number with a campaign's script.
 
     Args:
         number: as a person writes it; without + it is read as of the first of the campaign's regions.
         marker: 256 random bits.
+        max_calls: most calls in progress over the whole account; None: no limit of ours.
     Returns:
         the attempt's id.
     Raises:
         BadInput: it is no phone number.
-        Conflict: a rule forbids the call now, or Twilio refused it; in words.
+        Conflict: a rule forbids the call now, no line is free, or Twilio refused it; in words.
     """
     parsed = phone.parse(number, definition.regions[0].partition("-")[0])
     if not isinstance(parsed, PhoneNumber):
@@ -66,6 +68,12 @@ async def place(
             raise Conflict(f"All dialling is stopped: {row.stopped_why}.", "Lift it: campaign stop --lift")
         await dnc.lock_shared(tx)
         now = clock.now()
+        _, busy = await claims.running(tx, now, pace.stale)
+        if max_calls is not None and busy >= max_calls:
+            raise Conflict(
+                f"All {max_calls} lines of the account (TWILIO_MAX_CALLS) are in use.",
+                "Try again when a call has ended.",
+            )
         closes_at, caller = await _judge(tx, parsed, definition, rulebook, rates, now)
         # The dialler's own last second is not known here: all it may still send, and a second more, must pass
         # before this call, and a second after it.

@@ -159,12 +159,13 @@ async def test_neither_holds_nor_lifts_of_a_past_tenure_count(db: Database, cloc
     past, present = Tenure("first", 1), Tenure("second", 2)
     later = clock.now() + timedelta(seconds=60)
     async with db.transaction() as tx:
-        await claims.hold_pace(tx, later, "stale news", failures=3, tenure=past)
+        await claims.hold_pace(tx, later, "stale news", failures=3, tenure=past, tenure_until=later)
     assert (await pace(db))["held_until"] is None
     async with db.transaction() as tx:
-        await claims.hold_pace(tx, later, "429", failures=1, tenure=present)
-        await claims.hold_pace(tx, None, None, failures=0, tenure=past)
-    assert ((await pace(db))["held_until"], (await pace(db))["held_why"]) == (later, "429")
+        await claims.hold_pace(tx, later, "429", failures=1, tenure=present, tenure_until=later)
+        await claims.end_hold(tx, past)
+    row = await pace(db)
+    assert (row["held_until"], row["held_why"], row["failures"]) == (later, "429", 1)
 
 
 async def test_a_throttled_answer_to_a_past_tenure_holds_nobody_else(db: Database) -> None:

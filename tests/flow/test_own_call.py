@@ -28,7 +28,9 @@ from tests.support.dialing import (
 ME = phone(7)
 
 
-async def call(db: Database, clock: ServiceClock, gateway: Gateway, number: str = ME) -> int:
+async def call(
+    db: Database, clock: ServiceClock, gateway: Gateway, number: str = ME, max_calls: int | None = None
+) -> int:
     return await own_call.place(
         db,
         clock,
@@ -42,6 +44,7 @@ async def call(db: Database, clock: ServiceClock, gateway: Gateway, number: str 
         pace=Pace(10),
         rulebook=rulebook(),
         rates=read_rates(Settings()),
+        max_calls=max_calls,
     )
 
 
@@ -90,6 +93,15 @@ async def test_a_second_call_to_the_same_phone_waits_for_the_end_of_the_first(db
         await call(db, clock, gateway)
         with pytest.raises(Conflict, match="has not ended yet"):
             await call(db, clock, gateway)
+        assert len(simulator.creates) == 1
+
+
+async def test_it_takes_one_of_the_accounts_lines_and_waits_for_none(db: Database) -> None:
+    clock = moved_clock()
+    async with twilio(clock) as (simulator, gateway):
+        await call(db, clock, gateway, max_calls=1)
+        with pytest.raises(Conflict, match="All 1 lines of the account"):
+            await call(db, clock, gateway, phone(8), max_calls=1)
         assert len(simulator.creates) == 1
 
 
