@@ -139,8 +139,13 @@ def test_a_command_ends_what_rings_even_when_no_service_runs(folder: Path, db_ur
             service.kill()
             service.wait()
         assert sorted(ringing(house)) == sorted(numbers)
+        said = house.run("reconcile").stdout
+        assert "4 attempts had no outcome. Twilio says:" in said
+        assert "4 under way (4 ringing)" in said
         assert "Cancelling 4 calls." in house.run("stop", "--all", "--why", "a complaint").stdout
         (wish,) = ask(db_url, "SELECT dialling_stopped_at AS at FROM installation")
         all_cancelled(house, numbers, wish["at"])
         outcomes = ask(db_url, "SELECT disposition FROM outcomes")
         assert [one["disposition"] for one in outcomes] == ["canceled"] * 4
+        assert "Nothing is unsettled" in house.run("reconcile", "Orphaned").stdout
+        assert '"asked": 0' in house.run("reconcile", "--json").stdout
