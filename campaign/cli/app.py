@@ -16,6 +16,7 @@ from campaign.domain.errors import CampaignError
 PANELS = {
     "Service": {
         "serve": "campaign.cli.serve:serve",
+        "drain": "campaign.cli.drain:drain",
         "doctor": "campaign.cli.doctor:doctor",
         "demo": "campaign.cli.demo:demo",
         "simulator": "campaign.cli.simulator:simulator",

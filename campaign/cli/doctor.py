@@ -16,6 +16,7 @@ from rich.markup import escape
 
 from campaign.cli.common import out, print_json, quiet_logs
 from campaign.domain.errors import CampaignError, TwilioError
+from campaign.flow.draining import ANSWERS
 from campaign.settings import ModelProfile, Settings, read_settings
 from campaign.store import campaigns, leases, migrate
 from campaign.store.database import Database
@@ -178,9 +179,9 @@ async def _database(settings: Settings, stack: AsyncExitStack) -> tuple[Database
     if at is None and settings.database_url is None:
         found.append(Check("schema", Verdict.OK, "Not there yet; the first command makes it."))
         return None, found
-    if at != needed:
+    if (fault := await migrate.mismatch(db)) is not None:
         said = f"It is at {at or 'nothing'}; this code needs {needed}."
-        return None, [*found, Check("schema", Verdict.FAULT, said, "Run: campaign db upgrade")]
+        return None, [*found, Check("schema", Verdict.FAULT, said, fault.do)]
     clock = ServiceClock(settings.clock_start, settings.clock_rate, settings.clock_anchor)
     await clock.sync(db)
     return db, [*found, Check("schema", Verdict.OK, f"It is at {at}."), await _heartbeat(db, clock)]
@@ -299,6 +300,10 @@ async def _https(client: httpx.AsyncClient, addresses: Addresses, settings: Sett
         said = "A campaign service answers there, but with another auth token than this command's."
         do = "Is PUBLIC_URL that of another installation, or was the service started with other settings?"
         return Check(name, Verdict.FAULT, said, do)
+    role = told.get("role", "all")
+    if role not in ANSWERS:
+        said = f"{addresses.public_url} leads to a process with --role {role}, which doesn't answer Twilio."
+        return Check(name, Verdict.FAULT, said, "Point it at the port of one with --role web or all.")
     return Check(name, Verdict.OK, f"{addresses.public_url} leads to this service.")
 
 

@@ -14,14 +14,22 @@ import typer
 import uvicorn
 from uvicorn.loops.auto import auto_loop_factory
 
+from campaign.cli import port as ports
 from campaign.cli.common import actor, configure_logs, err, fail, settings_or_exit
+from campaign.cli.port import Port
 from campaign.cli.workers import Workers
-from campaign.domain.errors import CampaignError, SettingsError
+from campaign.domain.errors import CampaignError
+from campaign.flow import draining
 from campaign.settings import Settings
+from campaign.store.leases import DrainAsked, Running
 from campaign.web.app import create_app
-from campaign.wiring import open_services, settle_memory
+from campaign.wiring import Services, open_services, settle_memory
 
 log = structlog.get_logger(__name__)
+
+LINGER_S = 2.0
+"""Real seconds that a process goes on accepting after a successor has had new connections led to it: for
+handshakes that were under way."""
 
 
 class Role(StrEnum):
@@ -39,80 +47,109 @@ def serve(
     role: Annotated[
         Role, typer.Option(help="What this process does. `all` unless you run several processes.")
     ] = Role.ALL,
+    take_over: Annotated[
+        bool,
+        typer.Option(
+            "--take-over",
+            help="Replace the service that listens on the port, without losing a call; the first of its kind "
+            "just starts.",
+        ),
+    ] = False,
     ready_file: Annotated[
         Path | None, typer.Option(help="Written with the address when the service is ready.")
     ] = None,
 ) -> None:
     """Run the service: the API, Twilio's webhooks, the conversations, the dialler and the scheduler.
 
-    Twilio must reach it under PUBLIC_URL over https and wss; `campaign doctor` checks that. SIGTERM and
-    Ctrl-C end it gently: nothing more is claimed, live conversations may end (at most
-    CAMPAIGN_DRAIN_SECONDS), nothing stays leased. A second signal ends it at once.
+    Twilio must reach it under PUBLIC_URL over https and wss; `campaign doctor` checks that.
+
+    Roles. `all` does everything. `web` answers Twilio, holds conversations and serves the API. `dialer`
+    places calls, and only while some process answers them. `scheduler` does neither. Each of them has
+    /health, /ready and /metrics; only `all` and `web` answer anything else. Whatever its role, every process
+    stands ready to do what is due by the clock (starts and ends of campaigns, retries, lost callbacks): one
+    does, and when it is gone another goes on within 10 seconds. So no role can be forgotten; a `scheduler` is
+    for who wants one more process that is always there for it.
+
+    Restart without losing a call: start the new one with --take-over, on the same port. It shares the port
+    once it is ready, has new connections led to itself, and asks the old one to drain: each live
+    conversation goes over to the new one at the end of a turn, then the old one ends.
+
+    SIGTERM, Ctrl-C and `campaign drain` end it gently: nothing more is claimed, /ready answers 503, live
+    conversations go over to another process, or may end if there is none (at most CAMPAIGN_DRAIN_SECONDS),
+    nothing stays leased. A second signal ends it at once.
     """
     settings = settings_or_exit()
     configure_logs(settings)
     try:
         settings.require("PUBLIC_URL", "TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN")
-        listener = _listen(host, port)
+        bound = ports.bind(host, port, take_over=take_over)
         # the loop that uvicorn itself would choose: uvloop where it is installed
         with asyncio.Runner(loop_factory=auto_loop_factory()) as runner:
-            runner.run(_serve(settings, role, listener, ready_file))
+            runner.run(_serve(settings, role, bound, ready_file))
     except CampaignError as error:
         fail(error)
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    """Bind before anything else starts, so that a taken port is told at once."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except OSError as error:
-        listener.close()
-        raise SettingsError(
-            f"Cannot listen on {host} port {port}: {error.strerror}.",
-            "Is the service running already? Choose another port with --port.",
-        ) from None
-    return listener
-
-
-async def _serve(settings: Settings, role: Role, listener: socket.socket, ready_file: Path | None) -> None:
+async def _serve(settings: Settings, role: Role, port: Port, ready_file: Path | None) -> None:
     async with open_services(settings, actor=actor(), role=role.value, pool_size=10) as services:
         services.gateway  # noqa: B018 (a wrong account setting is told before anything starts)
-        workers = Workers(services, dial=role in (Role.ALL, Role.DIALER))
-        app = create_app(services)
-        server = _Server(
-            uvicorn.Config(
-                app,
-                log_config=None,
-                access_log=False,
-                ws="websockets-sansio",
-                ws_max_size=65_536,
-                ws_per_message_deflate=False,
-                proxy_headers=False,
-                server_header=False,
-                date_header=False,
-                lifespan="off",
-                timeout_graceful_shutdown=5,
-            )
-        )
-        stop = _on_signals(server)
+        before = await draining.holder_of(services, port.number) if port.shared else None
+        services.replica.detail["port"] = port.number
+        server = _Server(services)
+        ending = _Ending(server)
+        workers = Workers(services, dial=role in (Role.ALL, Role.DIALER), on_drain_asked=ending.ask)
         settle_memory()
         async with workers.running():
-            serving = asyncio.create_task(server.serve(sockets=[listener]))
-            bound_host, bound_port = listener.getsockname()[:2]
-            log.info("serving", host=bound_host, port=bound_port, role=role.value, database=services.db.url)
-            _tell_ready(ready_file, f"http://{bound_host}:{bound_port}")
-            ending = asyncio.create_task(stop.wait())
-            await asyncio.wait({serving, ending}, return_when=asyncio.FIRST_COMPLETED)
+            serving = asyncio.create_task(server.serve(sockets=[port.listener]))
+            await _first(serving, server.listening)
+            if before is not None:
+                await _take_over(services, port, before)
+            log.info("serving", host=port.host, port=port.number, role=role.value, database=services.db.url)
+            _tell_ready(ready_file, f"http://{port.host}:{port.number}")
+            await _first(serving, ending.wanted)
             if not serving.done():
-                log.info("draining", talks=services.talks.count, within_s=settings.drain_seconds)
-                await workers.drain(settings.drain_seconds)
+                await _drain(services, workers, server, ending)
             server.should_exit = True
             await serving
-            ending.cancel()
         log.info("stopped")
+
+
+async def _first(serving: "asyncio.Task[None]", event: asyncio.Event) -> None:
+    """Wait for an event, or for the end of serving if that comes first."""
+    waiting = asyncio.create_task(event.wait())
+    await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+
+
+async def _drain(services: Services, workers: Workers, server: "_Server", ending: "_Ending") -> None:
+    within = services.settings.drain_seconds
+    log.info("draining", why=ending.why, talks=services.talks.count, within_s=within)
+    leaving = asyncio.create_task(_leave_port(services, server, ending))
+    drained = await workers.drain(within, ending.led_away.is_set)
+    if ending.led_away.is_set():
+        await leaving
+    leaving.cancel()
+    log.info("drained", **vars(drained))
+    await draining.record(services, ending.why, drained)
+
+
+async def _take_over(services: Services, port: Port, before: Running) -> None:
+    """Have new connections come here, and ask the process that held the port to drain."""
+    led = ports.lead_here(port.listener)
+    asked = DrainAsked(services.actor, services.replica.id, led_away=led)
+    await draining.ask(services, before.id, asked)
+    log.info("taking_over", old=before.id, talks=before.talks, connections_led_here=led)
+
+
+async def _leave_port(services: Services, server: "_Server", ending: "_Ending") -> None:
+    """Stop listening once a successor has all new connections led to it and none can wait here any more.
+
+    Without one it is listened to the very end: whoever comes is served as well as can be.
+    """
+    await ending.led_away.wait()
+    await asyncio.sleep(LINGER_S)
+    server.stop_listening()
+    services.replica.detail["port"] = None
 
 
 def _tell_ready(ready_file: Path | None, address: str) -> None:
@@ -126,22 +163,66 @@ def _tell_ready(ready_file: Path | None, address: str) -> None:
 class _Server(uvicorn.Server):
     """uvicorn without its own signal handling, which would cut every conversation 0.2 s after SIGTERM."""
 
+    def __init__(self, services: Services) -> None:
+        super().__init__(
+            uvicorn.Config(
+                create_app(services),
+                log_config=None,
+                access_log=False,
+                ws="websockets-sansio",
+                ws_max_size=65_536,
+                ws_per_message_deflate=False,
+                proxy_headers=False,
+                server_header=False,
+                date_header=False,
+                lifespan="off",
+                timeout_graceful_shutdown=5,
+            )
+        )
+        self.listening = asyncio.Event()
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.listening.set()
 
-def _on_signals(server: uvicorn.Server) -> asyncio.Event:
-    """The first signal asks for a gentle end, the second for an end at once."""
-    stop = asyncio.Event()
+    def stop_listening(self) -> None:
+        """Accept no more connections; those that there are go on."""
+        for one in self.servers:
+            one.close()
 
-    def on_signal() -> None:
-        if stop.is_set():
+
+class _Ending:
+    """That this process shall end gently, and why: a signal, an operator, a successor."""
+
+    def __init__(self, server: _Server) -> None:
+        self.wanted = asyncio.Event()
+        self.led_away = asyncio.Event()
+        """A successor on the same port gets all new connections."""
+        self.why = ""
+        self._server = server
+        self._signals = 0
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._signal, number)
+
+    def _signal(self, number: signal.Signals) -> None:
+        """The first signal asks for a gentle end, the second for an end at once."""
+        self._signals += 1
+        if self._signals > 1:
             err.print("Ending at once.")
-            server.should_exit = server.force_exit = True
-        stop.set()
+            self._server.should_exit = self._server.force_exit = True
+        self._want(number.name)
 
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, on_signal)
-    return stop
+    def ask(self, asked: DrainAsked) -> None:
+        """Somebody asks through the database."""
+        if asked.led_away:
+            self.led_away.set()
+        self._want(asked.why)
+
+    def _want(self, why: str) -> None:
+        self.why = self.why or why
+        self.wanted.set()

@@ -2,27 +2,32 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timedelta
 from functools import partial
 
 import structlog
 
-from campaign.domain.errors import DatabaseUnavailable
+from campaign.domain.errors import DatabaseUnavailable, Unavailable
 from campaign.domain.pacing import Pace
 from campaign.flow import enrol, lifecycle, optout_journal, reconcile
 from campaign.flow.beside import Beside
 from campaign.flow.call_events import Hands
 from campaign.flow.claiming import ClaimLimits
 from campaign.flow.dialer import Dialer
-from campaign.flow.scheduler import Part, Scheduler
+from campaign.flow.draining import ANSWERS, heard_since
+from campaign.flow.live_talks import Drained
+from campaign.flow.scheduler import Part, Scheduler, scheduling
 from campaign.store import leases, placing
+from campaign.store.database import Database
 from campaign.wiring import Services, token
 
 log = structlog.get_logger(__name__)
 
-SILENT_S = 15.0
-"""A replica without a heartbeat for so many real seconds is gone."""
+ANSWERED_S = 1.0
+"""For so many real seconds it counts as known that some process answers Twilio."""
+LOOK_S = 0.25
+"""How often a process that drains alone looks whether all is over, or another one is up (real seconds)."""
 FORGET = timedelta(days=1)
 
 
@@ -31,29 +36,43 @@ class Workers:
 
     Args:
         dial: this process claims and places calls.
-        tick: this process takes part in scheduling.
+        on_drain_asked: told that somebody asks this process, through the database, to drain and end.
     """
 
-    def __init__(self, services: Services, *, dial: bool, tick: bool = True) -> None:
+    def __init__(
+        self,
+        services: Services,
+        *,
+        dial: bool,
+        on_drain_asked: Callable[[leases.DrainAsked], None] | None = None,
+    ) -> None:
         self._services = services
+        self._answered_until = 0.0
         self.dialer = self._make_dialer() if dial else None
         if self.dialer is not None:
             services.counters = self.dialer.counters
+        lease = scheduling(services.replica)
+        fenced = services.db.fenced(lease.check)
         hands = Hands(on_machine=services.talks.on_machine, gateway=services.gateway, terms=services.terms)
-        sweep = reconcile.Reconciler(services.db, services.gateway, hands, rate=services.clock.rate)
-        self._cancels = Beside("cancels", sweep.cancel)
-        self._questions = Beside("reconcile", sweep.tick)
-        self._enrolment = Beside("enrolment", partial(enrol.tick, services.db, services.rulebook))
+        asking = reconcile.Reconciler(fenced, services.gateway, hands, rate=services.clock.rate)
+        # Every process cancels, lease or none: a call that must end doesn't wait for one to change hands.
+        ending = reconcile.Reconciler(services.db, services.gateway, hands, rate=services.clock.rate)
+        self._cancels = Beside("cancels", ending.cancel)
+        self._questions = Beside("reconcile", asking.tick)
+        self._enrolment = Beside("enrolment", partial(enrol.tick, fenced, services.rulebook))
         self.scheduler = Scheduler(
             services.db,
             services.clock,
             services.replica,
-            parts=self._parts() if tick else {},
+            parts=self._parts(fenced),
             own_parts={
                 "cancels": self._cancels,
                 "opt_outs": self._write_journal,
                 "machines": self._relay_machines,
+                "talks": self._tell_talks,
             },
+            lease=lease,
+            on_drain_asked=on_drain_asked,
         )
 
     @contextlib.asynccontextmanager
@@ -73,45 +92,49 @@ class Workers:
             for part in (self._cancels, self._questions, self._enrolment):
                 await part.close()
 
-    async def drain(self, within_s: float) -> None:
-        """Claim nothing more and let what is under way end, for at most so many real seconds.
+    async def drain(self, within_s: float, succeeded: Callable[[], bool] = lambda: False) -> Drained:
+        """Claim nothing more and let conversations go over to another process, or else end.
 
-        Calls that this process has placed and nobody has answered yet are waited for too: whoever picks up
-        must be served.
+        While no other process answers Twilio, this one first waits for the conversations' own ends, and for
+        calls that ring: whoever picks up must be served.
+
+        Args:
+            within_s: for at most so many real seconds.
+            succeeded: whether a successor takes whatever comes next.
         """
         services = self._services
         services.draining = self.scheduler.draining = True
+        services.talks.drained = Drained()
         if self.dialer is not None:
             self.dialer.stop()
         await self.scheduler.tick()
         loop = asyncio.get_running_loop()
         until = loop.time() + within_s
-        if not await self._others_serve():
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(within_s):
-                    await self._all_over()
+        while not succeeded() and loop.time() < until:
+            if not await self._under_way() or await self._others_serve():
+                break
+            await asyncio.sleep(LOOK_S)
         await services.talks.drain(max(0.0, until - loop.time()))
+        return services.talks.drained
 
     async def _others_serve(self) -> bool:
         """Whether another process takes calls and sockets, so that talks can be handed over at once."""
         services = self._services
-        since = services.clock.now() - timedelta(seconds=SILENT_S * services.clock.rate)
+        since = heard_since(services.clock)
         try:
             async with services.db.connection() as tx:
                 others = await leases.alive(tx, since)
         except DatabaseUnavailable:
             return False
-        return any(one.role in ("all", "web") for one in others if one.id != services.replica.id)
+        return any(one.role in ANSWERS for one in others if one.id != services.replica.id)
 
-    async def _all_over(self) -> None:
-        while self._services.talks.count or await self._calls_up():  # noqa: ASYNC110 (also other replicas' word)
-            await asyncio.sleep(0.1)
-
-    async def _calls_up(self) -> bool:
-        """Whether calls that this process placed are still under way (no, when the database is away)."""
+    async def _under_way(self) -> bool:
+        """Whether conversations or calls are still under way (calls: no, when the database is away)."""
+        if self._services.talks.count:
+            return True
         try:
             async with self._services.db.connection() as tx:
-                return await placing.any_under_way(tx, self._services.replica.id)
+                return await placing.any_under_way(tx)
         except DatabaseUnavailable as error:
             log.warning("drain_blind", error=error.what)
             return False
@@ -133,9 +156,24 @@ class Workers:
                 marker=token,
             ),
             pause_campaign=self._pause,
-            before_claim=lambda: self._write_journal(services.clock.now()),
+            before_claim=self._before_claim,
             ask_twilio=services.gateway.account,
         )
+
+    async def _before_claim(self) -> None:
+        """What must be so before anybody is dialled: opt-outs are on the list, somebody answers the calls.
+
+        Raises:
+            Unavailable: no process answers Twilio; the dialler asks again a second later.
+        """
+        await self._write_journal(self._services.clock.now())
+        if self._services.replica.role in ANSWERS:
+            return
+        loop = asyncio.get_running_loop()
+        if loop.time() >= self._answered_until:
+            if not await self._others_serve():
+                raise Unavailable("No process answers Twilio (--role web or all), so nobody is dialled.")
+            self._answered_until = loop.time() + ANSWERED_S
 
     async def _pause(self, campaign_id: int | None, why: str) -> None:
         """Pause a campaign, or (None) every one that runs, because further calls would fail alike."""
@@ -143,16 +181,17 @@ class Workers:
         now = services.clock.now()
         await lifecycle.pause_for_fault(services.db, campaign_id, why=why, actor="system:dialer", now=now)
 
-    def _parts(self) -> dict[str, Part]:
+    def _parts(self, db: Database) -> dict[str, Part]:
+        """What only the lease's holder does; `db` is fenced by the lease."""
         services = self._services
 
         async def sweep_replicas(now: datetime) -> None:
-            async with services.db.transaction() as tx:
+            async with db.transaction() as tx:
                 await leases.forget_silent(tx, now - FORGET * services.clock.rate)
 
         return {
             "reconcile": self._questions,
-            "campaigns": partial(lifecycle.tick, services.db),
+            "campaigns": partial(lifecycle.tick, db),
             "enrolment": self._enrolment,
             "replicas": sweep_replicas,
         }
@@ -161,6 +200,10 @@ class Workers:
         services = self._services
         if services.talks.count:
             await reconcile.relay_machines(services.db, services.replica.id, services.talks.on_machine)
+
+    async def _tell_talks(self, now: datetime) -> None:
+        """For the next heartbeat."""
+        self._services.replica.detail["talks"] = self._services.talks.count
 
     async def _write_journal(self, now: datetime) -> None:
         await optout_journal.replay(self._services.db, self._services.data_dir, now)

@@ -16,6 +16,8 @@ from campaign.domain.script import Script
 
 MOST_RESUMES: Final = 3
 """A broken server must not loop for ever at the person's cost."""
+HANDED_OVER: Final = "handed over to another process"
+"""Why a call is taken up after a planned end of its session."""
 CONFIGURATION_FAULTS: Final = frozenset({64101, 64106})
 """Wrong voice, language or provider: a new session would fail the same way."""
 REFUSED_SESSIONS: Final = frozenset({64104, 64109})
@@ -161,7 +163,7 @@ def _ended(
     if reason == "handover":
         # A planned hand-over is our own doing, but a process that restarts for ever is bounded as well.
         if resumes_so_far < 2 * MOST_RESUMES:
-            return Resume(), "handed over to another process"
+            return Resume(), HANDED_OVER
         return _goodbye(scripts.lines(script).trouble_goodbye, values), "handed over too often"
     return HangUp(), f"ended: {reason or 'no reason given'}"
 

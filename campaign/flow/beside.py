@@ -6,6 +6,8 @@ from datetime import datetime
 
 import structlog
 
+from campaign.domain.errors import LeaseLost
+
 log = structlog.get_logger(__name__)
 
 
@@ -33,6 +35,8 @@ class Beside:
     async def _run(self, now: datetime) -> None:
         try:
             await self._work(now)
+        except LeaseLost as lost:
+            log.warning("lease_lost", part=self._name, why=lost.what)
         except Exception as error:  # the edge of the loop: the next tick tries again
             log.error("tick_part_failed", part=self._name, error=str(error), exc_info=True)
 

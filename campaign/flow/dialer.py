@@ -21,7 +21,7 @@ import structlog
 from campaign.domain.attempt import AttemptEvent
 from campaign.domain.breaker import Breaker
 from campaign.domain.clock import Clock
-from campaign.domain.errors import DatabaseUnavailable, TwilioError
+from campaign.domain.errors import DatabaseUnavailable, TwilioError, Unavailable
 from campaign.domain.pacing import AHEAD_S, Pace, SlidingSecond
 from campaign.domain.phone import mask
 from campaign.flow import claiming, outcomes
@@ -204,7 +204,7 @@ class Dialer:
                 return POLL_S * self._pace.rate
             await self._before_claim()
             claim = await self.claim()
-        except DatabaseUnavailable as error:
+        except Unavailable as error:
             log.warning("claim_failed", error=error.what)
             return POLL_S * self._pace.rate
         except Exception as error:  # whatever it is: nothing was claimed; what was before goes out
@@ -395,7 +395,9 @@ class Dialer:
         async def write() -> None:
             async with self._db.transaction() as tx:
                 now = self._clock.now()
-                if await placing.record_not_placed(tx, dial.attempt_id, event, why, code, now):
+                if await placing.record_not_placed(
+                    tx, dial.attempt_id, event, why, code, now, fencing=dial.fencing
+                ):
                     await outcomes.close(tx, dial.attempt_id, now, self._terms)
 
         await self._until_written(write)
@@ -435,8 +437,8 @@ class Dialer:
     ) -> None:
         async with self._db.transaction() as tx:
             await placing.record_placed(tx, rows)
-            if recovered:
-                await claims.end_hold(tx)
+            if recovered and self._claimer.tenure is not None:
+                await claims.end_hold(tx, self._claimer.tenure)
         if recovered:
             self._breaker.recovered()
 
@@ -444,8 +446,10 @@ class Dialer:
         """Hold all dialling of all processes, with the reason that `status` shows; None: as it is.
 
         What waits to go out is given back; this process stays the one that dials until it has tried again.
+        One that no longer dials holds nothing: the one that does learns by itself.
         """
-        if until is None:
+        tenure = self._claimer.tenure
+        if until is None or tenure is None:
             return
         self._answers_again = False
         since = self._breaker.since or self._clock.now()
@@ -458,7 +462,7 @@ class Dialer:
                     until,
                     told,
                     failures=self._breaker.failures,
-                    holder=self._limits.replica,
+                    tenure=tenure,
                     tenure_until=until + self._pace.tenure / 2,
                 )
 

@@ -10,6 +10,7 @@ from decimal import Decimal
 
 from campaign.domain.budget import Rates
 from campaign.domain.campaign import CampaignDefinition, stored
+from campaign.flow.draining import ANSWERS
 from campaign.flow.facts import reserve_for
 from campaign.store import campaigns, claims, enrolment, halts, leases
 from campaign.store.campaigns import CampaignRow
@@ -35,6 +36,7 @@ async def of_campaign(
     found = [
         await all_stopped(tx),
         await no_dialler(tx, now, clock_rate),
+        await no_answerer(tx, now, clock_rate),
         await held(tx, now),
         await unknown(tx, row.id, now),
         await nobody_enrolled(tx, row),
@@ -62,6 +64,18 @@ async def no_dialler(tx: Tx, now: datetime, clock_rate: float = 1.0) -> str:
     if any(role in DIALS for _, role, _ in replicas):
         return ""
     return "No dialler has a heartbeat, so nobody is dialled. Start one: campaign serve"
+
+
+async def no_answerer(tx: Tx, now: datetime, clock_rate: float = 1.0) -> str:
+    """A process dials, but none that would answer the calls has a heartbeat."""
+    replicas = await leases.alive(tx, now - timedelta(seconds=SILENT_S * clock_rate))
+    roles = {role for _, role, _ in replicas}
+    if roles & ANSWERS or not roles.intersection(DIALS):
+        return ""
+    return (
+        "No process answers Twilio (--role web or all), so nobody is dialled: they would hear nothing. "
+        "Start one: campaign serve --role web"
+    )
 
 
 async def held(tx: Tx, now: datetime) -> str:

@@ -25,6 +25,8 @@ class Talking(Protocol):
     """A conversation that is going on here (flow/talk.py)."""
 
     session: SessionContext
+    handed_over: bool
+    """Whether it ended so that another process goes on with it."""
 
     async def tell(self, event: Event) -> None:
         """Let something happen in it that came from elsewhere."""
@@ -36,13 +38,34 @@ class Talking(Protocol):
 
 
 @dataclass
+class Drained:
+    """What became of the conversations of a process that ended."""
+
+    handed_over: int = 0
+    """Ended by us at the end of a turn, for another process to go on with."""
+    ended: int = 0
+    """Came to their own end."""
+    cut: int = 0
+    """Were still going on when time was up; their sockets were closed with 1012."""
+
+
+@dataclass
 class LiveTalks:
-    """The conversations that this process holds."""
+    """The conversations that this process holds.
+
+    Going on → draining (each is handed over at the end of a turn; one that begins now is handed over before
+    its first word) → closed (no socket is taken).
+    """
 
     terms: Terms = REAL_TIME
+    hand_over: HandOver | None = None
+    """What a conversation is told that begins now."""
+    closed: bool = False
+    """Sockets are refused: their process is at its very end."""
+    drained: Drained = field(default_factory=Drained)
+    """Counted since it was last set anew."""
     _talks: dict[int, Talking] = field(default_factory=dict)
     _writers: dict[int, Writer] = field(default_factory=dict)
-    _draining: bool = False
     _nobody: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -52,8 +75,8 @@ class LiveTalks:
 
     @property
     def draining(self) -> bool:
-        """Whether new sockets are refused, so that another process takes them."""
-        return self._draining
+        """Whether conversations are handed over to another process."""
+        return self.hand_over is not None
 
     async def on_machine(self, attempt_id: int, answered_by: str) -> bool:
         """Tell the attempt's conversation that a machine or a fax answers; False: there is none here."""
@@ -72,17 +95,26 @@ class LiveTalks:
         return True
 
     async def drain(self, seconds: float) -> None:
-        """Refuse new sockets and hand conversations over, each at the end of a turn.
+        """Hand conversations over, each at the end of a turn; at the end none is left and none is taken.
+
+        A socket that comes meanwhile is taken nevertheless: refused, it would be told to Twilio as a fault
+        (64102), and what is refused is a call that a person has just answered. What a new session would have
+        said first is said by the process that it is handed over to.
 
         Args:
-            seconds: real seconds for that (at least three); what is left then is cut with close code 1012,
-                and Twilio's `<Connect action>` resumes it elsewhere too.
+            seconds: real seconds for that (at least three). In the second half any pause will do. What is
+                left then is cut with close code 1012, and Twilio's `<Connect action>` resumes it elsewhere
+                too.
         """
-        self._draining = True
+        half = max(seconds, LEAST_DRAIN) / 2
+        for event in (HandOver(), HandOver(at_any_pause=True)):
+            self.hand_over = event
+            for talk in tuple(self._talks.values()):
+                await talk.tell(event)
+            await self._until_nobody(half)
+        self.closed = True
         for talk in tuple(self._talks.values()):
-            await talk.tell(HandOver())
-        await self._until_nobody(max(seconds, LEAST_DRAIN))
-        for talk in tuple(self._talks.values()):
+            self.drained.cut += not talk.handed_over
             await talk.cut(1012)
         await self._until_nobody(SETTLE + 1.0)
         for writer in self._writers.values():
@@ -104,6 +136,10 @@ class LiveTalks:
     def leave(self, talk: Talking) -> None:
         if self._talks.get(talk.session.attempt_id) is talk:
             del self._talks[talk.session.attempt_id]
+        if talk.handed_over:
+            self.drained.handed_over += 1
+        elif not self.closed:
+            self.drained.ended += 1
         if not self._talks:
             self._nobody.set()
 

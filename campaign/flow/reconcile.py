@@ -16,7 +16,7 @@ from typing import Protocol
 import structlog
 
 from campaign.domain.attempt import AttemptEvent
-from campaign.domain.errors import DatabaseUnavailable, TwilioError
+from campaign.domain.errors import DatabaseUnavailable, LeaseLost, TwilioError
 from campaign.flow import call_events, outcomes
 from campaign.flow.call_events import Hands, OnMachine, told_by_rest
 from campaign.store import attempts, events, sessions, sweeps
@@ -109,7 +109,7 @@ class _Lane:
                     swept.trouble = failure = result
                 case AnotherCall():
                     log.error("another_call", attempt=attempt.id, error=str(result))
-                case DatabaseUnavailable():
+                case DatabaseUnavailable() | LeaseLost():
                     raise result
                 case Exception():  # one attempt's fault must not stop the others
                     log.error("reconcile_failed", attempt=attempt.id, error=repr(result))

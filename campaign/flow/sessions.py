@@ -12,9 +12,10 @@ from campaign.domain.conversation import Resumed
 from campaign.domain.dialogue import Turn
 from campaign.domain.disposition import Disposition
 from campaign.domain.place import Place, zones_named
+from campaign.domain.recovery import HANDED_OVER
 from campaign.flow import made_with
 from campaign.flow.answers import spoken_values
-from campaign.store import attempts, conversations
+from campaign.store import attempts, conversations, sessions
 from campaign.store.conversations import TurnRow
 from campaign.store.database import Database
 
@@ -75,6 +76,7 @@ async def open_session(db: Database, token: str, replica: str, now: datetime) ->
                 await conversations.answers(tx, attempt.id),
                 opened.ordinal,
                 attempt.talk_disposition,
+                await sessions.why_resumed(tx, attempt.id, opened.ordinal - 1) == HANDED_OVER,
             )
         return SessionContext(
             attempt_id=attempt.id,
@@ -96,7 +98,11 @@ LEFT_BY_EVERY_SESSION = frozenset({Disposition.NO_CONVERSATION, Disposition.COMP
 
 
 def _resumed(
-    rows: list[TurnRow], answers: Mapping[str, object], ordinal: int, concluded: str | None
+    rows: list[TurnRow],
+    answers: Mapping[str, object],
+    ordinal: int,
+    concluded: str | None,
+    handed_over: bool,
 ) -> Resumed:
     turns = tuple(
         msgspec.convert(
@@ -114,7 +120,8 @@ def _resumed(
     )
     known = {key: value for key, value in answers.items() if isinstance(value, str | int | float | bool)}
     before = Disposition(concluded) if concluded else None
-    return Resumed(turns, known, ordinal, None if before in LEFT_BY_EVERY_SESSION else before)
+    disposition = None if before in LEFT_BY_EVERY_SESSION else before
+    return Resumed(turns, known, ordinal, disposition, handed_over)
 
 
 def _zone(said: str | None, place: str | None) -> ZoneInfo:

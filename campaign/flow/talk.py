@@ -34,7 +34,6 @@ from campaign.domain.conversation import (
     EndSession,
     Event,
     FirstWord,
-    HandOver,
     HangUp,
     Note,
     OptOut,
@@ -138,6 +137,7 @@ class _Talk:
         hang_up: HangsUp,
     ) -> None:
         self.session = session
+        self.handed_over = False
         self._socket = socket
         self._agents = agents
         self._clock = clock
@@ -194,13 +194,13 @@ class _Talk:
             await self._socket.close(1008)
             return "the setup frame is of another call"
         self._news(session_sid=setup.session_id, agent=",".join(self.session.definition.script.profiles))
+        if self._talks.hand_over is not None:
+            await self._step(self._talks.hand_over)
         await self._step(setup)
         first = self._agents.named(scripts.chain(self.session.definition.script)[0])
         if first is not None:
             # While the greeting is spoken, so that the first reply doesn't wait for a connection.
             self._warming = asyncio.create_task(first.warm(), name="warm")
-        if self._talks.draining:
-            await self._step(HandOver())
         while (frame := await self._socket.receive()) is not None:
             await self._step(relay.decode(frame))
         return f"closed {self._socket.close_code or ''}".strip()
@@ -279,6 +279,7 @@ class _Talk:
             case Disclosed():
                 self._news(disclosed=True)
             case EndSession(handoff):
+                self.handed_over = handoff.get("reason") == "handover"
                 self._writer.hurry()
                 await self._socket.send(relay.encode(relay.End(msgspec.json.encode(handoff).decode())))
             case HangUp():

@@ -70,6 +70,25 @@ class Recording:
     events: frozenset[str] = frozenset({"completed"})
 
 
+@dataclass(slots=True)
+class Voice:
+    """One stretch of speech; instants in clock seconds."""
+
+    who: str  # "agent", "person"
+    session: int
+    begins: float
+    ends: float | None = None  # None: it goes on
+
+
+@dataclass(slots=True)
+class Session:
+    """One relay session; instants in clock seconds."""
+
+    opened: float  # the action or voice TwiML was obeyed: the socket was asked for
+    ended: float | None = None  # our `end`, the broken socket, the hang-up
+    status: str = ""  # ended, completed, failed
+
+
 @dataclass(slots=True, eq=False)
 class Call:
     """One outgoing call."""
@@ -104,6 +123,8 @@ class Call:
     sessions: int = 0
     recordings: list[Recording] = field(default_factory=list)
     transcript: list[dict[str, Any]] = field(default_factory=list)
+    voices: list[Voice] = field(default_factory=list)
+    relay: list[Session] = field(default_factory=list)
     message: str = ""  # what an answering machine recorded after its beep
     digits_heard: str = ""
     queue_name: str | None = None
@@ -148,6 +169,43 @@ class Call:
     def note(self, who: str, text: str, now: float) -> None:
         """Write down what the person heard (`agent`, `say`) or said (`person`); `now` in clock seconds."""
         self.transcript.append({"at": round(now - self.answered_at, 2), "who": who, "text": text})
+
+    def speaks(self, who: str, session: int, now: float) -> Voice:
+        """Write down that somebody begins to speak; whoever asked says when it ends."""
+        voice = Voice(who, session, now)
+        self.voices.append(voice)
+        return voice
+
+    def fall_silent(self, now: float) -> None:
+        """Nobody is heard any more: the session is over."""
+        for voice in self.voices:
+            if voice.ends is None:
+                voice.ends = now
+
+    def silences(self) -> list[dict[str, Any]]:
+        """From one relay session to the next, in clock seconds: how long nobody was heard.
+
+        `silence` runs from the last voice, whosever, to the agent's next; `after_end` from the session's end
+        (the app's `end`, the broken socket) to the same. None: the agent was never heard again.
+        """
+        found = []
+        for number, session in enumerate(self.relay[:-1], start=1):
+            voice = next((one for one in self.voices if one.session > number and one.who == "agent"), None)
+            before = [one.ends for one in self.voices if one is not voice and one.ends is not None]
+            last = max((end for end in before if voice is not None and end <= voice.begins), default=None)
+            begins = None if voice is None else voice.begins
+            found.append(
+                {
+                    "session": number,
+                    "status": session.status,
+                    "at": None if session.ended is None else round(session.ended - self.answered_at, 3),
+                    "silence": None if begins is None or last is None else round(begins - last, 3),
+                    "after_end": None
+                    if begins is None or session.ended is None
+                    else round(begins - session.ended, 3),
+                }
+            )
+        return found
 
     @property
     def heard(self) -> str:
@@ -246,6 +304,7 @@ class Call:
             "history": self.history,
             "params": self.params,
             "sessions": self.sessions,
+            "silences": self.silences(),
             "heard": self.heard,
             "message": self.message,
             "digits_heard": self.digits_heard,

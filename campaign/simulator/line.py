@@ -46,6 +46,7 @@ class Line:
             self._hear,
             draw(rng, timings.characters_per_second),
             self._latency,
+            lambda: call.speaks("agent", session, world.clock.monotonic()),
         )
 
     def app_spoke(self) -> None:
@@ -149,6 +150,7 @@ class Line:
             await self._interrupt()
         self._heard = ""  # what follows is new, also what the agent says meanwhile
         self.call.note("person", text, clock.monotonic())
+        voice = self.call.speaks("person", self.session, clock.monotonic())
         words = text.split()
         seconds = max(0.4, len(text) / SPEAKING_SPEED)
         partials = int(seconds / timings.partial) if settings.partial_prompts and reported else 0
@@ -165,7 +167,8 @@ class Line:
             if interrupts:
                 await self._agent_off()
             await clock.sleep(seconds)
-        else:
+        voice.ends = clock.monotonic()
+        if partials:
             await clock.sleep(timings.final_prompt)
         if speech:
             await self.send({"type": "info", "name": "clientSpeaking", "value": "off"})

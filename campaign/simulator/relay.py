@@ -12,7 +12,7 @@ from uuid import uuid4
 import aiohttp
 
 from campaign.simulator.callbacks import route
-from campaign.simulator.calls import Call, Interruption, Why
+from campaign.simulator.calls import Call, Interruption, Session, Why
 from campaign.simulator.config import Range, chance
 from campaign.simulator.frames import valid
 from campaign.simulator.line import Line
@@ -47,6 +47,8 @@ class RelaySession:
         self.started_at = world.clock.monotonic()
         call.sessions += 1
         self.number = call.sessions
+        self.record = Session(self.started_at)
+        call.relay.append(self.record)
         self._ws: aiohttp.ClientWebSocketResponse | None = None
         self._end: asyncio.Future[SessionEnd] = asyncio.get_running_loop().create_future()
         self._malformed = 0
@@ -62,7 +64,13 @@ class RelaySession:
 
     async def run(self) -> SessionEnd:
         """Open the socket, talk, close; returns how it ended."""
+        end = await self._run()
+        self.record.status = end.status
+        return end
+
+    async def _run(self) -> SessionEnd:
         if not await self._open():
+            self.record.ended = self.world.clock.monotonic()
             self.world.alert(64102, f"cannot connect to {self.settings.url}", self.call.sid)
             return SessionEnd(
                 "failed",
@@ -81,6 +89,8 @@ class RelaySession:
                 task.add_done_callback(self._task_failed)
             end = await self._end
         finally:
+            self.record.ended = self.world.clock.monotonic()
+            self.call.fall_silent(self.record.ended)
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from campaign.simulator.calls import Voice
 from campaign.simulator.clock import SimulatorClock
 
 Emit = Callable[[dict[str, object]], Awaitable[None]]
@@ -53,6 +54,7 @@ class Speaker:
         emit: sends a frame to the app; called for info frames only if `events` names them.
         events: of {"speaker-events", "tokens-played"}.
         heard: told each text that the person has heard, in order.
+        begins: told that the voice is heard from now on; what it returns is told when it ends.
         rate: characters per second of the voice.
         latency: draws the seconds between first text and first sound.
     """
@@ -65,6 +67,7 @@ class Speaker:
         heard: Callable[[str, str], None],
         rate: float,
         latency: Callable[[], float],
+        begins: Callable[[], Voice],
     ) -> None:
         self._clock = clock
         self._emit = emit
@@ -72,6 +75,8 @@ class Speaker:
         self._heard = heard
         self._rate = rate
         self._latency = latency
+        self._begins = begins
+        self._voice: Voice | None = None
         self._queue: deque[Piece] = deque()
         self._buffer = ""
         self._buffer_style: tuple[frozenset[str], bool] = (frozenset(), False)
@@ -169,10 +174,16 @@ class Speaker:
         self._queue.clear()
         self._buffer = ""
         self._cycle_open = False
-        self.speaking = False
-        self.silent_since = self._clock.monotonic()
+        self.fall_silent()
         self._notify()
         return fragment, milliseconds
+
+    def fall_silent(self) -> None:
+        """The voice isn't heard any more."""
+        self.speaking = False
+        self.silent_since = self._clock.monotonic()
+        if self._voice is not None:
+            self._voice.ends, self._voice = self.silent_since, None
 
     def _stop_current(self) -> tuple[str, int]:
         piece, self._current = self._current, None
@@ -201,6 +212,7 @@ class Speaker:
                     continue
                 self.speaking = True
                 self.speaking_since = self._clock.monotonic()
+                self._voice = self._begins()
                 self._notify()
                 await self._info("agentSpeaking", "on")
                 if not self._queue:
@@ -228,8 +240,7 @@ class Speaker:
             not self._cycle_open or not await self._clock.wait(self._filled, _OPEN_CYCLE_PAUSE, floor=0.05)
         ):
             if self.speaking and not self._queue:
-                self.speaking = False
-                self.silent_since = self._clock.monotonic()
+                self.fall_silent()
                 await self._info("agentSpeaking", "off")
                 self._notify()
             return

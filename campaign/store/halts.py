@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import text
 
 from campaign.store.attempts import STOP_NOW
-from campaign.store.database import Tx
+from campaign.store.database import CUT_OFF_WHEN_SILENT, Tx
 
 
 async def lock_pace(tx: Tx) -> None:
@@ -14,7 +14,9 @@ async def lock_pace(tx: Tx) -> None:
     The dialler claims under this row's lock. A pause that takes it too is therefore in force for the very
     next claim, and sees every intent written before.
     """
-    await tx.execute(text("SELECT 1 FROM pace WHERE id = 1 FOR UPDATE"))
+    await tx.execute(
+        text(f"SELECT 1 FROM pace, {CUT_OFF_WHEN_SILENT} AS cut_off WHERE id = 1 FOR UPDATE OF pace")  # noqa: S608
+    )
 
 
 async def cancel_calls(

@@ -211,6 +211,16 @@ async def record_recovery(
     )
 
 
+async def why_resumed(tx: Tx, attempt_id: int, ordinal: int) -> str | None:
+    """Why the call went on after that session; None: nobody asked what to do then."""
+    found = await tx.execute(
+        text("SELECT why FROM recoveries WHERE attempt_id = :id AND session_ordinal = :ordinal"),
+        {"id": attempt_id, "ordinal": ordinal},
+    )
+    why: str | None = found.scalar()
+    return why
+
+
 async def set_became(tx: Tx, attempt_id: int, ordinal: int, became: str) -> None:
     """Say what became of an answer."""
     await tx.execute(

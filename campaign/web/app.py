@@ -8,6 +8,8 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.openapi.utils import get_openapi
 
 from campaign.domain import campaign as campaigns
+from campaign.domain.errors import Unavailable
+from campaign.flow.draining import ANSWERS
 from campaign.web import health, hooks, metrics, problems, relay
 from campaign.web.api import audit, contacts, dnc, lists, results, stops
 from campaign.web.api import campaigns as campaign_routes
@@ -33,7 +35,11 @@ _API_ROUTERS = (lists, contacts, dnc, campaign_routes, results, stops, audit)
 
 
 def create_app(services: Services) -> FastAPI:
-    """The application over open services; opening and closing them is the caller's."""
+    """The application over open services; opening and closing them is the caller's.
+
+    What a process of another role than `all` and `web` is asked by Twilio or an API client, it refuses with
+    503: on a machine that dials, conversations would cost the calls their instants.
+    """
     app = FastAPI(
         title="Calling campaigns",
         version=version("calling-campaign"),
@@ -48,14 +54,18 @@ def create_app(services: Services) -> FastAPI:
     app.state.children = set()
     app.state.events_at_once = asyncio.Semaphore(hooks.EVENTS_AT_ONCE)
     problems.install(app)
-    # Twilio's first: routes are tried one after the other, and hers are asked most.
-    app.include_router(hooks.router)
-    app.include_router(relay.router)
-    for module in _API_ROUTERS:
-        app.include_router(module.router)
-    app.include_router(_documents())
+    answers = services.replica.role in ANSWERS
+    if answers:
+        # Twilio's first: routes are tried one after the other, and hers are asked most.
+        app.include_router(hooks.router)
+        app.include_router(relay.router)
+        for module in _API_ROUTERS:
+            app.include_router(module.router)
+        app.include_router(_documents())
     app.include_router(metrics.router)
     app.include_router(health.router)
+    if not answers:
+        app.include_router(_nothing_else(services.replica.role))
     app.add_middleware(
         BodyLimit,
         upload_bytes=services.settings.max_upload_mb * 1024 * 1024,
@@ -63,7 +73,21 @@ def create_app(services: Services) -> FastAPI:
     )
     app.add_middleware(metrics.CountRequests, metrics=app.state.metrics)
     app.add_middleware(problems.LastResort)
+    app.add_middleware(health.LetGo, services=services)
     return app
+
+
+def _nothing_else(role: str) -> APIRouter:
+    router = APIRouter(include_in_schema=False)
+
+    @router.api_route("/{path:path}", methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
+    async def elsewhere(path: str) -> None:
+        raise Unavailable(
+            f"This process runs with --role {role}: besides /health, /ready and /metrics it answers nothing.",
+            "Send Twilio and API clients to a process with --role web or all.",
+        )
+
+    return router
 
 
 def _documents() -> APIRouter:

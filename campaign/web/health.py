@@ -11,6 +11,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from campaign.domain.errors import DatabaseUnavailable
 from campaign.settings import Settings
@@ -32,6 +33,7 @@ class Health(BaseModel):
     scheduler: bool = Field(description="whether some replica holds the scheduler's lease")
     scheduler_beat_until: datetime | None = Field(description="until when that lease is renewed")
     draining: bool = Field(description="whether this process is about to end")
+    role: str = Field(description="what this process does", examples=["all", "web", "dialer", "scheduler"])
     proof: str | None = Field(
         default=None, description="only for ?nonce=…: proves to `campaign doctor` whose service answers"
     )
@@ -89,6 +91,7 @@ async def health(
         scheduler=scheduler,
         scheduler_beat_until=lease,
         draining=services.draining,
+        role=services.replica.role,
         proof=health_proof(services.settings, nonce) if nonce else None,
     )
     response.status_code = 200 if told.ok else 503
@@ -101,3 +104,20 @@ async def ready(request: Request, services: With) -> Response:
     pulse: Pulse = request.app.state.pulse
     await pulse.feel(services)
     return Response(status_code=503 if services.draining or not pulse.database else 204)
+
+
+class LetGo:
+    """ASGI: a process that drains closes each connection after its answer, so that whoever keeps connections
+    (Twilio, a proxy) opens the next one to another process."""
+
+    def __init__(self, app: ASGIApp, *, services: Services) -> None:
+        self._app = app
+        self._services = services
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start" and self._services.draining:
+                message["headers"] = [*message["headers"], (b"connection", b"close")]
+            await send(message)
+
+        await self._app(scope, receive, sending if scope["type"] == "http" else send)

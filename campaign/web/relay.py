@@ -98,8 +98,8 @@ async def _opened(socket: WebSocket, services: Services, token: str) -> sessions
     if socket.url.query or not signature.valid(url, (), given, settings.auth_tokens):
         log.warning("socket_refused", why="not signed by Twilio", signed=given is not None)
         return None
-    if services.talks.draining:
-        log.info("socket_refused", why="draining")
+    if services.talks.closed:
+        log.info("socket_refused", why="this process is at its end")
         return None
     try:
         session = await sessions.open_session(services.db, token, services.replica.id, services.clock.now())

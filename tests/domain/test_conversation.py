@@ -597,14 +597,54 @@ def test_an_operator_ends_the_call_politely() -> None:
     assert call.plays(call.text).of(EndSession)[0].handoff["reason"] == "stopped"
 
 
-def test_a_hand_over_waits_for_the_end_of_a_turn() -> None:
+HANDED_OVER = [EndSession({"reason": "handover", "attempt": "m1"})]
+
+
+def test_a_hand_over_waits_until_the_person_has_finished_and_what_they_said_is_written_down() -> None:
     call = Call().greeted().says("Yes.").on(HandOver())
+    assert call.of(EndSession) == []
+    call.replies("Would you like a demo?").plays("Would you like a demo?")
+    assert call.of(EndSession) == []
+    call.says("Tuesday at ten.")
+    assert [one.turn.text for one in call.of(RecordTurn)] == ["Tuesday at ten."]
+    assert call.of(Ask) == []
+    assert call.of(EndSession) == HANDED_OVER
+    assert call.on(Closed(1000)).of(SetDisposition) == []
+
+
+def test_a_hand_over_does_not_wait_for_ever_for_a_person_who_says_nothing() -> None:
+    call = Call().greeted().on(HandOver())
+    assert call.of(EndSession) == []
+    call.after(20)
+    assert call.of(Send) == []
+    assert call.of(EndSession) == HANDED_OVER
+
+
+def test_when_time_runs_out_any_pause_will_do_for_a_hand_over() -> None:
+    call = Call().greeted().says("Yes.").on(HandOver(), HandOver(at_any_pause=True))
     assert call.of(EndSession) == []
     call.replies("Would you like a demo?")
     assert call.of(EndSession) == []
     call.plays("Would you like a demo?")
-    assert call.of(EndSession) == [EndSession({"reason": "handover", "attempt": "m1"})]
-    assert call.on(Closed(1000)).of(SetDisposition) == []
+    assert call.of(EndSession) == HANDED_OVER
+    assert Call().greeted().on(HandOver(at_any_pause=True)).of(EndSession) == HANDED_OVER
+
+
+def test_a_hand_over_never_comes_before_an_opt_out_or_a_goodbye() -> None:
+    call = Call().greeted().on(HandOver()).says("Stop calling me.")
+    assert call.of(OptOut)
+    assert call.of(EndSession) == []
+    call.plays(call.text)
+    assert call.of(EndSession)[0].handoff["reason"] == "do_not_call"
+
+
+def test_a_call_that_begins_in_an_ending_process_is_handed_over_before_a_word() -> None:
+    call = Call().on(HandOver(), SETUP)
+    assert call.of(Send) == []
+    assert call.of(EndSession) == HANDED_OVER
+    again = Call(resumed=Resumed((), {}, handed_over=True)).on(HandOver(), SETUP)
+    assert again.of(EndSession) == []
+    assert GREETING in again.after(1).text
 
 
 def test_a_call_that_is_hung_up_says_whether_there_was_a_conversation() -> None:
@@ -684,6 +724,20 @@ def test_a_call_that_broke_before_its_greeting_is_greeted() -> None:
     call = resumed(("agent", AI))
     assert call.did == []
     assert call.after(1).text == f"{STOP} {GREETING}"
+
+
+def test_after_a_planned_hand_over_the_person_is_answered_as_if_nothing_had_been() -> None:
+    said = turns(("agent", AI), ("agent", STOP), ("agent", GREETING), ("person", "Yes."))
+    call = Call(resumed=Resumed(said, {}, handed_over=True)).on(SETUP)
+    assert call.text == ""
+    assert call.of(Ask)[0].history[-1].text == "Yes."
+    assert call.replies("Would you like a demo?").text == "Would you like a demo?"
+
+
+def test_after_a_hand_over_in_a_pause_the_question_that_was_left_is_asked_for_again() -> None:
+    said = turns(("agent", AI), ("agent", STOP), ("agent", GREETING))
+    call = Call(resumed=Resumed(said, {}, handed_over=True)).on(SETUP)
+    assert call.text.endswith("could you say that again?")
 
 
 def test_turns_of_a_resumed_call_go_on_counting() -> None:

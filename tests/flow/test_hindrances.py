@@ -23,7 +23,7 @@ async def started(db: Database, clock: ManualClock, contacts: int = 1, **changes
     await rows(
         db,
         "INSERT INTO replicas (id, role, host, pid, started_at, beat_at) "
-        "VALUES ('r', 'dialer', 'h', 1, :now, :now)",
+        "VALUES ('r', 'dialer', 'h', 1, :now, :now), ('w', 'web', 'h', 2, :now, :now)",
         now=clock.now(),
     )
 
@@ -44,6 +44,7 @@ async def test_a_campaign_that_can_dial_has_no_hindrance(db: Database, clock: Ma
     [
         ("UPDATE replicas SET role = 'web'", "No dialler has a heartbeat"),
         ("UPDATE replicas SET beat_at = beat_at - interval '1 minute'", "No dialler has a heartbeat"),
+        ("DELETE FROM replicas WHERE role = 'web'", "No process answers Twilio"),
         (
             "INSERT INTO pace (id, next_slot_at, held_until, held_why) "
             "VALUES (1, :now, :later, 'Twilio is away.') "

@@ -473,3 +473,30 @@ async def test_a_socket_can_be_cut_after_any_frame(frames: int) -> None:
         ]
         assert len(first) == frames
         assert made.service.sessions[0].close_code == 1006
+
+
+async def test_how_long_nobody_was_heard_between_two_sessions_is_measured() -> None:
+    async def talk(session: Session) -> None:
+        await session.next("setup")
+        if len(made.service.sessions) == 1:
+            await session.next("prompt", last=True)
+            await session.say("One moment.")
+            await session.next("info", name="agentSpeaking", value="off")
+            await session.send(type="end")
+        else:
+            await session.say("Here I am again. Goodbye.")
+        await session.drain()
+
+    async with rig(talk) as made:
+        made.service.answers["/action"] = made.service.relay_twiml(RELAY)
+        await made.call()
+        call = await made.finish()
+        (found,) = call.silences()
+        timings = made.simulator.config.timings
+        least = timings.action_after_end[0] + timings.reconnect[0] + timings.speech[0]
+        assert found["status"] == "ended"
+        assert found["silence"] >= found["after_end"] >= least
+        voices = [(one.who, one.session) for one in call.voices]
+        assert voices[:3] == [("person", 1), ("agent", 1), ("agent", 2)]
+        assert all(one.ends is not None and one.ends >= one.begins for one in call.voices)
+        assert call.as_json()["silences"] == call.silences()

@@ -8,6 +8,7 @@ import pytest
 from fastapi import FastAPI
 from twilio.request_validator import RequestValidator
 
+from campaign.domain.conversation import HandOver
 from campaign.store import sessions
 from campaign.wiring import Services
 from tests.support.clock import ManualClock
@@ -130,7 +131,21 @@ async def test_another_account_or_call_is_cut_off_without_a_word(app: FastAPI, a
     await peer.leave()
 
 
-async def test_a_draining_process_refuses_new_sockets_and_leaves_their_token_unused(
+async def test_a_call_that_reaches_a_draining_process_is_handed_over_before_a_word(
+    app: FastAPI, services: Services, attempt: int
+) -> None:
+    services.talks.hand_over = HandOver()
+    peer = Peer(app, f"/twilio/relay/{SECRET}", signed())
+    assert await peer.first() == "websocket.accept"
+    peer.frame(type="setup", sessionId="VX1", callSid=SID, accountSid=ACCOUNT)
+    first = await peer.text()
+    assert first["type"] == "end"
+    assert json.loads(first["handoffData"])["reason"] == "handover"
+    await peer.leave()
+    assert services.talks.drained.handed_over == 1
+
+
+async def test_a_process_at_its_end_refuses_new_sockets_and_leaves_their_token_unused(
     app: FastAPI, services: Services, attempt: int
 ) -> None:
     await services.talks.drain(0)

@@ -1,7 +1,9 @@
 """Health, readiness, metrics, problems and bounds: what stands around the API."""
 
+import dataclasses
 from datetime import timedelta
 
+import httpx
 import pytest
 from fastapi import FastAPI
 
@@ -10,6 +12,7 @@ from campaign.flow.dialer import Counters
 from campaign.store import leases
 from campaign.store.accounts import Role
 from campaign.store.database import Database
+from campaign.web.app import create_app
 from campaign.web.health import health_proof
 from campaign.web.metrics import LATE
 from campaign.wiring import Services
@@ -72,10 +75,46 @@ async def test_without_postgres_the_service_is_neither_well_nor_ready(
     assert (await nobody.get("/health")).json()["database"] is False
 
 
-async def test_a_draining_process_is_not_ready_and_says_so(nobody: Client, services: Services):
+async def test_a_draining_process_is_not_ready_says_so_and_lets_go_of_its_connections(
+    nobody: Client, services: Services, app: FastAPI
+):
+    now = services.clock.now()
+    async with services.db.transaction() as tx:
+        await leases.acquire(tx, "scheduler", "here", now, timedelta(seconds=8))
+    assert "connection" not in (await nobody.get("/health")).headers
     services.draining = True
-    assert (await nobody.get("/ready")).status_code == 503
-    assert (await nobody.get("/health")).json()["draining"] is True
+    ready, health = await nobody.get("/ready"), await nobody.get("/health")
+    assert (ready.status_code, health.status_code, health.json()["draining"]) == (503, 200, True)
+    assert ready.headers["connection"] == health.headers["connection"] == "close"
+
+
+# ── roles ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("role", ["dialer", "scheduler"])
+async def test_a_process_that_only_dials_or_schedules_answers_neither_twilio_nor_the_api(
+    services: Services, role: str
+):
+    services.replica = dataclasses.replace(services.replica, role=role)
+    transport = httpx.ASGITransport(create_app(services))
+    async with Client(transport=transport, base_url="http://api.test") as client:
+        for method, path in (("POST", "/twilio/voice/x"), ("GET", "/api/v1/campaigns"), ("GET", "/")):
+            answer = await client.request(method, path)
+            assert answer.status_code == 503
+            assert f"--role {role}" in answer.json()["detail"]
+            assert "--role web" in answer.json()["do"]
+        assert (await client.get("/ready")).status_code == 204
+        assert (await client.get("/health")).json()["role"] == role
+        assert (await client.get("/metrics")).status_code == 401
+
+
+@pytest.mark.parametrize("role", ["all", "web"])
+async def test_a_process_that_answers_twilio_does_so(services: Services, role: str):
+    services.replica = dataclasses.replace(services.replica, role=role)
+    transport = httpx.ASGITransport(create_app(services))
+    async with Client(transport=transport, base_url="http://api.test") as client:
+        assert (await client.post("/twilio/voice/x")).status_code == 403
+        assert (await client.get("/api/v1/campaigns")).status_code == 401
 
 
 # ── metrics ────────────────────────────────────────────────────────────────────────────────────────────

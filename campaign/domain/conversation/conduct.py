@@ -59,13 +59,15 @@ class Resumed(msgspec.Struct, frozen=True):
     """What earlier sessions of the same call left: the transcript as heard, and the answers gathered.
 
     `ordinal` is this session's place among those of the call, from 2. `disposition` is what they concluded,
-    if it is more than that they ended.
+    if it is more than that they ended. `handed_over`: the last one ended at the end of a turn, on purpose, so
+    that nothing which was said is lost.
     """
 
     turns: tuple[Turn, ...]
     answers: Mapping[str, Answer] = {}
     ordinal: int = 2
     disposition: Disposition | None = None
+    handed_over: bool = False
 
 
 class Conduct:
@@ -109,6 +111,7 @@ class Conduct:
         self._nudges = 0
         self._keys = ""
         self._handing_over = False
+        self._at_any_pause = False
         self._person_speaking = False
         self._agent_speaking_now = False
         self._partial_opt_out = ""
@@ -161,9 +164,8 @@ class Conduct:
         if self.phase is Phase.CLOSING:
             return self._end(now)
         between = self._replies.current is None and not self._person_speaking
-        if self._handing_over and self.phase is Phase.TALKING and between:
-            self._closing = {"reason": "handover"}
-            return self._end(now)
+        if self._handing_over and self._at_any_pause and self.phase is Phase.TALKING and between:
+            return self._hand_over(now)
         return []
 
     # ── asking ─────────────────────────────────────────────────────────────────────────────────────────
@@ -222,6 +224,11 @@ class Conduct:
         commands += self._say(line, now, interruptible=None if revivable else False)
         self._timers["close"] = max(self.transcript.speech.ends_at, now)
         return commands + self._idle(now)
+
+    def _hand_over(self, now: float) -> list[Command]:
+        """End this session for another process to go on with the call."""
+        self._closing = {"reason": "handover"}
+        return self._end(now)
 
     def _end(self, now: float) -> list[Command]:
         """Send `end`; the line must be down soon after."""

@@ -56,7 +56,14 @@ class StopRequested(msgspec.Struct, frozen=True):
 
 
 class HandOver(msgspec.Struct, frozen=True):
-    """This process wants to stop: end the session at the end of a turn, so that another one resumes it."""
+    """This process wants to stop: end the session at the end of a turn, so that another one goes on with it.
+
+    When the person has just finished speaking nobody notices but for a longer pause: what they said is
+    written down, and the next session answers it. `at_any_pause`: time runs out; also while they think about
+    an answer, which may be lost, so that the next session has to ask for it again.
+    """
+
+    at_any_pause: bool = False
 
 
 class Closed(msgspec.Struct, frozen=True):

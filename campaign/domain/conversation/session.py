@@ -111,8 +111,9 @@ class Conversation(Conduct):
                 commands = self._machine(answered_by, now)
             case StopRequested(reason):
                 commands = self._stop(reason, now)
-            case HandOver():
+            case HandOver(at_any_pause):
                 self._handing_over = True
+                self._at_any_pause = self._at_any_pause or at_any_pause
                 commands = self._idle(now)
             case Closed():
                 commands = self._closed()
@@ -133,6 +134,10 @@ class Conversation(Conduct):
             return [Note("a second setup frame")]
         self._setup_at = now
         self._timers["call"] = now + self._longest
+        if self._handing_over and self._resumed is None:
+            # Nobody has heard us yet: whoever goes on greets as if nothing had been. Only a call's first
+            # session, so that it can't go from one ending process to another without a word for ever.
+            return self._hand_over(now)
         if self._machine_spoke_before():
             self.phase = Phase.TALKING
             return self._machine_heard(now)
@@ -151,9 +156,21 @@ class Conversation(Conduct):
         return commands + self._say(scripts.render(self._script.greeting, self._values), now)
 
     def _take_up(self, now: float) -> list[Command]:
-        """Go on in a new session: what wasn't disclosed, one bridging sentence, then the thread."""
+        """Go on in a new session: what wasn't disclosed, one bridging sentence, then the thread.
+
+        After a planned hand-over, where nothing that was said is lost, the thread is all there is.
+        """
         self.phase = Phase.TALKING
         self._opened_at = now - HELLO_WAIT
+        last = self._resumed.turns[-1] if self._resumed and self._resumed.turns else None
+        unanswered = last and last.speaker == "agent" and not last.interrupted and last.text.endswith("?")
+        if (
+            self._resumed
+            and self._resumed.handed_over
+            and not unanswered
+            and self.disposition not in CONCLUDED
+        ):
+            return self._ask(now)
         commands: list[Command] = [FirstWord(round((now - self._setup_at) * 1000))]
         commands += self._disclose(now)
         if self.disposition in CONCLUDED:
@@ -161,8 +178,7 @@ class Conversation(Conduct):
             line = self._lines.opt_out_acknowledged if opted_out else self._lines.goodbye
             commands += self._say(self._lines.recovery, now)
             return commands + self._goodbye(line, "ended", now, revivable=not opted_out)
-        last = self._resumed.turns[-1] if self._resumed and self._resumed.turns else None
-        if last and last.speaker == "agent" and not last.interrupted and last.text.endswith("?"):
+        if unanswered:
             return commands + self._say(self._lines.recovery_again, now)
         commands += self._say(self._lines.recovery, now)
         return commands + self._ask(now)
@@ -251,7 +267,7 @@ class Conversation(Conduct):
             return commands + self._goodbye(self._lines.time_up, "too_long", now)
         self._answered = True
         commands += self._replies.cancel(self._timers)
-        return commands + self._ask(now)
+        return commands + (self._hand_over(now) if self._handing_over else self._ask(now))
 
     def _dtmf(self, digit: str, now: float) -> list[Command]:
         if digit == OPT_OUT_KEY and not self._keys:
@@ -270,7 +286,7 @@ class Conversation(Conduct):
         self._nudges = 0
         self._answered = True
         commands += self._replies.cancel(self._timers)
-        return commands + self._ask(now)
+        return commands + (self._hand_over(now) if self._handing_over else self._ask(now))
 
     # ── the agent ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -430,6 +446,8 @@ class Conversation(Conduct):
         if self.phase is not Phase.TALKING:
             return []
         commands = self.transcript.heard(self.transcript.speech.expire(now))
+        if self._handing_over:
+            return commands + self._hand_over(now)
         self._nudges += 1
         if self._nudges > 2:
             if not self._answered:
