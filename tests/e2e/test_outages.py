@@ -155,6 +155,19 @@ def test_a_command_ends_what_rings_even_when_no_service_runs(folder: Path, db_ur
         assert [one["disposition"] for one in outcomes] == ["canceled"] * 4
         assert "Nothing is unsettled" in house.run("reconcile", "Orphaned").stdout
         assert '"asked": 0' in house.run("reconcile", "--json").stdout
+        for statement in (
+            "DELETE FROM outcomes",
+            "DELETE FROM call_events",
+            "DELETE FROM attempts",
+            "UPDATE campaign_contacts SET state = 'waiting', attempts = 0, next_at = updated_at",
+        ):
+            ask(db_url, statement)  # as a backup of before the calls has it
+        said = house.run("reconcile", "--restored-since", "2026-11-24").stdout
+        assert "Twilio has made 4 calls since then." in said
+        assert "4 were not in this database and are written down as attempts." in said
+        assert [one["attempts"] for one in ask(db_url, "SELECT attempts FROM campaign_contacts")] == [0] * 4
+        waits = ask(db_url, "SELECT min(next_at) > max(updated_at) AS later FROM campaign_contacts")
+        assert waits == [{"later": True}]
 
 
 # ── Postgres away ──────────────────────────────────────────────────────────────────────────────────────
