@@ -62,7 +62,7 @@ class Report:
         written: calls that are attempts now.
         nobodys: calls to numbers, or from caller ids, that no campaign of this database has.
         busy: calls to numbers that an unsettled attempt holds: to be asked for again when it is settled.
-        answered: numbers that answered a call, not known to be machines.
+        answered: numbers that answered a call whose record is lost, not known to be machines.
         listed_as_do_not_call: how many of these went on the own do-not-call list now.
     """
 
@@ -113,9 +113,11 @@ async def write_down(
     for start in range(0, len(calls), CHUNK):
         chunk = calls[start : start + CHUNK]
         async with db.connection() as tx:
-            missing = await restored.missing(tx, [call.sid for call in chunk])
+            known = await restored.placed_by(tx, [call.sid for call in chunk])
         for call in chunk:
-            if call.sid in missing:
+            if known.get(call.sid, REPLICA) == REPLICA and _answered(call):
+                report.answered.add(call.to)
+            if call.sid not in known:
                 await _write_down(db, call, report, now, marker, terms)
     if answered_to_dnc and report.answered:
         done = await suppress.suppress(
@@ -132,16 +134,18 @@ async def write_down(
     return report
 
 
+def _answered(call: CallFacts) -> bool:
+    """Whether a person may have said something."""
+    return call.status in ("completed", "in-progress") and not is_machine(call.answered_by)
+
+
 async def _write_down(
     db: Database, call: CallFacts, report: Report, now: datetime, marker: Callable[[], str], terms: Terms
 ) -> None:
     at = call.created_at or now
-    answered = call.status in ("completed", "in-progress") and not is_machine(call.answered_by)
     async with db.transaction() as tx:
         owner = await restored.owner(tx, call.to, call.from_)
         found = Found(call.to, call.status, call.created_at, call.sid, owner.campaign if owner else None)
-        if answered:
-            report.answered.add(call.to)
         if owner is None:
             report.nobodys.append(found)
             return
@@ -166,7 +170,7 @@ async def _write_down(
         tenure = Tenure(REPLICA, 0)
         ids = await claims.write_intents(tx, [intent], tenure=tenure, lease_until=at, now=at)
         attempt_id = ids[intent.marker]
-        if answered:
+        if _answered(call):
             await restored.conclude_unheard(tx, attempt_id)
         await attempts.apply(tx, attempt_id, told_by_rest(call, now), now)
         await outcomes.close(tx, attempt_id, now, terms)

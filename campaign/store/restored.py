@@ -61,12 +61,11 @@ async def owner(tx: Tx, phone: str, caller_id: str) -> Owner | None:
     return None if row is None else Owner(**row._mapping)
 
 
-async def missing(tx: Tx, call_sids: Collection[str]) -> set[str]:
-    """Those calls that no attempt is bound to."""
-    rows = await tx.execute(
-        sa.select(models.attempts.c.call_sid).where(models.attempts.c.call_sid.in_(call_sids))
-    )
-    return set(call_sids) - set(rows.scalars())
+async def placed_by(tx: Tx, call_sids: Collection[str]) -> dict[str, str]:
+    """The replica that placed each call, of those that an attempt is bound to."""
+    row = models.attempts.c
+    rows = await tx.execute(sa.select(row.call_sid, row.replica).where(row.call_sid.in_(call_sids)))
+    return {found.call_sid: found.replica for found in rows}
 
 
 async def conclude_unheard(tx: Tx, attempt_id: int) -> None:

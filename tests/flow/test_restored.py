@@ -113,6 +113,7 @@ async def test_writing_them_down_again_changes_nothing(
     before = await rows(db, "SELECT * FROM attempts ORDER BY id")
     again = await write_down(db, clock, twilio)
     assert (again.listed, again.written) == (10, [])
+    assert again.answered == {phone(2), "+12125559999"}
     assert await rows(db, "SELECT * FROM attempts ORDER BY id") == before
 
 
@@ -120,6 +121,7 @@ async def test_whoever_answered_may_be_put_on_the_do_not_call_list(
     db: Database, clock: ManualClock, twilio: FakeTwilio
 ) -> None:
     await backup_is_restored(db, clock, twilio)
+    await write_down(db, clock, twilio)
     report = await write_down(db, clock, twilio, answered_to_dnc=True)
     assert report.listed_as_do_not_call == 2
     listed = await rows(db, "SELECT phone FROM dnc_entries ORDER BY phone")
