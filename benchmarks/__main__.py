@@ -3,6 +3,7 @@
 import argparse
 
 from benchmarks import events, import_rows, pace, place, turns
+from benchmarks.queues import compare
 
 ALL = {
     "place": place.run,
@@ -10,6 +11,7 @@ ALL = {
     "turns": turns.run,
     "events": events.run,
     "import": import_rows.run,
+    "queues": compare.run,
 }
 
 
