@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[2]
         ("turns", ("bare FastAPI", "the service, model", "the service, scripted agent", "goal")),
         ("events", ("bare FastAPI", "voice: the TwiML", "status: completed", "a whole call")),
         ("import", ("COPY of the taken rows", "the import", "goal")),
+        ("restart", ("planned: --take-over", "kill -9, a second process up", "goal")),
     ],
 )
 def test_a_benchmark_runs_in_its_small_form_and_prints_its_table(name: str, rows: tuple[str, ...]) -> None:
@@ -38,4 +39,4 @@ def test_an_unknown_benchmark_is_refused_with_the_names_of_those_there_are() -> 
         [sys.executable, "-m", "benchmarks", "speed"], cwd=ROOT, capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 2
-    assert "place, pace, turns, events, import" in done.stderr
+    assert "place, pace, turns, events, import, restart" in done.stderr
