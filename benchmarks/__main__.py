@@ -3,6 +3,7 @@
 import argparse
 
 from benchmarks import events, import_rows, pace, place, restart, turns
+from benchmarks.queues import compare
 
 ALL = {
     "place": place.run,
@@ -11,6 +12,7 @@ ALL = {
     "events": events.run,
     "import": import_rows.run,
     "restart": restart.run,
+    "queues": compare.run,
 }
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from campaign.cli.common import count, err, fail, out, print_json, run
+from campaign.cli.common import count, end_marked_calls, err, fail, out, print_json, run
 from campaign.domain.campaign import CampaignDefinition, from_json, parse_toml, stored, to_toml
 from campaign.domain.errors import BadDefinition, BadInput, CampaignError
 from campaign.domain.toml_lines import Path as KeyPath
@@ -248,6 +248,7 @@ def stop(
         changed, sids = await lifecycle.stop_all(
             services.db, actor=services.actor, now=at, at_once=now, why=why
         )
+        await end_marked_calls(services)
         return changed, len(sids)
 
     changed, cancelled = run(main)
@@ -292,6 +293,8 @@ async def _with_heartbeat(services: Services, change: Change) -> Change:
 def _act(action: Callable[[Services], Awaitable[Change]], as_json: bool, *, heartbeat: bool = False) -> None:
     async def main(services: Services) -> Change:
         change = await action(services)
+        if change.cancelled:
+            await end_marked_calls(services)
         return await _with_heartbeat(services, change) if heartbeat else change
 
     change = run(main)

@@ -1,6 +1,7 @@
 """What all commands share: opening the services, printing for people and programs, telling errors."""
 
 import asyncio
+import contextlib
 import getpass
 import json
 import logging
@@ -16,11 +17,15 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from campaign.domain.errors import CampaignError
+from campaign.domain.errors import CampaignError, SettingsError
+from campaign.flow.call_events import Hands
+from campaign.flow.reconcile import Reconciler
 from campaign.settings import Settings, read_settings
 from campaign.wiring import Services, open_services
 
 T = TypeVar("T")
+ENDING_S = 5.0
+"""A command waits so long for Twilio to end calls (real seconds)."""
 
 out = Console(highlight=False, soft_wrap=True)
 """What was asked for goes to standard output."""
@@ -50,6 +55,22 @@ def run(main: Callable[[Services], Awaitable[T]], *, role: str = "command", migr
     except KeyboardInterrupt:
         err.print("Interrupted.")
         raise typer.Exit(130) from None
+
+
+async def end_marked_calls(services: Services) -> None:
+    """End at Twilio what a command has just marked.
+
+    The service does so within a second or two, but it may not run. What can't be done now, for want of an
+    account or of an answer, is left to it.
+    """
+    try:
+        gateway = services.gateway
+    except SettingsError:
+        return
+    sweep = Reconciler(services.db, gateway, Hands(terms=services.terms), rate=services.clock.rate)
+    with contextlib.suppress(CampaignError, TimeoutError):
+        async with asyncio.timeout(ENDING_S):
+            await sweep.cancel(services.clock.now())
 
 
 def settings_or_exit() -> Settings:

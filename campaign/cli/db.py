@@ -1,5 +1,6 @@
 """`campaign db`: the schema of the database."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated
@@ -7,8 +8,9 @@ from typing import Annotated
 import typer
 
 from campaign.cli.common import fail, out, settings_or_exit
-from campaign.domain.errors import CampaignError
+from campaign.domain.errors import CampaignError, SchemaMismatch
 from campaign.store import migrate
+from campaign.store.database import Database
 from campaign.store.embedded import attach
 from campaign.wiring import data_dir_of
 
@@ -63,6 +65,17 @@ def status() -> None:
     with _url() as url:
         at, needed = migrate.current(url), migrate.head()
         out.print(f"The schema is at {at or 'nothing'}; this code needs {needed}.")
-        if at != needed:
-            out.print("Run: campaign db upgrade")
+        if at == needed:
+            return
+        if (fault := asyncio.run(_mismatch(url))) is not None:
+            out.print(fault.do)
             raise typer.Exit(4)
+        out.print("It is newer, and this code may work on it until it is replaced.")
+
+
+async def _mismatch(url: str) -> SchemaMismatch | None:
+    db = Database(url, pool_size=1)
+    try:
+        return await migrate.mismatch(db)
+    finally:
+        await db.close()

@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from campaign.cli.common import count, moment, out, print_json, run
+from campaign.cli.common import count, end_marked_calls, moment, out, print_json, run
 from campaign.cli.contacts import (
     AsJson,
     Mapped,
@@ -106,7 +106,7 @@ def add(
     async def main(services: Services) -> dict[str, object]:
         done = await suppress(
             services.db,
-            None,  # the service cancels what is marked within a second
+            None,
             [phone],
             reason=reason,
             source="cli",
@@ -115,6 +115,8 @@ def add(
             list_name=list_name,
             quote=quote,
         )
+        if done.call_sids:
+            await end_marked_calls(services)
         return {"phone": phone, **asdict(done)}
 
     done = run(main)
@@ -125,7 +127,7 @@ def add(
     if done["blocked"]:
         out.print(f"{done['blocked']} planned calls to it won't be made.")
     if done["call_sids"]:
-        out.print("A call to it is on its way; the service cancels it.")
+        out.print("A call to it is on its way; it is cancelled.")
 
 
 @app.command()

@@ -179,9 +179,9 @@ async def _database(settings: Settings, stack: AsyncExitStack) -> tuple[Database
     if at is None and settings.database_url is None:
         found.append(Check("schema", Verdict.OK, "Not there yet; the first command makes it."))
         return None, found
-    if at != needed:
+    if (fault := await migrate.mismatch(db)) is not None:
         said = f"It is at {at or 'nothing'}; this code needs {needed}."
-        return None, [*found, Check("schema", Verdict.FAULT, said, "Run: campaign db upgrade")]
+        return None, [*found, Check("schema", Verdict.FAULT, said, fault.do)]
     clock = ServiceClock(settings.clock_start, settings.clock_rate, settings.clock_anchor)
     await clock.sync(db)
     return db, [*found, Check("schema", Verdict.OK, f"It is at {at}."), await _heartbeat(db, clock)]

@@ -11,13 +11,15 @@ import structlog
 from campaign.domain.errors import DatabaseUnavailable, Unavailable
 from campaign.domain.pacing import Pace
 from campaign.flow import enrol, lifecycle, optout_journal, reconcile
+from campaign.flow.beside import Beside
 from campaign.flow.call_events import Hands
 from campaign.flow.claiming import ClaimLimits
 from campaign.flow.dialer import Dialer
 from campaign.flow.draining import ANSWERS, heard_since
 from campaign.flow.live_talks import Drained
-from campaign.flow.scheduler import Part, Scheduler
+from campaign.flow.scheduler import Part, Scheduler, scheduling
 from campaign.store import leases, placing
+from campaign.store.database import Database
 from campaign.wiring import Services, token
 
 log = structlog.get_logger(__name__)
@@ -49,16 +51,27 @@ class Workers:
         self.dialer = self._make_dialer() if dial else None
         if self.dialer is not None:
             services.counters = self.dialer.counters
+        lease = scheduling(services.replica)
+        fenced = services.db.fenced(lease.check)
+        hands = Hands(on_machine=services.talks.on_machine, gateway=services.gateway, terms=services.terms)
+        asking = reconcile.Reconciler(fenced, services.gateway, hands, rate=services.clock.rate)
+        # Every process cancels, lease or none: a call that must end doesn't wait for one to change hands.
+        ending = reconcile.Reconciler(services.db, services.gateway, hands, rate=services.clock.rate)
+        self._cancels = Beside("cancels", ending.cancel)
+        self._questions = Beside("reconcile", asking.tick)
+        self._enrolment = Beside("enrolment", partial(enrol.tick, fenced, services.rulebook))
         self.scheduler = Scheduler(
             services.db,
             services.clock,
             services.replica,
-            parts=self._parts(),
+            parts=self._parts(fenced),
             own_parts={
+                "cancels": self._cancels,
                 "opt_outs": self._write_journal,
                 "machines": self._relay_machines,
                 "talks": self._tell_talks,
             },
+            lease=lease,
             on_drain_asked=on_drain_asked,
         )
 
@@ -76,6 +89,8 @@ class Workers:
                 await asyncio.gather(dialling, return_exceptions=True)
             with contextlib.suppress(Exception):  # the database is away: the lease runs out by itself
                 await self.scheduler.stop()
+            for part in (self._cancels, self._questions, self._enrolment):
+                await part.close()
 
     async def drain(self, within_s: float, succeeded: Callable[[], bool] = lambda: False) -> Drained:
         """Claim nothing more and let conversations go over to another process, or else end.
@@ -142,6 +157,7 @@ class Workers:
             ),
             pause_campaign=self._pause,
             before_claim=self._before_claim,
+            ask_twilio=services.gateway.account,
         )
 
     async def _before_claim(self) -> None:
@@ -165,19 +181,18 @@ class Workers:
         now = services.clock.now()
         await lifecycle.pause_for_fault(services.db, campaign_id, why=why, actor="system:dialer", now=now)
 
-    def _parts(self) -> dict[str, Part]:
+    def _parts(self, db: Database) -> dict[str, Part]:
+        """What only the lease's holder does; `db` is fenced by the lease."""
         services = self._services
-        hands = Hands(on_machine=services.talks.on_machine, gateway=services.gateway, terms=services.terms)
-        reconciler = reconcile.Reconciler(services.db, services.gateway, hands, rate=services.clock.rate)
 
         async def sweep_replicas(now: datetime) -> None:
-            async with services.db.transaction() as tx:
+            async with db.transaction() as tx:
                 await leases.forget_silent(tx, now - FORGET * services.clock.rate)
 
         return {
-            "campaigns": partial(lifecycle.tick, services.db),
-            "enrolment": partial(enrol.tick, services.db, services.rulebook),
-            "reconcile": reconciler.tick,
+            "reconcile": self._questions,
+            "campaigns": partial(lifecycle.tick, db),
+            "enrolment": self._enrolment,
             "replicas": sweep_replicas,
         }
 

@@ -9,6 +9,7 @@
     │   └── BadSignature     403      a webhook that Twilio did not sign
     ├── NotFound             404
     ├── Conflict             409      the state of things forbids it now
+    │   └── LeaseLost                 another replica does by now what only one may do
     ├── TooLarge             413
     ├── SettingsError        500      a setting is missing or wrong
     ├── Unavailable          503      something we need is away
@@ -107,6 +108,12 @@ class Conflict(CampaignError):
     status = 409
     slug = "conflict"
     exit_code = 3
+
+
+class LeaseLost(Conflict):
+    """Nothing was written: another replica holds the lease now and does the work."""
+
+    slug = "lease-lost"
 
 
 class TooLarge(BadInput):

@@ -14,6 +14,7 @@ from typing import Literal, Protocol
 
 import structlog
 
+from campaign.domain.attempt import AttemptEvent
 from campaign.domain.campaign import VoicemailPolicy
 from campaign.domain.errors import DatabaseUnavailable, TwilioError
 from campaign.flow import made_with, outcomes
@@ -162,6 +163,8 @@ async def _handle(
 def told_by(kind: str, form: Mapping[str, str], received_at: datetime) -> Told:
     """What a callback's form tells; times are Twilio's `Timestamp` where there is one.
 
+    A verdict or a recording proves that there is a call, if nothing else of it was heard.
+
     Fields: twilio.com/docs/voice/api/call-resource (status callbacks), /voice/answering-machine-detection.
     """
     at = _timestamp(form.get("Timestamp", "")) or received_at
@@ -181,12 +184,14 @@ def told_by(kind: str, form: Mapping[str, str], received_at: datetime) -> Told:
         case "amd":
             return Told(
                 at=at,
+                event=AttemptEvent.ACCEPTED,
                 call_sid=sid,
                 answered_by=form.get("AnsweredBy") or None,
                 machine_detection_ms=_whole(form.get("MachineDetectionDuration")),
             )
         case "recording":
-            return Told(at=at, call_sid=sid, recording_sid=form.get("RecordingSid") or None)
+            recording = form.get("RecordingSid") or None
+            return Told(at=at, event=AttemptEvent.ACCEPTED, call_sid=sid, recording_sid=recording)
         case _:
             return Told(at=at, call_sid=sid)
 

@@ -21,7 +21,7 @@ from campaign.domain.rulebook import Rulebook
 from campaign.domain.rules import Decision, Facts, Verdict, decide
 from campaign.flow import facts as gathering
 from campaign.store import claims, decisions, dnc
-from campaign.store.claims import DueContact, Intent, RunningCampaign, Waiting
+from campaign.store.claims import DueContact, Intent, RunningCampaign, Tenure, Waiting
 from campaign.store.database import Tx
 
 log = structlog.get_logger(__name__)
@@ -70,15 +70,23 @@ class Dial:
     intent_at: datetime
     slot_at: datetime
     definition: CampaignDefinition
+    fencing: int
+    """The number of the tenure under which it was claimed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What a claim yielded: calls to send at their slots, and how long to wait before the next claim."""
+    """What a claim yielded: calls to send at their slots, and how long to wait before the next claim.
+
+    Args:
+        failures: in a row, when a hold is over and Twilio has taken no call since: this claim's one call is
+            to be tried alone.
+    """
 
     dials: Sequence[Dial]
     wait_s: float
     why_idle: str = ""
+    failures: int = 0
 
 
 class Claimer:
@@ -89,7 +97,8 @@ class Claimer:
         self._definitions: dict[tuple[int, int], CampaignDefinition] = {}
         self._served: dict[int, float] = {}
         self._abandonment = gathering.AbandonmentCounts()
-        self._holds = False
+        self.tenure: Tenure | None = None
+        """What this process believes; another may have taken over since: the row in Postgres decides."""
         self._most = MOST
         self._took_s = 0.0
 
@@ -110,13 +119,13 @@ class Claimer:
         if row.held_until is not None and row.held_until > now:
             return Claim([], min(idle, (row.held_until - now).total_seconds()), row.held_why or "held")
         next_slot = row.next_slot_at
-        if not (self._holds and row.holder == limits.replica) and row.tenure_until is not None:
+        if self.tenure is None and row.tenure_until is not None:
             # Another process dials or did: what it sent is not known here, so that its last second must pass.
             next_slot = max(next_slot, row.tenure_until + pace.window)
             if row.holder is not None and row.tenure_until > now:
                 wait = (row.tenure_until - now).total_seconds()
                 return Claim([], min(idle, wait), f"{row.holder} dials")
-        free = min(self._most, pace.available(next_slot, now))
+        free = min(1 if row.failures else self._most, pace.available(next_slot, now))
         if free == 0:
             wait = (next_slot - now - pace.reach).total_seconds()
             return Claim([], min(idle, max(wait, pace.spacing.total_seconds() / 10)))
@@ -138,20 +147,32 @@ class Claimer:
             # many were put off, so there may be more: look on at once
             return Claim([], 0.0 if wrote else idle, "nothing is due")
         slots, following = pace.slots(next_slot, judged, len(intents))
-        await claims.take_pace(tx, following, limits.replica, now + pace.tenure)
-        self._holds = True
-        dials = await self._write(tx, intents, slots, now)
+        tenure = await self._take(tx, following, now + pace.tenure)
+        if tenure is None:
+            return Claim([], 0.0, "another process has taken over")
+        dials = await self._write(tx, intents, slots, tenure, now)
         took_s = (clock.now() - now).total_seconds() / pace.rate
         # The next claim begins early enough that its slots lie ahead. A slow one is forgotten within some.
         self._took_s = max(took_s, 0.8 * self._took_s)
         lead_s = min(max(HORIZON_S / 2, self._took_s + LEAD_S), 0.8 * HORIZON_S)
         lead = timedelta(seconds=lead_s * pace.rate)
-        return Claim(dials, max(0.0, (following - lead - clock.now()).total_seconds()))
+        wait = max(0.0, (following - lead - clock.now()).total_seconds())
+        return Claim(dials, wait, failures=row.failures)
 
     async def leave(self, tx: Tx, now: datetime) -> None:
         """Let another process dial; to be called when nothing of this one can go out any more."""
-        if self._holds:
-            await claims.leave_pace(tx, self._limits.replica, now)
+        if self.tenure is not None:
+            await claims.leave_pace(tx, self.tenure, now)
+            self.tenure = None
+
+    async def _take(self, tx: Tx, next_slot: datetime, until: datetime) -> Tenure | None:
+        """Begin a tenure or go on with it; None when it was lost: then the next claim is a newcomer's."""
+        if self.tenure is None:
+            fencing = await claims.take_pace(tx, next_slot, self._limits.replica, until)
+            self.tenure = Tenure(self._limits.replica, fencing)
+        elif not await claims.keep_pace(tx, next_slot, self.tenure, until):
+            self.tenure = None
+        return self.tenure
 
     async def _decide(
         self, tx: Tx, campaigns: Sequence[RunningCampaign], free: int, now: datetime
@@ -220,7 +241,12 @@ class Claimer:
         return allowed, put_off
 
     async def _write(
-        self, tx: Tx, allowed: Sequence["_Allowed"], slots: Sequence[datetime], now: datetime
+        self,
+        tx: Tx,
+        allowed: Sequence["_Allowed"],
+        slots: Sequence[datetime],
+        tenure: Tenure,
+        now: datetime,
     ) -> list[Dial]:
         limits = self._limits
         intents = [
@@ -246,11 +272,19 @@ class Claimer:
         changed = [(a.row, a.decision) for a in allowed if a.decision.fingerprint != a.row.decision]
         await decisions.keep(tx, changed, now)
         # Last, as it takes the rows that every call of a campaign changes when it ends: its money.
-        ids = await claims.write_intents(
-            tx, intents, replica=limits.replica, lease_until=lease_until, now=now
-        )
+        ids = await claims.write_intents(tx, intents, tenure=tenure, lease_until=lease_until, now=now)
         return [
-            Dial(ids[i.marker], i.marker, i.campaign_id, i.phone, i.caller_id, now, i.slot_at, a.definition)
+            Dial(
+                attempt_id=ids[i.marker],
+                marker=i.marker,
+                campaign_id=i.campaign_id,
+                phone=i.phone,
+                caller_id=i.caller_id,
+                intent_at=now,
+                slot_at=i.slot_at,
+                definition=a.definition,
+                fencing=tenure.fencing,
+            )
             for i, a in zip(intents, allowed, strict=True)
         ]
 

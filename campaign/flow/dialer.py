@@ -21,7 +21,7 @@ import structlog
 from campaign.domain.attempt import AttemptEvent
 from campaign.domain.breaker import Breaker
 from campaign.domain.clock import Clock
-from campaign.domain.errors import DatabaseUnavailable, Unavailable
+from campaign.domain.errors import DatabaseUnavailable, TwilioError, Unavailable
 from campaign.domain.pacing import AHEAD_S, Pace, SlidingSecond
 from campaign.domain.phone import mask
 from campaign.flow import claiming, outcomes
@@ -42,6 +42,8 @@ from campaign.telephony.gateway import (
     PlaceResult,
     Throttled,
     TooLate,
+    TwilioAway,
+    TwilioBusy,
     UnknownResult,
 )
 
@@ -63,10 +65,15 @@ BEHIND_S = 0.25
 """Nothing is claimed while the next call is so much later than its slot (real seconds): this machine can't
 keep up, and an intent that grew too old would only be given back."""
 TOO_OLD = "the intent grew too old; it is gated again"
+HELD = "Twilio doesn't take calls at the moment; it is gated again"
+UNANSWERED_S = 3.0
+"""Nothing is claimed while Twilio owes the answers to as many calls as the pace allows in this time (real
+seconds), and at least UNANSWERED: were it to accept calls and never answer, each of them would be held."""
+UNANSWERED = 5
 
 
 class Placer(Protocol):
-    """What the dialler needs of the gateway."""
+    """What the dialler needs of the gateway to place calls."""
 
     async def place(self, request: CallRequest, leaves: Leaves) -> PlaceResult: ...
 
@@ -90,6 +97,8 @@ class Dialer:
             campaign pointless; None as the campaign means all running campaigns.
         before_claim: writes opt-outs that this process could not write while the database was away; nothing
             is claimed before it has succeeded.
+        ask_twilio: asks Twilio for something harmless and raises TwilioError when it doesn't answer; after a
+            hold no call is tried before. None: a call is tried at once.
     """
 
     def __init__(
@@ -102,6 +111,7 @@ class Dialer:
         limits: ClaimLimits,
         pause_campaign: Callable[[int | None, str], Coroutine[Any, Any, None]],
         before_claim: Callable[[], Coroutine[Any, Any, None]],
+        ask_twilio: Callable[[], Coroutine[Any, Any, object]] | None = None,
     ) -> None:
         self._db = db
         self._clock = clock
@@ -110,6 +120,7 @@ class Dialer:
         self._limits = limits
         self._pause_campaign = pause_campaign
         self._before_claim = before_claim
+        self._ask_twilio = ask_twilio
         self._pace: Pace = limits.pace
         self._behind = timedelta(seconds=BEHIND_S * limits.pace.rate)
         self._terms = Terms(limits.rates, limits.pace.rate)
@@ -124,6 +135,12 @@ class Dialer:
         self._most_ready = max(1, ceil(2 * AHEAD_S * self._pace.rate * self._pace.calls_per_second))
         self._news = asyncio.Event()
         self._breaker = Breaker(self._pace.rate)
+        self._trial: Dial | None = None
+        self._answers_again = False
+        self._unanswered = 0
+        self._most_unanswered = max(
+            UNANSWERED, ceil(UNANSWERED_S * self._pace.rate * self._pace.calls_per_second)
+        )
         self.counters = Counters()
 
     # ── the loop ───────────────────────────────────────────────────────────────────────────────────────
@@ -179,9 +196,12 @@ class Dialer:
         Returns:
             clock seconds to wait before the next.
         """
-        if self._waiting and self._clock.now() - self._waiting[0].slot_at > self._behind:
+        behind = self._waiting and self._clock.now() - self._waiting[0].slot_at > self._behind
+        if behind or self._trial is not None or self._unanswered >= self._most_unanswered:
             return BEHIND_S / 5 * self._pace.rate
         try:
+            if not await self._twilio_answers():
+                return POLL_S * self._pace.rate
             await self._before_claim()
             claim = await self.claim()
         except Unavailable as error:
@@ -190,9 +210,31 @@ class Dialer:
         except Exception as error:  # whatever it is: nothing was claimed; what was before goes out
             log.error("claim_failed", error=str(error)[:500], exc_info=True)
             return RESTART_S * self._pace.rate
+        if claim.failures or self._breaker.open:
+            self._breaker.take_up(claim.failures, self._clock.now())
+            self._trial = next(iter(claim.dials), None)
         self._waiting.extend(claim.dials)
         self._news.set()
         return claim.wait_s
+
+    async def _twilio_answers(self) -> bool:
+        """After a hold: whether Twilio answers at all, so that it is worth to try a call with it."""
+        breaker, sent_at = self._breaker, self._clock.now()
+        if not breaker.open:
+            return True
+        if not breaker.is_news(sent_at):
+            return False
+        if self._ask_twilio is None or self._answers_again:
+            return True
+        try:
+            await self._ask_twilio()
+        except (TwilioAway, TwilioBusy) as error:
+            await self._hold(breaker.failed(sent_at, self._clock.now()), error.what)
+            return False
+        except TwilioError as error:  # it answers; what is wrong the call will tell
+            log.warning("twilio_refuses", error=error.what)
+        self._answers_again = True
+        return True
 
     async def claim(self) -> Claim:
         """Claim what the pace allows now: one transaction, see claiming.Claimer."""
@@ -232,6 +274,7 @@ class Dialer:
             except TooLate as late:
                 self._waiting.popleft()
                 self._start(self._give_back(dial, AttemptEvent.NOT_SENT, str(late)))
+                self._tried(dial)
                 continue
             if self._ready >= self._most_ready:
                 left = SHORTEST_S
@@ -266,6 +309,7 @@ class Dialer:
         last second, one after the other: what making it ready takes would else add up from second to second.
         """
         left: list[datetime] = []
+        self._unanswered += 1
 
         async def leaves() -> None:
             async with self._gate:
@@ -279,6 +323,7 @@ class Dialer:
             request = call_request(self._addresses, dial.definition, dial.marker, dial.phone, dial.caller_id)
             result = await self._gateway.place(request, leaves)
         finally:
+            self._unanswered -= 1
             if not left:  # it never left
                 self._ready -= 1
         sent_at = left[0] if left else self._clock.now()
@@ -290,19 +335,26 @@ class Dialer:
         else:
             log.info("not_placed", phone=mask(dial.phone), result=name, code=result.code, why=result.sentence)
             await self._settle(dial, result, sent_at)
+            self._tried(dial)
+
+    def _tried(self, dial: Dial) -> None:
+        """What became of the one call that was tried is written down: the next claim may be made."""
+        if dial is self._trial:
+            self._trial = None
 
     def _early(self, dial: Dial) -> float:
         """Clock seconds until this call may go out.
 
         Raises:
             TooLate: its intent has grown too old; a connection may take seconds. Another process may dial by
-                then, and what was judged may be true no more.
+                then, and what was judged may be true no more. Or it waited when a hold began.
         """
         now = self._clock.now()
         if now - dial.intent_at > self._pace.stale:
             raise TooLate(TOO_OLD)
-        opens = max(dial.slot_at, self._breaker.held_until or dial.slot_at)
-        return max((opens - now).total_seconds(), self._second.wait(self._clock.monotonic()))
+        if self._breaker.open and dial is not self._trial:
+            raise TooLate(HELD)
+        return max((dial.slot_at - now).total_seconds(), self._second.wait(self._clock.monotonic()))
 
     async def _settle(self, dial: Dial, result: NotPlaced, sent_at: datetime) -> None:
         """Write what Twilio's answer proves, and hold or pause what it calls for."""
@@ -333,6 +385,7 @@ class Dialer:
         for dial in waiting:
             if campaign_id in (None, dial.campaign_id):
                 self._start(self._give_back(dial, AttemptEvent.NOT_SENT, why))
+                self._tried(dial)
             else:
                 self._waiting.append(dial)
 
@@ -342,7 +395,9 @@ class Dialer:
         async def write() -> None:
             async with self._db.transaction() as tx:
                 now = self._clock.now()
-                if await placing.record_not_placed(tx, dial.attempt_id, event, why, code, now):
+                if await placing.record_not_placed(
+                    tx, dial.attempt_id, event, why, code, now, fencing=dial.fencing
+                ):
                     await outcomes.close(tx, dial.attempt_id, now, self._terms)
 
         await self._until_written(write)
@@ -373,7 +428,8 @@ class Dialer:
             try:
                 await self._until_written(partial(self._write_placed, rows, recovered))
             finally:
-                for _ in group:
+                for dial, _, _, _ in group:
+                    self._tried(dial)
                     self._answers.task_done()
 
     async def _write_placed(
@@ -381,18 +437,33 @@ class Dialer:
     ) -> None:
         async with self._db.transaction() as tx:
             await placing.record_placed(tx, rows)
-            if recovered:
-                await claims.hold_pace(tx, None, None, failures=0)
+            if recovered and self._claimer.tenure is not None:
+                await claims.end_hold(tx, self._claimer.tenure)
         if recovered:
             self._breaker.recovered()
 
     async def _hold(self, until: datetime | None, why: str) -> None:
-        """Hold all dialling of all processes, with the reason that `status` shows; None: as it is."""
-        if until is None:
+        """Hold all dialling of all processes, with the reason that `status` shows; None: as it is.
+
+        What waits to go out is given back; this process stays the one that dials until it has tried again.
+        One that no longer dials holds nothing: the one that does learns by itself.
+        """
+        tenure = self._claimer.tenure
+        if until is None or tenure is None:
             return
+        self._answers_again = False
+        since = self._breaker.since or self._clock.now()
+        told = f"{why.rstrip('.')}. This is so since {since:%Y-%m-%d %H:%M:%S} UTC."
 
         async def write() -> None:
             async with self._db.transaction() as tx:
-                await claims.hold_pace(tx, until, why, failures=self._breaker.failures)
+                await claims.hold_pace(
+                    tx,
+                    until,
+                    told,
+                    failures=self._breaker.failures,
+                    tenure=tenure,
+                    tenure_until=until + self._pace.tenure / 2,
+                )
 
         await self._until_written(write)

@@ -38,6 +38,7 @@ async def of_campaign(
         await no_dialler(tx, now, clock_rate),
         await no_answerer(tx, now, clock_rate),
         await held(tx, now),
+        await unknown(tx, row.id, now),
         await nobody_enrolled(tx, row),
     ]
     definition = stored(await campaigns.definition(tx, row.id))
@@ -80,9 +81,33 @@ async def no_answerer(tx: Tx, now: datetime, clock_rate: float = 1.0) -> str:
 async def held(tx: Tx, now: datetime) -> str:
     """The dialler holds all calls for a while, because Twilio asked for it or could not be reached."""
     hold = await halts.pace_hold(tx)
-    if hold is None or hold[0] <= now:
+    if hold is None:
         return ""
-    return f"All calls are held until {hold[0]:%H:%M:%S} UTC: {hold[1]}"
+    until, why = hold
+    if until <= now:
+        return f"All calls were held: {why} One call is being tried; when Twilio takes it, dialling goes on."
+    return (
+        f"All calls are held: {why} Nothing is to be done: at {until:%H:%M:%S} UTC one call is tried, and "
+        "when Twilio takes it, dialling goes on by itself."
+    )
+
+
+async def unknown(tx: Tx, campaign_id: int, now: datetime) -> str:
+    """Numbers that are held because an attempt's result is unknown: they are not dialled by any campaign."""
+    held_now = await halts.held_numbers(tx, campaign_id)
+    if held_now is None:
+        return ""
+    number, until = held_now
+    whose = "1 number is" if number == 1 else f"{number:,} numbers are"
+    limit = (
+        f"until {until:%H:%M} UTC at the latest"
+        if until > now
+        else "until Twilio has answered what became of it"
+    )
+    return (
+        f"{whose} held {limit}: nobody can say yet whether Twilio took the call. Twilio is asked by itself; "
+        "to ask now: campaign reconcile"
+    )
 
 
 async def nobody_enrolled(tx: Tx, row: CampaignRow) -> str:

@@ -16,7 +16,7 @@ import structlog
 from campaign.domain.campaign import stored
 from campaign.domain.campaign_state import OVER, CampaignAction, CampaignState
 from campaign.domain.disposition import MEANING, Disposition
-from campaign.domain.errors import BadInput, CampaignError, Conflict
+from campaign.domain.errors import BadInput, CampaignError, Conflict, LeaseLost
 from campaign.flow import hindrances
 from campaign.flow.definitions import check, create, edit, faults_against, next_state
 from campaign.store import campaigns, enrolment, halts
@@ -286,6 +286,8 @@ async def tick(db: Database, now: datetime) -> list[Change]:
         try:
             async with db.transaction() as tx:
                 change = await _by_itself(tx, one, now)
+        except LeaseLost:
+            raise
         except CampaignError as error:  # one campaign's trouble must not hold up the others
             log.warning("campaign_tick_failed", campaign=one.name, error=str(error))
             continue

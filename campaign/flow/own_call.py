@@ -72,7 +72,7 @@ async def place(
         slot = max(pace.quiet_after(row.next_slot_at), now)
         attempt_id = await placing.write_own_call(
             tx,
-            OwnCall(marker, parsed.e164, caller, slot, closes_at, to_json(definition)),
+            OwnCall(marker, parsed.e164, caller, slot, closes_at, to_json(definition), row.fencing),
             replica=replica,
             lease_until=slot + timedelta(seconds=LEASE_S * pace.rate),
             now=now,
@@ -95,7 +95,9 @@ async def place(
             await placing.record_placed(tx, [(attempt_id, result.sid, result.status, sent_at, now)])
             return attempt_id
         event = AttemptEvent.LOST if isinstance(result, UnknownResult) else AttemptEvent.NOT_SENT
-        if await placing.record_not_placed(tx, attempt_id, event, result.sentence, result.code, now):
+        if await placing.record_not_placed(
+            tx, attempt_id, event, result.sentence, result.code, now, fencing=row.fencing
+        ):
             await outcomes.close(tx, attempt_id, now, Terms(rates, clock.rate))
     raise Conflict(f"The call was not placed: {result.sentence}", getattr(result, "do", ""), code=result.code)
 

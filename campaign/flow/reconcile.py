@@ -10,17 +10,18 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Protocol
 
 import structlog
 
 from campaign.domain.attempt import AttemptEvent
-from campaign.domain.errors import TwilioError
+from campaign.domain.errors import DatabaseUnavailable, LeaseLost, TwilioError
 from campaign.flow import call_events, outcomes
 from campaign.flow.call_events import Hands, OnMachine, told_by_rest
 from campaign.store import attempts, events, sessions, sweeps
 from campaign.store.attempts import HOLD, AnotherCall, Attempt, Told
-from campaign.store.database import Database
+from campaign.store.database import Database, Tx
 from campaign.telephony.gateway import CallFacts, CallNotFound
 
 log = structlog.get_logger(__name__)
@@ -34,11 +35,23 @@ FORGOTTEN = timedelta(minutes=5)
 GIVE_UP = timedelta(hours=24)
 """An unknown result is closed as unknown after so long even if Twilio never answered our question."""
 EVENT_RETRY = timedelta(seconds=5)
-AT_ONCE = 6
+AT_ONCE = 20
 """Questions to Twilio at the same time."""
-BATCH = 60
-"""Attempts of each sort in one tick."""
-LONGEST_QUIET_S = 60.0
+ROUNDS = 10
+"""So many times AT_ONCE are asked about in one tick, of each sort; the rest in the next."""
+CANCELS_AT_ONCE = 50
+"""Calls that are ended at the same time: a stop is to be in force everywhere within two seconds."""
+LONGEST_QUIET_S = 15.0
+"""While Twilio is away one question is tried at least this often, so that all goes on soon after it is back.
+Only one process asks and a failing question is asked alone, so there is nothing that jitter could spread."""
+LONGEST_UNCANCELLED_S = 4.0
+"""The same for calls that should end: they ring until Twilio hears of it."""
+
+
+Claims = Callable[[Tx, datetime, int], Awaitable[Sequence[Attempt]]]
+"""Takes at most so many attempts that are due."""
+Ask = Callable[[Attempt, datetime, "Swept"], Awaitable[None]]
+"""Asks Twilio about one of them and writes what it says."""
 
 
 class Asked(Protocol):
@@ -64,8 +77,59 @@ class Swept:
     failed: int = 0
 
 
+class _Lane:
+    """Questions of one sort: so many at once; only one, now and then, while Twilio doesn't answer."""
+
+    def __init__(self, at_once: int, longest_quiet_s: float) -> None:
+        self._at_once = at_once
+        self._longest = longest_quiet_s
+        self._failures = 0
+        self._quiet_until: datetime | None = None
+
+    def quiet(self, now: datetime) -> bool:
+        """Whether nothing should be asked yet."""
+        return self._quiet_until is not None and now < self._quiet_until
+
+    @property
+    def width(self) -> int:
+        """How many to ask at once."""
+        return 1 if self._failures else self._at_once
+
+    async def ask(self, found: Sequence[Attempt], ask: Ask, now: datetime, swept: "Swept") -> bool:
+        """Ask about each of these; False when Twilio was away or refused."""
+        results = await asyncio.gather(*(ask(one, now, swept) for one in found), return_exceptions=True)
+        failure: TwilioError | None = None
+        for attempt, result in zip(found, results, strict=True):
+            match result:
+                case TwilioError():
+                    swept.failed += 1
+                    failure = result
+                case AnotherCall():
+                    log.error("another_call", attempt=attempt.id, error=str(result))
+                case DatabaseUnavailable() | LeaseLost():
+                    raise result
+                case Exception():  # one attempt's fault must not stop the others
+                    log.error("reconcile_failed", attempt=attempt.id, error=repr(result))
+                case BaseException():
+                    raise result
+        if failure is not None:
+            self._back_off(failure, now)
+            return False
+        if found:
+            self._failures, self._quiet_until = 0, None
+        return True
+
+    def _back_off(self, error: TwilioError, now: datetime) -> None:
+        self._failures += 1
+        told = error.data.get("retry_after")
+        wait = float(told) if isinstance(told, int | float) else min(2.0**self._failures, self._longest)
+        self._quiet_until = now + timedelta(seconds=wait)
+        log.warning("twilio_not_asked", error=error.what, again_in_s=wait)
+
+
 class Reconciler:
-    """Sweeps; one instance per process, ticked on the replica that holds the scheduler's lease.
+    """Sweeps; one instance per process. `tick` is for the replica that holds the scheduler's lease, `cancel`
+    for every one: a call that must end doesn't wait for a lease to change hands.
 
     Args:
         hands: as for callbacks; the sweep handles failed ones again.
@@ -78,9 +142,8 @@ class Reconciler:
         self._gateway = gateway
         self._hands = hands
         self._silence = SILENT_REPLICA * rate
-        self._quiet_until: datetime | None = None
-        self._failures = 0
-        self._asking = asyncio.Semaphore(AT_ONCE)
+        self._questions = _Lane(AT_ONCE, LONGEST_QUIET_S)
+        self._endings = _Lane(CANCELS_AT_ONCE, LONGEST_UNCANCELLED_S)
 
     async def tick(self, now: datetime) -> Swept:
         """Do whatever is due at an instant; idempotent, and harmless on two replicas at once.
@@ -92,67 +155,66 @@ class Reconciler:
         silent_since = now - self._silence
         async with self._db.transaction() as tx:
             swept.lost = len(await sweeps.lose(tx, now, silent_since))
-            await sweeps.mark_cancels(tx, now)
             await sessions.close_orphans(tx, now, silent_since)
         if swept.lost:
             log.warning("attempts_unknown", count=swept.lost, why="whoever placed them is gone")
-        if self._quiet_until is None or now >= self._quiet_until:
-            await self._ask(now, silent_since, swept)
+        await self._cancel_all(now, swept)
+        await self._ask(now, silent_since, swept)
         swept.events = await call_events.sweep(self._db, now - EVENT_RETRY, now, self._hands)
         return swept
 
-    async def _ask(self, now: datetime, silent_since: datetime, swept: Swept) -> None:
-        """Claim what Twilio must be asked, most urgent first, and ask."""
+    async def cancel(self, now: datetime) -> Swept:
+        """Only the part that can't wait: end what may no longer ring.
+
+        Raises:
+            DatabaseUnavailable: the next time tries again.
+        """
+        swept = Swept()
+        await self._cancel_all(now, swept)
+        return swept
+
+    async def _cancel_all(self, now: datetime, swept: Swept) -> None:
         async with self._db.transaction() as tx:
-            cancels = await sweeps.claim_cancels(tx, now, BATCH)
-            unknown = await sweeps.claim_unknown(tx, now, BATCH)
-            silent = await sweeps.claim_silent(tx, now, BATCH, silent_since)
-            unpriced = await sweeps.claim_unpriced(tx, now, BATCH)
-            await sessions.close_leftovers(tx, [attempt.id for attempt in unpriced], now)
-        before = swept.failed
-        await self._each(cancels, self._cancel, now, swept)
-        await self._each(unknown, self._find, now, swept)
-        await self._each(silent, self._fetch, now, swept)
-        await self._each(unpriced, self._price, now, swept)
-        if swept.failed == before:
-            self._failures, self._quiet_until = 0, None
+            await sweeps.mark_cancels(tx, now)
+        if not self._endings.quiet(now):
+            await self._each(sweeps.claim_cancels, self._end, self._endings, now, swept)
 
-    async def _each(
-        self,
-        found: Sequence[Attempt],
-        ask: Callable[[Attempt, datetime, Swept], Awaitable[None]],
-        now: datetime,
-        swept: Swept,
-    ) -> None:
-        async def one(attempt: Attempt) -> None:
-            async with self._asking:
-                if swept.failed:
-                    return  # Twilio is away or refuses: what is left was claimed for one interval only
-                try:
-                    await ask(attempt, now, swept)
-                except TwilioError as error:
-                    swept.failed += 1
-                    self._back_off(error, now)
-                except AnotherCall as error:
-                    log.error("another_call", attempt=attempt.id, error=str(error))
+    async def _ask(self, now: datetime, silent_since: datetime, swept: Swept) -> None:
+        """Ask Twilio whatever is due, most urgent first."""
+        if self._questions.quiet(now):
+            return
+        sorts: Sequence[tuple[Claims, Ask]] = (
+            (sweeps.claim_unknown, self._find),
+            (partial(sweeps.claim_silent, silent_since=silent_since), self._fetch),
+            (self._claim_unpriced, self._price),
+        )
+        for claims, ask in sorts:
+            if not await self._each(claims, ask, self._questions, now, swept):
+                return
 
-        outcomes_of = await asyncio.gather(*(one(attempt) for attempt in found), return_exceptions=True)
-        for attempt, result in zip(found, outcomes_of, strict=True):
-            if isinstance(result, Exception):  # one attempt's fault must not stop the others
-                log.error("reconcile_failed", attempt=attempt.id, error=repr(result))
-            elif isinstance(result, BaseException):
-                raise result
+    async def _claim_unpriced(self, tx: Tx, now: datetime, most: int) -> Sequence[Attempt]:
+        unpriced = await sweeps.claim_unpriced(tx, now, most)
+        await sessions.close_leftovers(tx, [attempt.id for attempt in unpriced], now)
+        return unpriced
 
-    def _back_off(self, error: TwilioError, now: datetime) -> None:
-        self._failures += 1
-        told = error.data.get("retry_after")
-        wait = float(told) if isinstance(told, int | float) else min(2.0**self._failures, LONGEST_QUIET_S)
-        self._quiet_until = now + timedelta(seconds=wait)
-        log.warning("twilio_not_asked", error=error.what, again_in_s=wait)
+    async def _each(self, claims: Claims, ask: Ask, lane: _Lane, now: datetime, swept: Swept) -> bool:
+        """Claim as many as are asked about at once, ask, and again; False when Twilio doesn't answer.
+
+        What isn't claimed is due at once when Twilio is back; what was claimed waits for its next time.
+        """
+        for _ in range(ROUNDS):
+            most = lane.width
+            async with self._db.transaction() as tx:
+                found = await claims(tx, now, most)
+            if not await lane.ask(found, ask, now, swept):
+                return False
+            if len(found) < most:
+                break
+        return True
 
     # ── one attempt ────────────────────────────────────────────────────────────────────────────────────
 
-    async def _cancel(self, attempt: Attempt, now: datetime, swept: Swept) -> None:
+    async def _end(self, attempt: Attempt, now: datetime, swept: Swept) -> None:
         """End a call; one that ended by itself meanwhile is looked up."""
         assert attempt.call_sid is not None
         end = self._gateway.hang_up if attempt.to_hang_up else self._gateway.cancel
@@ -180,7 +242,7 @@ class Reconciler:
             raise
         async with self._db.connection() as tx:
             taken = await sweeps.known_sids(tx, [call.sid for call in calls])
-        free = [call for call in calls if call.sid not in taken]
+        free = [call for call in calls if call.sid not in taken or call.sid == attempt.call_sid]
         ours = [call for call in free if call.from_ == attempt.caller_id] or free
         if ours:
             first = min(ours, key=lambda call: (call.created_at or attempt.intent_at, call.sid))

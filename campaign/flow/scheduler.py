@@ -14,6 +14,7 @@ import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from campaign.domain.clock import Clock
+from campaign.domain.errors import LeaseLost
 from campaign.store import leases
 from campaign.store.database import Database
 
@@ -26,6 +27,11 @@ LEASE_S = 8.0
 Part = Callable[[datetime], Awaitable[object]]
 
 
+def scheduling(replica: leases.Replica) -> leases.Lease:
+    """The lease of whoever runs the parts."""
+    return leases.Lease("scheduler", replica.id)
+
+
 class Scheduler:
     """Ticks while it is open.
 
@@ -33,6 +39,8 @@ class Scheduler:
         parts: name → what is due at an instant; run in order on the lease's holder.
         own_parts: the same, but run by every replica: what only this process can do.
         replica: what this process tells of itself.
+        lease: whose holder runs the parts. A part writes through `db.fenced(lease.check)`, so that one that
+            outlived the lease (its process stood still) writes nothing more; None: a lease of its own.
         on_drain_asked: told, perhaps more than once, that somebody wants this replica to drain and end.
     """
 
@@ -43,6 +51,7 @@ class Scheduler:
         replica: leases.Replica,
         parts: Mapping[str, Part],
         own_parts: Mapping[str, Part] | None = None,
+        lease: leases.Lease | None = None,
         on_drain_asked: Callable[[leases.DrainAsked], None] | None = None,
     ) -> None:
         self._db = db
@@ -50,6 +59,7 @@ class Scheduler:
         self._replica = replica
         self._parts = dict(parts)
         self._own_parts = dict(own_parts or {})
+        self._lease = lease or scheduling(replica)
         self._ticker = AsyncIOScheduler(
             timezone=UTC,
             job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
@@ -73,7 +83,7 @@ class Scheduler:
             async with self._ticking:  # APScheduler's own shutdown would cancel a tick in progress
                 self._ticker.shutdown(wait=False)
         async with self._db.transaction() as tx:
-            await leases.release(tx, "scheduler", self._replica.id, self._clock.now())
+            await self._lease.release(tx, self._clock.now())
             await leases.leave(tx, self._replica.id)
 
     async def tick(self) -> None:
@@ -88,18 +98,22 @@ class Scheduler:
         try:
             async with self._db.transaction() as tx:
                 asked = await leases.beat(tx, self._replica, now, draining=self.draining)
-                fencing = await leases.acquire(tx, "scheduler", self._replica.id, now, lease)
+                held = await self._lease.take(tx, now, lease)
         except Exception as error:  # the edge of the loop: with Postgres away the next tick tries again
             log.warning("tick_failed", error=str(error))
             self.holds_lease = False
             return
         if asked is not None and self._on_drain_asked is not None:
             self._on_drain_asked(asked)
-        self.holds_lease = fencing is not None
+        self.holds_lease = held
         self.last_tick = now
         due = self._own_parts | (self._parts if self.holds_lease else {})
         for name, part in due.items():
             try:
                 await part(self._clock.now())
+            except LeaseLost as lost:
+                log.warning("lease_lost", part=name, why=lost.what)
+                self.holds_lease = False
+                return
             except Exception as error:  # the edge of the loop: one part's fault must not stop the others
                 log.error("tick_part_failed", part=name, error=str(error), exc_info=True)

@@ -65,6 +65,8 @@ class FaultyGate:
         if not (faults.rest_all or _is_create(request)):
             return
         if chance(self._world.config.seed, "slow", self._requests) < faults.rest_slow:
+            # The request has come whole: what it asks for is done, though whoever sent it may be gone then.
+            await request.read()
             await self._world.clock.sleep(faults.rest_slow_seconds)
 
     def _refused_at_random(self) -> web.Response | None:

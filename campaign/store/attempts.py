@@ -23,11 +23,16 @@ from campaign.store.database import Tx, fetch_one
 HOLD = timedelta(minutes=15)
 """How long a number is held when nobody knows whether Twilio took the call. How late Twilio may still accept
 one isn't documented; half a minute is the longest that others report."""
+ON_THE_LINE = timedelta(seconds=45)
+"""For so long a call whose result is unknown counts as one that is up: by then Twilio's list was looked at
+twice. Later it still holds its number, but no line: else a campaign with few lines would stand still after an
+outage until the holds end."""
 FIRST_LOOK = timedelta(seconds=10)
 SILENCE = timedelta(seconds=30)
 """Without news of an unsettled call for so long, Twilio is asked."""
 FIRST_PRICE = timedelta(minutes=2)
-HANGS_UP = ("machine", "stop_now")
+STOP_NOW = "stop_now"
+HANGS_UP = ("machine", STOP_NOW)
 """Reasons that end even an answered call; all others cancel only what is queued or rings. A reason
 (`cancel_why`) is such a word, or such a word, a colon and more for people: "stop_now: ended by ana"."""
 

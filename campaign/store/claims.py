@@ -13,35 +13,53 @@ from typing import Any
 
 from sqlalchemy import text
 
-from campaign.store.database import Tx
+from campaign.store.attempts import HOLD, ON_THE_LINE
+from campaign.store.database import CUT_OFF_WHEN_SILENT, Tx
 
 
 @dataclass(frozen=True, slots=True)
 class PaceRow:
-    """The account's pace as it stands: the next free slot, who dials, and a hold with its reason."""
+    """The account's pace as it stands: the next free slot, who dials, and a hold with its reason.
+
+    `fencing` is the number of the tenure that was begun last, whether or not it has ended.
+    """
 
     next_slot_at: datetime
     holder: str | None
     tenure_until: datetime | None
+    fencing: int
     held_until: datetime | None
     held_why: str | None
     failures: int
     stopped_why: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Tenure:
+    """A process's right to dial: who has it, and its fencing number."""
+
+    holder: str
+    fencing: int
+
+
 async def lock_pace(tx: Tx) -> PaceRow:
-    """Lock the pace row until the end of the transaction, and read the switch that stops all dialling."""
+    """Lock the pace row until the end of the transaction, and read the switch that stops all dialling.
+
+    Whoever stands still under this lock (a stopped process, a network that swallows everything) is cut off
+    by the server, or nobody could dial, pause or stop anything until it moves again.
+    """
     row = (
         await tx.execute(
             text(
-                """
-                SELECT p.next_slot_at, p.holder, p.tenure_until, p.held_until, p.held_why, p.failures,
+                f"""
+                SELECT p.next_slot_at, p.holder, p.tenure_until, p.fencing, p.held_until, p.held_why,
+                       p.failures,
                        CASE WHEN i.dialling_stopped_at IS NOT NULL
                             THEN coalesce(i.dialling_stopped_why, 'all dialling is stopped')
                        END AS stopped_why
-                  FROM pace p, installation i
+                  FROM pace p, installation i, {CUT_OFF_WHEN_SILENT} AS cut_off
                    FOR UPDATE OF p
-                """
+                """  # noqa: S608 (a constant)
             )
         )
     ).one()
@@ -49,31 +67,99 @@ async def lock_pace(tx: Tx) -> PaceRow:
 
 
 async def move_pace(tx: Tx, next_slot_at: datetime) -> None:
-    """Move the next free slot."""
+    """Move the next free slot, in the transaction that has locked the pace; for a guest, who takes no
+    tenure and whose move therefore needs no number: the lock alone keeps the others out."""
     await tx.execute(text("UPDATE pace SET next_slot_at = :at WHERE id = 1"), {"at": next_slot_at})
 
 
-async def take_pace(tx: Tx, next_slot_at: datetime, holder: str, tenure_until: datetime) -> None:
-    """Move the next free slot; until then only the holder dials."""
-    await tx.execute(
-        text("UPDATE pace SET next_slot_at = :at, holder = :holder, tenure_until = :until WHERE id = 1"),
+async def take_pace(tx: Tx, next_slot_at: datetime, holder: str, tenure_until: datetime) -> int:
+    """Begin a tenure, in the transaction that has locked the pace and found that nobody else's runs.
+
+    Returns:
+        its fencing number, which no tenure before it had.
+    """
+    taken = await tx.execute(
+        text(
+            """
+            UPDATE pace SET next_slot_at = :at, holder = :holder, tenure_until = :until, fencing = fencing + 1
+             WHERE id = 1 RETURNING fencing
+            """
+        ),
         {"at": next_slot_at, "holder": holder, "until": tenure_until},
     )
+    return int(taken.scalar_one())
 
 
-async def leave_pace(tx: Tx, holder: str, now: datetime) -> None:
-    """End the holder's tenure: nothing of it goes out any more."""
+async def keep_pace(tx: Tx, next_slot_at: datetime, tenure: Tenure, tenure_until: datetime) -> bool:
+    """Move the next free slot and prolong one's tenure; False, and nothing is changed, when it is another's
+    by now. (The holder is compared too: processes of a version before fencing don't count the number up.)
+    """
+    kept = await tx.execute(
+        text(
+            """
+            UPDATE pace SET next_slot_at = :at, tenure_until = :until
+             WHERE id = 1 AND fencing = :fencing AND holder = :holder
+            """
+        ),
+        {"at": next_slot_at, "until": tenure_until, "fencing": tenure.fencing, "holder": tenure.holder},
+    )
+    return kept.rowcount == 1
+
+
+async def leave_pace(tx: Tx, tenure: Tenure, now: datetime) -> None:
+    """End one's tenure, unless it is another's by now: nothing of it goes out any more."""
     await tx.execute(
-        text("UPDATE pace SET holder = NULL, tenure_until = :now WHERE id = 1 AND holder = :holder"),
-        {"holder": holder, "now": now},
+        text(
+            """
+            UPDATE pace SET holder = NULL, tenure_until = :now
+             WHERE id = 1 AND fencing = :fencing AND holder = :holder
+            """
+        ),
+        {"now": now, "fencing": tenure.fencing, "holder": tenure.holder},
     )
 
 
-async def hold_pace(tx: Tx, until: datetime | None, why: str | None, *, failures: int) -> None:
-    """Hold all dialling until an instant, or (None) let it go on."""
+async def hold_pace(
+    tx: Tx, until: datetime, why: str, *, failures: int, tenure: Tenure, tenure_until: datetime
+) -> None:
+    """Hold all dialling until an instant; only by the process that dials. What one that was paused learned
+    before is no news to those who dial now.
+
+    Args:
+        why: a sentence for people.
+        failures: in a row; after the hold one call is tried alone.
+        tenure_until: who dials stays the only one to dial until then.
+    """
     await tx.execute(
-        text("UPDATE pace SET held_until = :until, held_why = :why, failures = :failures WHERE id = 1"),
-        {"until": until, "why": why, "failures": failures},
+        text(
+            """
+            UPDATE pace
+               SET held_until = :until, held_why = :why, failures = :failures,
+                   tenure_until = greatest(tenure_until, :tenure_until)
+             WHERE id = 1 AND fencing = :fencing AND holder = :holder
+            """
+        ),
+        {
+            "until": until,
+            "why": why,
+            "failures": failures,
+            "fencing": tenure.fencing,
+            "holder": tenure.holder,
+            "tenure_until": tenure_until,
+        },
+    )
+
+
+async def end_hold(tx: Tx, tenure: Tenure) -> None:
+    """Twilio takes calls: let dialling go on; only by the process that dials."""
+    await tx.execute(
+        text(
+            """
+            UPDATE pace SET held_until = NULL, held_why = NULL, failures = 0
+             WHERE id = 1 AND fencing = :fencing AND holder = :holder
+            """
+        ),
+        {"fencing": tenure.fencing, "holder": tenure.holder},
     )
 
 
@@ -99,12 +185,14 @@ async def running(tx: Tx, now: datetime, stale: timedelta) -> tuple[list[Running
     Args:
         stale: an intent older than this does not go out.
     """
+    uncertain = now + HOLD - ON_THE_LINE
     rows = await tx.execute(
         text(
             """
             SELECT c.id, c.name, c.version, c.lines, c.share, c.calls_per_second,
                    (SELECT count(*) FROM attempts a
-                     WHERE a.campaign_id = c.id AND a.settled_at IS NULL) AS busy,
+                     WHERE a.campaign_id = c.id AND a.settled_at IS NULL
+                       AND (a.state <> 'unknown' OR a.hold_until > :uncertain)) AS busy,
                    CASE WHEN c.calls_per_second IS NULL THEN 0 ELSE
                    (SELECT count(*) FROM attempts a
                      WHERE a.campaign_id = c.id AND a.intent_at > :now - per_call - :stale
@@ -120,7 +208,7 @@ async def running(tx: Tx, now: datetime, stale: timedelta) -> tuple[list[Running
              ORDER BY c.id
             """
         ),
-        {"now": now, "stale": stale},
+        {"now": now, "stale": stale, "uncertain": uncertain},
     )
     found = [
         RunningCampaign(
@@ -136,7 +224,13 @@ async def running(tx: Tx, now: datetime, stale: timedelta) -> tuple[list[Running
         for r in rows
     ]
     total: int = (
-        await tx.execute(text("SELECT count(*) FROM attempts WHERE settled_at IS NULL"))
+        await tx.execute(
+            text(
+                "SELECT count(*) FROM attempts "
+                "WHERE settled_at IS NULL AND (state <> 'unknown' OR hold_until > :uncertain)"
+            ),
+            {"uncertain": uncertain},
+        )
     ).scalar_one()
     return found, total
 
@@ -350,9 +444,9 @@ _INTENT = text(
     )
     INSERT INTO attempts (marker, campaign_id, campaign_contact_id, contact_id, campaign_version, phone,
                           caller_id, due_for, number, state, intent_at, slot_at, window_closes_at, reserved,
-                          replica, lease_until)
+                          replica, fencing, lease_until)
     SELECT marker, campaign_id, campaign_contact_id, contact_id, campaign_version, phone, caller_id, due_for,
-           number, 'placing', :now, slot_at, window_closes_at, reserved, :replica, :lease_until
+           number, 'placing', :now, slot_at, window_closes_at, reserved, :replica, :fencing, :lease_until
       FROM intent
     RETURNING id, marker
     """
@@ -360,7 +454,7 @@ _INTENT = text(
 
 
 async def write_intents(
-    tx: Tx, intents: Sequence[Intent], *, replica: str, lease_until: datetime, now: datetime
+    tx: Tx, intents: Sequence[Intent], *, tenure: Tenure, lease_until: datetime, now: datetime
 ) -> dict[str, int]:
     """Write the intents, take the contacts, reserve the money, count the caller ids: one statement.
 
@@ -373,6 +467,7 @@ async def write_intents(
         return {}
     columns = [field.name for field in fields(Intent)]
     given: dict[str, Any] = {name: [getattr(i, name) for i in intents] for name in columns}
-    given |= {"now": now, "day": now.date(), "replica": replica, "lease_until": lease_until}
+    given |= {"now": now, "day": now.date(), "lease_until": lease_until}
+    given |= {"replica": tenure.holder, "fencing": tenure.fencing}
     rows = await tx.execute(_INTENT, given)
     return {row.marker: row.id for row in rows}

@@ -4,8 +4,18 @@ No session state is kept in the server (no session locks, no LISTEN, no SET outs
 prepared statements), so everything works through PgBouncer in transaction mode.
 """
 
+import copy
 import re
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import (
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,6 +38,12 @@ Kind = Literal["real", "simulated"]
 Tx = AsyncConnection
 """An open transaction: what every function of the store takes first."""
 
+Fence = Callable[[Tx], Awaitable[None]]
+"""Raises when who began the transaction may not write any more."""
+
+CUT_OFF_WHEN_SILENT = "set_config('idle_in_transaction_session_timeout', '5s', true)"
+"""SQL for a statement that locks what everybody needs: from there to its end its transaction may be silent
+for 5 s at the most (real time); then the server undoes it. For that transaction only: no session state."""
 CONNECT_SECONDS = 5
 POOL_SECONDS = 10.0
 SECRET_PARAMETERS = ("password", "sslpassword")
@@ -74,6 +90,7 @@ class Database:
         url = engine_url(address)
         self.url = safe_url(url)
         self._address = url
+        self._fence: Fence | None = None
         self._engine = create_async_engine(
             url,
             pool_size=pool_size,
@@ -82,6 +99,17 @@ class Database:
             isolation_level="READ COMMITTED",
             connect_args={"prepare_threshold": None, "connect_timeout": CONNECT_SECONDS},
         )
+
+    def fenced(self, fence: "Fence") -> "Database":
+        """The same pool, for work that only the holder of a lease may do.
+
+        Args:
+            fence: is asked first in every transaction and raises when the lease is another's by now. It
+                locks what it asked about until the transaction's end, so that the answer stays true.
+        """
+        same = copy.copy(self)
+        same._fence = fence
+        return same
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Tx]:
@@ -96,6 +124,8 @@ class Database:
         with _faults_named(self._address, progress):
             async with self._engine.begin() as tx:
                 tx.info[_LAST_WORDS] = []  # the connection's: what a transaction before left is void
+                if self._fence is not None:
+                    await self._fence(tx)
                 yield tx
                 progress.at_commit = True
                 await _commit_with_last_words(tx)
@@ -179,7 +209,7 @@ class _Progress:
 def _faults_named(url: sa.URL, progress: _Progress | None = None) -> Iterator[None]:
     try:
         yield
-    except (sa.exc.DBAPIError, sa.exc.TimeoutError, psycopg.OperationalError) as error:
+    except (sa.exc.DBAPIError, sa.exc.TimeoutError, psycopg.OperationalError, psycopg.InternalError) as error:
         fault = unavailable(error, url, at_commit=progress is not None and progress.at_commit)
         if fault is None:
             raise
@@ -206,7 +236,7 @@ def unavailable(error: Exception, url: sa.URL, *, at_commit: bool = False) -> Da
     text = _told(driver)
     state = driver.sqlstate or ""
     lost = isinstance(error, sa.exc.DBAPIError) and error.connection_invalidated
-    if lost or state[:2] == "08" or state in ("57P01", "57P02", "57P05"):
+    if lost or state[:2] == "08" or state in ("25P03", "57P01", "57P02", "57P05"):
         doubt = " while committing: whether the transaction took effect is not known" if at_commit else ""
         return DatabaseUnavailable(
             f"The connection to {where} was lost{doubt} ({text}).",

@@ -4,7 +4,8 @@ from datetime import datetime
 
 from sqlalchemy import text
 
-from campaign.store.database import Tx
+from campaign.store.attempts import STOP_NOW
+from campaign.store.database import CUT_OFF_WHEN_SILENT, Tx
 
 
 async def lock_pace(tx: Tx) -> None:
@@ -13,7 +14,9 @@ async def lock_pace(tx: Tx) -> None:
     The dialler claims under this row's lock. A pause that takes it too is therefore in force for the very
     next claim, and sees every intent written before.
     """
-    await tx.execute(text("SELECT 1 FROM pace WHERE id = 1 FOR UPDATE"))
+    await tx.execute(
+        text(f"SELECT 1 FROM pace, {CUT_OFF_WHEN_SILENT} AS cut_off WHERE id = 1 FOR UPDATE OF pace")  # noqa: S608
+    )
 
 
 async def cancel_calls(
@@ -23,7 +26,8 @@ async def cancel_calls(
 
     Args:
         campaign_id: of one campaign; None: of all.
-        answered: also calls that somebody has answered (an operator's explicit choice).
+        answered: also calls that somebody has answered (an operator's explicit choice), and those that were
+            marked for less before.
 
     Returns:
         sids of the calls that Twilio already knows.
@@ -33,14 +37,21 @@ async def cancel_calls(
             """
             UPDATE attempts
                SET cancel_at = :now, cancel_why = :why
-             WHERE settled_at IS NULL AND cancel_at IS NULL
+             WHERE settled_at IS NULL
+               AND (cancel_at IS NULL OR :answered AND split_part(cancel_why, ':', 1) <> :stop_now)
                AND (CAST(:id AS bigint) IS NULL OR campaign_id = :id)
                AND (:answered OR answered_at IS NULL AND state <> 'answered')
                AND kind = 'campaign'
             RETURNING call_sid
             """
         ),
-        {"id": campaign_id, "why": why, "now": now, "answered": answered},
+        {
+            "id": campaign_id,
+            "why": f"{STOP_NOW}: {why}" if answered else why,
+            "now": now,
+            "answered": answered,
+            "stop_now": STOP_NOW,
+        },
     )
     return [row.call_sid for row in rows if row.call_sid]
 
@@ -84,8 +95,26 @@ async def stop_all(tx: Tx) -> tuple[datetime, str, str] | None:
 
 
 async def pace_hold(tx: Tx) -> tuple[datetime, str] | None:
-    """(until when, why) the dialler holds all calls; None when it does not. The hold may be over."""
+    """(until when, why) the dialler holds all calls; None when it does not.
+
+    A hold that is over stands until Twilio has taken a call again.
+    """
     row = (
         await tx.execute(text("SELECT held_until, held_why FROM pace WHERE held_until IS NOT NULL"))
     ).first()
     return (row.held_until, row.held_why or "") if row else None
+
+
+async def held_numbers(tx: Tx, campaign_id: int) -> tuple[int, datetime] | None:
+    """(how many, until when at the latest) numbers of a campaign are held because nobody can say whether they
+    were dialled; None when there are none."""
+    row = (
+        await tx.execute(
+            text(
+                "SELECT count(*) AS held, max(coalesce(hold_until, slot_at)) AS until FROM attempts "
+                "WHERE campaign_id = :id AND settled_at IS NULL AND state = 'unknown'"
+            ),
+            {"id": campaign_id},
+        )
+    ).one()
+    return (row.held, row.until) if row.held else None

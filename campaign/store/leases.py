@@ -11,18 +11,27 @@ from typing import Any, NamedTuple
 from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from campaign.store.database import Tx
+from campaign.domain.errors import LeaseLost
+from campaign.store.database import CUT_OFF_WHEN_SILENT, Tx
 
+# An UPDATE of its own, not ON CONFLICT: that would wait for the row's lock even where the lease is another's.
 _ACQUIRE = text(
     """
-    INSERT INTO leases AS l (name, holder, fencing, expires_at)
-    VALUES (:name, :holder, 1, :expires_at)
-    ON CONFLICT (name) DO UPDATE
-       SET holder = :holder,
-           fencing = CASE WHEN l.holder = :holder THEN l.fencing ELSE l.fencing + 1 END,
-           expires_at = :expires_at
-     WHERE l.holder = :holder OR l.expires_at <= :now
-    RETURNING fencing
+    WITH held AS (
+        UPDATE leases l
+           SET holder = :holder,
+               fencing = CASE WHEN l.holder = :holder THEN l.fencing ELSE l.fencing + 1 END,
+               expires_at = :expires_at
+         WHERE l.name = :name AND (l.holder = :holder OR l.expires_at <= :now)
+        RETURNING fencing
+    ), made AS (
+        INSERT INTO leases (name, holder, fencing, expires_at)
+        SELECT :name, :holder, 1, :expires_at
+         WHERE NOT EXISTS (SELECT FROM leases WHERE name = :name)
+        ON CONFLICT (name) DO NOTHING
+        RETURNING fencing
+    )
+    SELECT fencing FROM held UNION ALL SELECT fencing FROM made
     """
 )
 
@@ -42,12 +51,57 @@ async def acquire(tx: Tx, name: str, holder: str, now: datetime, ttl: timedelta)
     return fencing
 
 
-async def release(tx: Tx, name: str, holder: str, now: datetime) -> None:
-    """Let go of a lease at once, so that another replica need not wait for its end."""
-    await tx.execute(
-        text("UPDATE leases SET expires_at = :now WHERE name = :name AND holder = :holder"),
-        {"name": name, "holder": holder, "now": now},
-    )
+class Lease:
+    """What this process holds of a lease, as it believes; the row in Postgres decides.
+
+    Args:
+        name: what the lease is for.
+        holder: this replica's id.
+    """
+
+    def __init__(self, name: str, holder: str) -> None:
+        self.name = name
+        self.holder = holder
+        self.fencing: int | None = None
+        """Of the last `take`; None: not ours."""
+
+    async def take(self, tx: Tx, now: datetime, ttl: timedelta) -> bool:
+        """Take or renew it; whether it is ours now."""
+        self.fencing = await acquire(tx, self.name, self.holder, now, ttl)
+        return self.fencing is not None
+
+    async def check(self, tx: Tx) -> None:
+        """The fence of its work (`Database.fenced`): nobody takes the lease over before `tx` has ended.
+
+        Work that went on over the end of its lease, because its process stood still, writes nothing. While
+        it stands still in a transaction of its own, the server undoes that after 5 s, and the next replica
+        takes over.
+
+        Raises:
+            LeaseLost: another has taken over.
+        """
+        found = await tx.execute(
+            text(
+                f"""
+                SELECT 1 FROM leases, {CUT_OFF_WHEN_SILENT} AS cut_off
+                 WHERE name = :name AND fencing = :fencing AND holder = :holder FOR SHARE OF leases
+                """  # noqa: S608 (a constant)
+            ),
+            {"name": self.name, "fencing": self.fencing, "holder": self.holder},
+        )
+        if found.first() is None:
+            raise LeaseLost(f"Another replica holds the lease {self.name} by now; this one writes nothing.")
+
+    async def release(self, tx: Tx, now: datetime) -> None:
+        """Let go of it at once, if it is still ours, so that another replica need not wait for its end."""
+        await tx.execute(
+            text(
+                "UPDATE leases SET expires_at = :now "
+                "WHERE name = :name AND fencing = :fencing AND holder = :holder"
+            ),
+            {"name": self.name, "fencing": self.fencing, "holder": self.holder, "now": now},
+        )
+        self.fencing = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from psycopg.errors import LockNotAvailable
 
 from campaign.domain.errors import Conflict, SchemaMismatch
 from campaign.store.database import Database, engine_url, unavailable
+from campaign.store.models import installation
 
 
 def migrations_dir() -> Path:
@@ -83,23 +84,38 @@ def current(address: str) -> str | None:
 
 
 async def require_current(db: Database) -> None:
-    """Refuse to work on a schema that is not the code's.
+    """Refuse to work on a schema that this code can't work on.
 
     Raises:
-        SchemaMismatch: it is at another revision; says which command to run.
+        SchemaMismatch: see `mismatch`.
+    """
+    if (fault := await mismatch(db)) is not None:
+        raise fault
+
+
+async def mismatch(db: Database) -> SchemaMismatch | None:
+    """Why this code can't work on the database's schema and which command to run; None when it can.
+
+    It can on its own schema, and on a newer one that says so: in a rolling upgrade the schema goes first, and
+    processes of the version before go on and may start anew. So each schema names the oldest revision whose
+    code may work on it (docs/decisions/0008).
     """
     async with db.connection() as tx:
         found = await tx.run_sync(lambda sync: MigrationContext.configure(sync).get_current_revision())
-    if found == head():
-        return
-    if found is not None and found not in _known():
-        raise SchemaMismatch(
-            f"The database's schema is at {found}, which is newer than this code ({head()}).",
-            "Run the newer version of the service.",
-        )
-    raise SchemaMismatch(
-        f"The database's schema is at {found or 'no version'}, the code needs {head()}.",
-        "Run: campaign db upgrade",
+        if found == head():
+            return None
+        if found is None or found in _known():
+            return SchemaMismatch(
+                f"The database's schema is at {found or 'no version'}, the code needs {head()}.",
+                "Run: campaign db upgrade",
+            )
+        works_from = (await tx.execute(sa.select(installation.c.works_from))).scalar()
+    if works_from in _known():
+        return None
+    return SchemaMismatch(
+        f"The database's schema is at {found}, which is newer than this code ({head()}) "
+        f"and needs code of {works_from or found} or newer.",
+        "Run the newer version of the service.",
     )
 
 

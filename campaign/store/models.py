@@ -61,6 +61,11 @@ installation = sa.Table(
     _at("dialling_stopped_at"),
     sa.Column("dialling_stopped_by", sa.Text),
     sa.Column("dialling_stopped_why", sa.Text),
+    sa.Column(
+        "works_from",
+        sa.Text,
+        comment="the oldest schema revision whose code may work on this schema; null: only its own",
+    ),
     sa.CheckConstraint("id = 1", name="one_row"),
     _one_of("kind", "real", "simulated"),
     comment="One row: what kind of database this is, and the switch that stops all dialling",
@@ -126,6 +131,13 @@ pace = sa.Table(
     sa.Column("failures", sa.Integer, nullable=False, server_default="0"),
     sa.Column("holder", sa.Text, comment="the replica that dials; the others wait for the end of its tenure"),
     _at("tenure_until"),
+    sa.Column(
+        "fencing",
+        sa.BigInteger,
+        nullable=False,
+        server_default="0",
+        comment="the tenure's number; grows with every change of holder",
+    ),
     sa.CheckConstraint("id = 1", name="one_row"),
     comment="One row: the account's next free slot. Whoever claims contacts locks it first",
 )
@@ -474,6 +486,7 @@ attempts = sa.Table(
     _at("callback_at"),
     sa.Column("turned_away", sa.Text, comment="why the TwiML fetch turned an answered call away"),
     sa.Column("recording_sid", sa.Text),
+    sa.Column("fencing", sa.BigInteger, comment="number of the tenure under which it was claimed"),
     sa.UniqueConstraint("marker"),
     sa.UniqueConstraint("call_sid"),
     _one_of("kind", "campaign", "test"),

@@ -15,7 +15,10 @@ from campaign.store.database import Tx
 
 @dataclass(frozen=True, slots=True)
 class OwnCall:
-    """The intent of a call to one's own number; `definition` as JSON, for it belongs to no campaign."""
+    """The intent of a call to one's own number; `definition` as JSON, for it belongs to no campaign.
+
+    A guest has no tenure; `fencing` is the number that the pace had when this was written.
+    """
 
     marker: str
     phone: str
@@ -23,6 +26,7 @@ class OwnCall:
     slot_at: datetime
     window_closes_at: datetime | None
     definition: Any
+    fencing: int
 
 
 async def write_own_call(tx: Tx, call: OwnCall, *, replica: str, lease_until: datetime, now: datetime) -> int:
@@ -40,6 +44,7 @@ async def write_own_call(tx: Tx, call: OwnCall, *, replica: str, lease_until: da
             "slot_at": call.slot_at,
             "window_closes_at": call.window_closes_at,
             "replica": replica,
+            "fencing": call.fencing,
             "lease_until": lease_until,
         },
     )
@@ -51,7 +56,9 @@ async def record_placed(tx: Tx, placed: Sequence[tuple[int, str, str, datetime, 
 
     Args:
         placed: (attempt id, call sid, Twilio's status, sent at, answered at).
-    A call event may have been quicker: the state only moves forward.
+    A call event may have been quicker, or the sweep: the state only moves forward. No fencing number is asked
+    for here. A sid is a fact, not a claim: Twilio made that call, whatever became of this process meanwhile,
+    and a call that nobody knows of would never be followed to its end.
     """
     await tx.execute(
         text(
@@ -61,7 +68,7 @@ async def record_placed(tx: Tx, placed: Sequence[tuple[int, str, str, datetime, 
                    call_status = coalesce(a.call_status, u.status),
                    state = CASE WHEN a.state IN ('placing', 'unknown') THEN 'placed' ELSE a.state END,
                    sent_at = u.sent_at,
-                   placed_at = coalesce(a.placed_at, u.placed_at),
+                   placed_at = least(a.placed_at, u.placed_at),
                    hold_until = NULL,
                    lease_until = NULL,
                    check_at = CASE WHEN a.settled_at IS NULL THEN greatest(a.check_at, u.placed_at + :silence)
@@ -84,13 +91,23 @@ async def record_placed(tx: Tx, placed: Sequence[tuple[int, str, str, datetime, 
 
 
 async def record_not_placed(
-    tx: Tx, attempt_id: int, event: AttemptEvent, why: str, code: int | None, now: datetime
+    tx: Tx,
+    attempt_id: int,
+    event: AttemptEvent,
+    why: str,
+    code: int | None,
+    now: datetime,
+    *,
+    fencing: int,
 ) -> bool:
     """Record an answer without a sid: proven not placed, or (LOST) unknown and held.
 
-    Only an attempt of which nothing has been heard is touched: a call event that was quicker proves more.
-    A call that was not placed gives its caller id's day back.
+    Only an attempt that is still its dialler's is touched. A call event that was quicker proves more; and
+    what the sweep has taken over, because its process was silent for too long, stays unknown and held. A call
+    that was not placed gives its caller id's day back.
 
+    Args:
+        fencing: the number of the tenure under which it was claimed.
     Returns:
         whether this settled the attempt, so that it must be closed.
     """
@@ -99,18 +116,19 @@ async def record_not_placed(
     done = await tx.execute(
         text(
             """
-            WITH unused AS (
+            WITH told AS (
+                UPDATE attempts
+                   SET state = :state, error = :why, error_code = :code, lease_until = NULL, checks = 0,
+                       settled_at = CASE WHEN :settled THEN CAST(:now AS timestamptz) END,
+                       hold_until = CASE WHEN :settled THEN NULL ELSE CAST(:hold AS timestamptz) END,
+                       check_at = CASE WHEN :settled THEN NULL ELSE CAST(:check AS timestamptz) END
+                 WHERE id = :id AND state = 'placing' AND fencing = :fencing
+                RETURNING caller_id, CAST(intent_at AT TIME ZONE 'UTC' AS date) AS day
+            ), unused AS (
                 UPDATE caller_id_days d SET attempts = d.attempts - 1
-                  FROM attempts a
-                 WHERE :settled AND a.id = :id AND a.state = 'placing'
-                   AND d.caller_id = a.caller_id AND d.day = CAST(a.intent_at AT TIME ZONE 'UTC' AS date)
+                  FROM told WHERE :settled AND d.caller_id = told.caller_id AND d.day = told.day
             )
-            UPDATE attempts
-               SET state = :state, error = :why, error_code = :code, lease_until = NULL, checks = 0,
-                   settled_at = CASE WHEN :settled THEN CAST(:now AS timestamptz) END,
-                   hold_until = CASE WHEN :settled THEN NULL ELSE CAST(:hold AS timestamptz) END,
-                   check_at = CASE WHEN :settled THEN NULL ELSE CAST(:check AS timestamptz) END
-             WHERE id = :id AND state = 'placing'
+            SELECT count(*) FROM told
             """
         ),
         {
@@ -122,9 +140,10 @@ async def record_not_placed(
             "now": now,
             "hold": now + HOLD,
             "check": now + FIRST_LOOK,
+            "fencing": fencing,
         },
     )
-    return settled and done.rowcount == 1
+    return settled and done.scalar_one() == 1
 
 
 async def any_under_way(tx: Tx) -> bool:

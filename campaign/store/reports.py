@@ -381,8 +381,8 @@ class Status:
 
     @property
     def calls_up(self) -> int:
-        """Calls under way."""
-        return sum(self.calls.values())
+        """Calls under way, without those of which nobody can say whether they are."""
+        return sum(self.calls.values()) - self.calls.get("unknown", 0)
 
     @property
     def seconds_left(self) -> float | None:

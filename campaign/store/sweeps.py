@@ -6,7 +6,7 @@ those that wait for a price, by their partial indexes.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy import text
@@ -18,10 +18,17 @@ from campaign.store.attempts import (
     FORBIDDEN_SQL,
     HANGS_UP,
     HOLD,
+    SILENCE,
     Attempt,
     from_row,
 )
 from campaign.store.database import Tx
+
+SECOND_LOOK = timedelta(seconds=20)
+"""From the first look-up of an unknown result to the second."""
+AGAIN = timedelta(seconds=40)
+"""How often Twilio is asked about what stays unsettled: with a scheduler's lease that changes hands (10 s) on
+top, and the questions before it in the queue, what Twilio knows is in our row within a minute."""
 
 
 async def lose(tx: Tx, now: datetime, silent_since: datetime) -> Sequence[int]:
@@ -52,13 +59,14 @@ async def lose(tx: Tx, now: datetime, silent_since: datetime) -> Sequence[int]:
 
 
 async def claim_unknown(tx: Tx, now: datetime, most: int) -> list[Attempt]:
-    """Attempts with an unknown result whose time to be looked up has come: 10, 30, 60 s, then each minute."""
+    """Attempts with an unknown result whose time to be looked up has come: after 10 and 30 s, then every
+    40 s, and when the hold ends."""
     return await _claim(
         tx,
         "a.settled_at IS NULL AND a.state = 'unknown' AND coalesce(a.check_at, :now) <= :now",
-        "check_at = :now + CASE a.checks WHEN 0 THEN interval '20 s' WHEN 1 THEN interval '30 s' "
-        "ELSE interval '60 s' END, checks = least(a.checks + 1, 1000)",
-        {"now": now, "most": most},
+        "check_at = CASE WHEN a.hold_until > :now THEN least(a.hold_until, :now + {0}) ELSE :now + {0} END, "
+        "checks = least(a.checks + 1, 1000)".format("CASE a.checks WHEN 0 THEN :soon ELSE :often END"),
+        {"now": now, "most": most, "soon": SECOND_LOOK, "often": AGAIN},
     )
 
 
@@ -72,9 +80,9 @@ async def claim_silent(tx: Tx, now: datetime, most: int, silent_since: datetime)
            AND NOT EXISTS (SELECT 1 FROM conversation_sessions s JOIN replicas r ON r.id = s.replica
                             WHERE s.attempt_id = a.id AND s.opened_at IS NOT NULL AND s.closed_at IS NULL
                               AND r.beat_at >= :silent_since)""",
-        "check_at = :now + CASE WHEN a.state = 'answered' THEN interval '60 s' ELSE interval '30 s' END, "
+        "check_at = :now + CASE WHEN a.state = 'answered' THEN :often ELSE :silence END, "
         "checks = least(a.checks + 1, 1000)",
-        {"now": now, "most": most, "silent_since": silent_since},
+        {"now": now, "most": most, "silent_since": silent_since, "often": AGAIN, "silence": SILENCE},
     )
 
 
@@ -129,7 +137,8 @@ async def mark_cancels(tx: Tx, now: datetime) -> int:
     """Mark what may no longer be dialled although Twilio has it: queued, ringing, or not known yet.
 
     A closed window, a campaign that no longer runs, a switch that stops all dialling, a number put on a
-    do-not-call list. Never a call that a person has answered.
+    do-not-call list. Never a call that a person has answered. Every replica does this, so rows that another
+    one is marking, or that a webhook is about, are left to the next time.
 
     Returns:
         How many were marked.
@@ -143,13 +152,16 @@ async def mark_cancels(tx: Tx, now: datetime) -> int:
                        WHEN {FORBIDDEN_SQL} THEN 'do_not_call'
                        WHEN a.window_closes_at <= :now THEN 'window'
                        ELSE 'stopped' END
-             WHERE a.settled_at IS NULL AND a.cancel_at IS NULL
-               AND a.state IN ('placing', 'unknown', 'placed', 'ringing')
-               AND (a.window_closes_at <= :now
-                    OR EXISTS (SELECT 1 FROM installation i WHERE i.dialling_stopped_at IS NOT NULL)
-                    OR EXISTS (SELECT 1 FROM campaigns c
-                                WHERE c.id = a.campaign_id AND c.state <> 'running')
-                    OR {FORBIDDEN_SQL})
+             WHERE a.id IN (
+                   SELECT a.id FROM attempts a
+                    WHERE a.settled_at IS NULL AND a.cancel_at IS NULL
+                      AND a.state IN ('placing', 'unknown', 'placed', 'ringing')
+                      AND (a.window_closes_at <= :now
+                           OR EXISTS (SELECT 1 FROM installation i WHERE i.dialling_stopped_at IS NOT NULL)
+                           OR EXISTS (SELECT 1 FROM campaigns c
+                                       WHERE c.id = a.campaign_id AND c.state <> 'running')
+                           OR {FORBIDDEN_SQL})
+                      FOR UPDATE OF a SKIP LOCKED)
             """  # noqa: S608 (constants of this file)
         ),
         {"now": now},

@@ -1,8 +1,9 @@
 """The breaker: what holds dialling, for how long, and what lets it go on."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
-from campaign.domain.breaker import OPENS_AT, Breaker
+from campaign.domain.breaker import LONGEST_S, OPENS_AT, Breaker
 
 START = datetime(2026, 11, 24, 15, tzinfo=UTC)
 
@@ -13,12 +14,12 @@ def after(seconds: float) -> datetime:
 
 def test_a_429_holds_at_once_and_each_that_follows_holds_twice_as_long() -> None:
     breaker, now, holds = Breaker(), START, []
-    for _ in range(9):
+    for _ in range(8):
         until = breaker.throttled(now, now, None)
         assert until is not None
         holds.append((until - now).total_seconds())
         now = until
-    assert holds == [0.5, 1, 2, 4, 8, 16, 32, 60, 60]
+    assert holds == [0.5, 1, 2, 4, 8, 16, 27, 27]
 
 
 def test_the_time_that_twilio_names_is_kept() -> None:
@@ -44,5 +45,46 @@ def test_failures_hold_only_when_several_come_in_a_row() -> None:
     breaker.recovered()
     for n in range(OPENS_AT - 1):
         assert breaker.failed(after(10 + n), after(10 + n)) is None
-    assert breaker.failed(after(20), after(20)) == after(21)
-    assert breaker.failed(after(21), after(21)) == after(23)
+    assert breaker.failed(after(20), after(20)) == after(24)
+    assert breaker.failed(after(24), after(24)) == after(32)
+
+
+def test_a_hold_is_counted_from_the_sending_of_the_call_that_failed() -> None:
+    breaker, now, tried = Breaker(), START, []
+    while now < after(600):
+        tried.append(now)
+        failed_at = now + timedelta(seconds=10)  # no answer: the time-out
+        now = breaker.failed(now, failed_at) or failed_at
+    pauses = [(b - a).total_seconds() for a, b in pairwise(tried)]
+    assert pauses[-1] == LONGEST_S
+    assert max(pauses) == LONGEST_S
+    assert min(pauses) >= 10
+
+
+def test_in_ten_minutes_without_twilio_few_calls_are_tried() -> None:
+    breaker, now, tried = Breaker(), START, 0
+    while now < after(600):
+        tried += 1
+        now = breaker.failed(now, now) or now
+    assert tried <= 28
+
+
+def test_after_a_hold_one_failure_opens_it_again_and_a_success_closes_it() -> None:
+    breaker = Breaker()
+    until = breaker.throttled(START, START, None)
+    assert until is not None
+    assert (breaker.open, breaker.since) == (True, START)
+    again = breaker.failed(until, until)
+    assert again is not None
+    assert breaker.recovers(again)
+    breaker.recovered()
+    assert (breaker.open, breaker.failures, breaker.since) == (False, 0, None)
+    assert breaker.failed(after(99), after(99)) is None
+
+
+def test_a_process_that_takes_over_goes_on_where_the_other_stood() -> None:
+    breaker = Breaker()
+    breaker.take_up(6, START)
+    assert (breaker.open, breaker.failures) == (True, 6)
+    assert breaker.is_news(START)
+    assert breaker.failed(START, START) == after(LONGEST_S)

@@ -47,9 +47,9 @@ async def test_a_campaign_that_can_dial_has_no_hindrance(db: Database, clock: Ma
         ("DELETE FROM replicas WHERE role = 'web'", "No process answers Twilio"),
         (
             "INSERT INTO pace (id, next_slot_at, held_until, held_why) "
-            "VALUES (1, :now, :later, 'Twilio is away') "
-            "ON CONFLICT (id) DO UPDATE SET held_until = :later, held_why = 'Twilio is away'",
-            "held until 15:01:00 UTC: Twilio is away",
+            "VALUES (1, :now, :later, 'Twilio is away.') "
+            "ON CONFLICT (id) DO UPDATE SET held_until = :later, held_why = 'Twilio is away.'",
+            "All calls are held: Twilio is away. Nothing is to be done: at 15:01:00 UTC one call is tried",
         ),
         ("DELETE FROM campaign_contacts", "No contact is enrolled"),
     ],

@@ -7,7 +7,7 @@ from sqlalchemy import text
 
 from campaign.domain.errors import BadDefinition, BadInput, Conflict, NotFound
 from campaign.flow import enrol, lifecycle
-from campaign.store import campaigns, halts
+from campaign.store import attempts, campaigns, halts
 from campaign.store.database import Database
 from tests.support.campaigns import definition, make_attempt, make_list, phone, rows, rulebook
 from tests.support.clock import ManualClock
@@ -260,11 +260,25 @@ async def test_stop_waits_for_the_conversations_and_is_final(db: Database, clock
         await lifecycle.resume(db, "Minimal", actor=ANA, now=clock.now())
 
 
-async def test_stop_now_also_ends_answered_calls(db: Database, clock: ManualClock) -> None:
+@pytest.mark.parametrize("everything", [False, True])
+async def test_stop_now_also_ends_answered_calls_and_those_that_were_to_be_cancelled_only(
+    db: Database, clock: ManualClock, everything: bool
+) -> None:
     campaign = await running(db, clock)
     await make_attempt(db, campaign, phone(0), state="answered")
-    change = await lifecycle.stop(db, "Minimal", actor=ANA, now=clock.now(), at_once=True)
-    assert len(change.cancelled) == 1
+    await make_attempt(db, campaign, phone(1), state="ringing")
+    if everything:
+        await lifecycle.stop_all(db, actor=ANA, now=clock.now())
+        _, cancelled = await lifecycle.stop_all(db, actor=ANA, now=clock.now(), at_once=True)
+    else:
+        await lifecycle.pause(db, "Minimal", actor=ANA, now=clock.now())
+        cancelled = (await lifecycle.stop(db, "Minimal", actor=ANA, now=clock.now(), at_once=True)).cancelled
+    assert len(cancelled) == 2
+    async with db.connection() as tx:
+        for row in await rows(db, "SELECT id FROM attempts"):
+            attempt = await attempts.by_id(tx, row["id"])
+            assert attempt is not None
+            assert attempt.to_hang_up
 
 
 async def test_stop_all_holds_for_every_campaign_until_it_is_lifted(db: Database, clock: ManualClock) -> None:

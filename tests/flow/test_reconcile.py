@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from campaign.flow import call_events
 from campaign.flow.call_events import Hands
@@ -85,7 +86,7 @@ async def test_a_replica_without_heartbeat_loses_its_attempts_before_their_lease
 # ── unknown ────────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def test_an_unknown_result_is_looked_up_after_10_30_and_60_seconds_then_each_minute(
+async def test_an_unknown_result_is_looked_up_after_10_and_30_seconds_and_then_every_40(
     db: Database, clock: ManualClock, sweep: Reconciler, twilio: FakeTwilio
 ) -> None:
     begin = clock.now()
@@ -96,7 +97,7 @@ async def test_an_unknown_result_is_looked_up_after_10_30_and_60_seconds_then_ea
         await run(sweep, clock, 1)
         if len(twilio.asked) > before:
             times.append((clock.now() - begin).total_seconds())
-    assert times == [10, 30, 60, 120, 180]
+    assert times == [10, 30, 70, 110, 150, 190]
 
 
 @pytest.mark.parametrize(
@@ -138,7 +139,7 @@ async def test_when_the_hold_is_over_and_twilio_knows_nothing_it_is_closed_as_un
     await clock.advance(14 * 60)
     await run(sweep, clock, 59)
     assert await state(db) == "unknown"
-    await run(sweep, clock, 70, step=5)
+    await run(sweep, clock, 1)
     assert await state(db) == "ended"
     assert (await rows.row(db, "outcomes"))["disposition"] == "unknown"
 
@@ -153,7 +154,7 @@ async def test_a_hold_is_not_over_before_twilio_has_answered(
     assert await state(db) == "unknown"
     twilio.fail = None
     twilio.call(7, rows.PHONE, "completed", clock.now() - timedelta(minutes=20), duration="12")
-    await run(sweep, clock, 125, step=5)
+    await run(sweep, clock, 60, step=5)
     assert (await rows.row(db, "attempts"))["call_sid"] == sid(7)
 
 
@@ -175,6 +176,70 @@ async def test_with_every_callback_lost_the_outcome_is_there_within_a_minute(
     await run(sweep, clock, 61)
     outcome = await rows.row(db, "outcomes")
     assert (outcome["disposition"], outcome["seconds"]) == ("abandoned", 30)
+
+
+PLACES = ("placing", "unknown", "placed", "ringing", "answered", "talking")
+
+
+async def one_of_each(db: Database, now: datetime, truths: range) -> dict[str, int]:
+    """Attempts in every unsettled state, of a replica that is gone; number → when Twilio knows the end."""
+    known: dict[str, int] = {}
+    async with db.transaction() as tx:
+        await rows.replica(tx, now - timedelta(seconds=1))
+        for place in PLACES:
+            for truth in truths:
+                number = len(known)
+                phone = f"+1212555{number:04d}"
+                known[phone] = truth
+                more: dict[str, Any] = {"lease_until": None, "call_sid": sid(number)}
+                if place in ("placing", "unknown"):
+                    more = {"call_sid": None}
+                if place == "unknown":
+                    hold = {
+                        "hold_until": now + timedelta(minutes=15),
+                        "check_at": now + timedelta(seconds=10),
+                    }
+                    more |= {"lease_until": None, **hold}
+                state = "answered" if place == "talking" else place
+                attempt = await rows.attempt(tx, now, marker=f"m{number}", phone=phone, state=state, **more)
+                if place == "talking":
+                    await tx.execute(
+                        text(
+                            "INSERT INTO conversation_sessions (attempt_id, ordinal, token_digest, replica, "
+                            "created_at, opened_at) VALUES (:id, 1, :digest, 'one', :now, :now)"
+                        ),
+                        {"id": attempt, "digest": str(number), "now": now},
+                    )
+    return known
+
+
+@pytest.mark.parametrize("changes_hands", [False, True])
+async def test_whatever_an_attempts_state_what_twilio_knows_is_in_its_row_within_a_minute(
+    db: Database, clock: ManualClock, sweep: Reconciler, twilio: FakeTwilio, changes_hands: bool
+) -> None:
+    """All callbacks are lost, the replica has vanished; with a lease that changes hands nobody sweeps for ten
+    seconds in every fifty."""
+    begin = clock.now()
+    known = await one_of_each(db, begin, range(0, 101, 9))
+    placed_before = {
+        one["phone"]: one["call_sid"] for one in await rows.rows(db, "attempts") if one["call_sid"]
+    }
+    for phone, call_sid in placed_before.items():
+        twilio.call(int(call_sid[2:]), phone, "ringing", begin)
+    waited: dict[str, float] = {}
+    for second in range(170):
+        for number, (phone, truth) in enumerate(known.items()):
+            if truth == second:
+                twilio.call(number, phone, "busy", begin, end_time=rfc2822(clock.now()))
+        if not changes_hands or second % 50 < 40:
+            await sweep.tick(clock.now())
+        for one in await rows.rows(db, "attempts"):
+            if one["settled_at"] is not None and one["phone"] not in waited:
+                waited[one["phone"]] = second - known[one["phone"]]
+        await clock.advance(1)
+    assert len(waited) == len(known)
+    assert max(waited.values()) <= 60
+    assert {one["disposition"] for one in await rows.rows(db, "outcomes")} == {"busy"}
 
 
 async def test_a_call_in_conversation_is_not_asked_about(
@@ -398,11 +463,11 @@ async def test_a_verdict_that_another_process_received_reaches_the_talk(
 # ── Twilio away, two replicas ──────────────────────────────────────────────────────────────────────────
 
 
-async def test_with_twilio_away_it_is_asked_less_and_less_often(
+async def test_with_twilio_away_one_question_is_tried_now_and_then_and_all_is_settled_soon_after(
     db: Database, clock: ManualClock, sweep: Reconciler, twilio: FakeTwilio
 ) -> None:
     async with db.transaction() as tx:
-        for number in range(40):
+        for number in range(250):
             await rows.attempt(
                 tx,
                 clock.now(),
@@ -412,13 +477,25 @@ async def test_with_twilio_away_it_is_asked_less_and_less_often(
                 call_sid=sid(number),
             )
     twilio.fail = 503
-    await run(sweep, clock, 120)
-    assert len(twilio.asked) < 60
+    await run(sweep, clock, 600, step=3)
+    assert 600 / 18 <= len(twilio.asked) <= 20 + 600 / 15 + 4
     twilio.fail = None
-    for number in range(40):
+    for number in range(250):
         twilio.call(number, f"+1212555{number:04d}", "completed", clock.now(), duration="5")
-    await run(sweep, clock, 95)
-    assert len(await rows.rows(db, "outcomes")) == 40
+    await run(sweep, clock, 30)
+    settled = await rows.rows(db, "outcomes")
+    assert len(settled) > 0, "it goes on within half a minute"
+    await run(sweep, clock, 30)
+    assert len(await rows.rows(db, "outcomes")) == 250
+
+
+async def test_a_time_that_twilio_names_is_kept(
+    db: Database, clock: ManualClock, sweep: Reconciler, twilio: FakeTwilio
+) -> None:
+    await rows.dialled(db, clock.now(), state="placed", call_sid=sid(7))
+    twilio.fail, twilio.retry_after = 429, 25
+    await run(sweep, clock, 55)
+    assert len(twilio.asked) == 1
 
 
 async def test_two_replicas_that_sweep_at_once_ask_once(

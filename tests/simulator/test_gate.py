@@ -8,6 +8,7 @@ import pytest
 import requests
 from twilio.base.exceptions import TwilioRestException
 
+from campaign.simulator import ACCOUNT_SID, AUTH_TOKEN
 from tests.simulator.service import PERSON, Rig, rig
 
 PAUSE = "<Response><Pause length='1'/></Response>"
@@ -56,6 +57,23 @@ async def test_a_slow_answer_is_only_slow() -> None:
         assert await outcome(made) == "created"
         assert made.simulator.clock.monotonic() - before >= 6.0
         await made.finish()
+
+
+async def test_a_client_that_is_gone_before_a_slow_answer_has_placed_its_call_all_the_same() -> None:
+    async with rig(persona="busy") as made, aiohttp.ClientSession() as http:
+        made.simulator.faults.update({"rest_slow": 1.0, "rest_slow_seconds": 30.0})
+        posting = http.post(
+            f"{made.simulator.base_url}/2010-04-01/Accounts/{ACCOUNT_SID}/Calls.json",
+            data={"To": PERSON, "From": "+12025550142", "Twiml": PAUSE},
+            headers={"Authorization": aiohttp.encode_basic_auth(ACCOUNT_SID, AUTH_TOKEN)},
+            timeout=aiohttp.ClientTimeout(total=0.2),
+        )
+        with pytest.raises(TimeoutError):
+            await posting
+        async with asyncio.timeout(20):
+            while not made.simulator.calls:  # noqa: ASYNC110 (there is no event for it)
+                await asyncio.sleep(0.01)
+        assert [call.to for call in made.simulator.calls] == [PERSON]
 
 
 async def test_faults_can_hit_every_request() -> None:

@@ -163,7 +163,10 @@ async def test_the_codes_own_schema_is_accepted(db: Database) -> None:
     [
         (None, r"schema is at no version, the code needs \d{4}\. Run: campaign db upgrade"),
         ("base", r"schema is at no version, the code needs \d{4}\. Run: campaign db upgrade"),
-        ("9999", r"schema is at 9999, which is newer than this code \(\d{4}\)\. Run the newer version"),
+        (
+            "9999",
+            r"at 9999, which is newer than this code \(\d{4}\) and needs code of 9998 or newer\. Run the",
+        ),
     ],
 )
 async def test_another_schema_is_refused_with_what_to_do(
@@ -177,12 +180,29 @@ async def test_another_schema_is_refused_with_what_to_do(
     elif at is not None:
         with engine.begin() as connection:
             connection.execute(sa.text("UPDATE alembic_version SET version_num = :at"), {"at": at})
+            connection.execute(sa.text("UPDATE installation SET works_from = '9998'"))
     db = Database(empty_url)
     try:
         with pytest.raises(SchemaMismatch, match=sentence):
             await migrate.require_current(db)
     finally:
         await db.close()
+
+
+@pytest.mark.parametrize("works_from", [revision.stem[:4] for revision in VERSIONS[3:]])
+async def test_a_newer_schema_that_this_code_may_work_on_is_accepted(db: Database, works_from: str) -> None:
+    async with db.transaction() as tx:
+        await tx.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+        await tx.execute(sa.text("UPDATE installation SET works_from = :from"), {"from": works_from})
+    await migrate.require_current(db)
+
+
+def test_every_schema_says_which_code_may_work_on_it(empty_url: str) -> None:
+    for file in VERSIONS:
+        migrate.upgrade(empty_url, "+1")
+        if file.stem[:4] >= "0005":
+            (works_from,) = ask(empty_url, "SELECT works_from FROM installation")
+            assert "0004" <= works_from <= file.stem[:4]
 
 
 def test_a_server_that_is_away_is_named(empty_url: str) -> None:

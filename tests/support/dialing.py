@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from campaign.domain.clock import Clock
 from campaign.domain.pacing import Pace
 from campaign.flow import definitions, enrol, lifecycle
 from campaign.flow.claiming import ClaimLimits
@@ -58,7 +59,7 @@ async def nothing() -> None:
 
 def dialer(
     db: Database,
-    clock: ServiceClock,
+    clock: Clock,
     gateway: Placer,
     *,
     cps: float,
@@ -66,6 +67,7 @@ def dialer(
     paused: list[tuple[int | None, str]] | None = None,
     name: str = "replica",
     before_claim: Callable[[], Coroutine[Any, Any, None]] = nothing,
+    ask_twilio: Callable[[], Coroutine[Any, Any, object]] | None = None,
 ) -> Dialer:
     """A dialler as the service wires it."""
 
@@ -89,11 +91,12 @@ def dialer(
         ),
         pause_campaign=pause,
         before_claim=before_claim,
+        ask_twilio=ask_twilio,
     )
 
 
 async def running_campaign(
-    db: Database, clock: ServiceClock, contacts: int, *, name: str = "Minimal", first: int = 0, **changes: Any
+    db: Database, clock: Clock, contacts: int, *, name: str = "Minimal", first: int = 0, **changes: Any
 ) -> int:
     """A list, a campaign over it, started; the campaign's id."""
     now = clock.now()

@@ -29,6 +29,8 @@ class FakeTwilio:
 
     calls: dict[str, dict[str, Any]] = field(default_factory=dict)
     fail: int | None = None
+    retry_after: int | None = None
+    """Seconds in a Retry-After header of a failure; None sends none."""
     asked: list[tuple[str, str]] = field(default_factory=list)
     """(what, SID or number) of each request: list, fetch, canceled, completed."""
     _runner: web.AppRunner | None = None
@@ -77,7 +79,9 @@ class FakeTwilio:
         if self.fail is not None:
             self.asked.append(("failed", request.path))
             code = 20429 if self.fail == 429 else 20500
-            return web.json_response({"code": code, "message": "no", "status": self.fail}, status=self.fail)
+            headers = None if self.retry_after is None else {"Retry-After": str(self.retry_after)}
+            body = {"code": code, "message": "no", "status": self.fail}
+            return web.json_response(body, status=self.fail, headers=headers)
         answer: web.StreamResponse = await handler(request)
         return answer
 

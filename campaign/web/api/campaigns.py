@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from campaign.domain.campaign import CampaignDefinition, from_json, parse_toml
 from campaign.domain.errors import BadInput
 from campaign.domain.toml_lines import lines_of
-from campaign.flow import definitions, lifecycle
+from campaign.flow import definitions, hindrances, lifecycle
 from campaign.flow.lifecycle import Change
 from campaign.store import campaigns as store
 from campaign.store import reports
@@ -89,6 +89,9 @@ class CampaignDetail(Campaign):
 
     definition: dict[str, Any]
     history: list[LogLine]
+    warnings: list[str] = Field(
+        description="what keeps it from dialling right now, in sentences: Twilio away, all dialling stopped …"
+    )
 
 
 class CampaignList(BaseModel):
@@ -306,10 +309,14 @@ async def _detail(services: With, campaign_id: int) -> CampaignDetail:
         row = await store.find(tx, f"#{campaign_id}")
         definition = await store.definition(tx, row.id)
         history = await store.history(tx, row.id)
+        warnings = await hindrances.of_campaign(
+            tx, row, services.clock.now(), rates=services.rates, clock_rate=services.clock.rate
+        )
     return CampaignDetail(
         **Campaign.model_validate(row).model_dump(),
         definition=definition,
         history=[LogLine(**line) for line in history],
+        warnings=warnings,
     )
 
 

@@ -1,0 +1,347 @@
+"""Real Postgres under a simulated loop: one statement in flight at a time, and the seed says what it suffers.
+
+psycopg waits for its socket in `AsyncConnection.wait`; here that waits without the loop, so that no other task
+runs while the server works, and what it does can't depend on how quick it is. Before and after each exchange
+the task steps aside for a seeded time: there other tasks run, there the process may crash (a commit that
+nobody learnt of), and there the connection may be lost. A statement that waits for a lock is parked until
+whoever holds it has let go.
+"""
+
+import asyncio
+import select
+import time
+from collections.abc import Generator
+from contextlib import suppress
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+import psycopg
+from psycopg import waiting
+from psycopg.pq import ConnStatus, TransactionStatus
+
+from tests.simulation.loop import OWNER, Owner, SimLoop
+
+BLOCKED_AFTER_MS = 3
+"""An answer that takes longer may be waiting for a lock: then the server is asked."""
+NOTHING_TO_SAY = ("_commit_gen", "_rollback_gen", "_set_read_only_gen")
+"""Outside a transaction these say nothing to the server."""
+
+
+@dataclass
+class Weather:
+    """What the database suffers now; all probabilities are per exchange.
+
+    Args:
+        away: nobody can connect, and connections are gone.
+        lost: a connection breaks before a statement is sent.
+        lost_after: it breaks when the server has done it, be it a commit, and before we learn that.
+        slow: an exchange takes up to two seconds.
+    """
+
+    away: bool = False
+    lost: float = 0.0
+    lost_after: float = 0.0
+    slow: float = 0.0
+
+
+@dataclass(eq=False)
+class _Parked:
+    link: "psycopg.AsyncConnection[Any]"
+    generator: Generator[Any, Any, Any]
+    woken: "asyncio.Future[Any]"
+    owner: Owner | None
+
+
+class SimPostgres:
+    """Stands in psycopg's place of waiting while the block lasts.
+
+    Args:
+        observer: a connection of our own, to see who waits for a lock.
+    """
+
+    def __init__(self, loop: SimLoop, rng: Random, observer: "psycopg.Connection[Any]") -> None:
+        self._loop = loop
+        self._rng = rng
+        self._observer = observer
+        self._links: list[tuple[Owner | None, psycopg.AsyncConnection[Any]]] = []
+        self._parked: list[_Parked] = []
+        self.weather = Weather()
+        self.exchanges = 0
+        self.trace: Any = None
+        loop.when_idle = self._serve_parked
+
+    def __enter__(self) -> "SimPostgres":
+        self._kept = psycopg.AsyncConnection.wait, waiting.wait_conn_async
+        sim = self
+
+        async def wait(
+            link: Any, generator: Any, interval: float = 0.1, timeout: float | None = None
+        ) -> Any:
+            return await sim._wait(link, generator)
+
+        async def connect(generator: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
+            return await sim._connect(generator)
+
+        psycopg.AsyncConnection.wait = wait
+        waiting.wait_conn_async = connect
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        psycopg.AsyncConnection.wait, waiting.wait_conn_async = self._kept
+        for _, link in self._links:
+            link.pgconn.finish()
+
+    # ── exchanges ──────────────────────────────────────────────────────────────────────────────────────
+
+    async def _connect(self, generator: Generator[Any, Any, Any]) -> Any:
+        await self._aside()
+        if self.weather.away:
+            generator.close()
+            raise psycopg.OperationalError("connection failed: Connection refused (simulated)")
+        link = _driven_connection(generator)
+        self._links.append((OWNER.get(), link))
+        return link
+
+    async def _wait(self, link: "psycopg.AsyncConnection[Any]", generator: Generator[Any, Any, Any]) -> Any:
+        owner = OWNER.get()
+        faulty = owner is not None
+        what = _named(generator)
+        if what in NOTHING_TO_SAY and link.pgconn.transaction_status == TransactionStatus.IDLE:
+            return _finished(generator)
+        self.exchanges += 1
+        await self._aside()
+        if faulty and (self.weather.away or self._happens(self.weather.lost)):
+            generator.close()
+            self._cut(link)
+            raise psycopg.OperationalError("the connection is lost (simulated)")
+        if self.trace is not None:
+            self.trace("sql", owner.name if owner else "world", what)
+        value = await self._carried_out(link, generator, owner)
+        if self._parked:
+            self._serve_parked(wait=False)
+        await self._aside()
+        if faulty and self._happens(self.weather.lost_after):
+            self._cut(link)
+            raise psycopg.OperationalError("the connection is lost (simulated)")
+        return value
+
+    def _happens(self, probability: float) -> bool:
+        return probability > 0 and self._rng.random() < probability
+
+    async def _aside(self) -> None:
+        slow = self.weather.slow and self._rng.random() < self.weather.slow
+        await asyncio.sleep(self._rng.uniform(0.05, 2.0) if slow else self._rng.uniform(0.0001, 0.003))
+
+    async def _carried_out(
+        self, link: "psycopg.AsyncConnection[Any]", generator: Generator[Any, Any, Any], owner: Owner | None
+    ) -> Any:
+        try:
+            wanted = next(generator)
+        except StopIteration as done:
+            return done.value
+        done, value = self._drive(link, generator, wanted)
+        if done:
+            return value
+        parked = _Parked(link, generator, self._loop.create_future(), owner)
+        self._parked.append(parked)
+        try:
+            return await parked.woken
+        except asyncio.CancelledError:
+            if parked in self._parked:
+                self._parked.remove(parked)
+                link.pgconn.finish()  # as psycopg does with a statement that it can't cancel in time
+            raise
+
+    def _drive(
+        self, link: "psycopg.AsyncConnection[Any]", generator: Generator[Any, Any, Any], wanted: Any
+    ) -> tuple[bool, Any]:
+        """Carry an exchange through; (False, None) when the server waits for a lock."""
+        poll = select.poll()
+        descriptor = link.pgconn.socket
+        poll.register(descriptor, _flags(wanted))
+        began = time.monotonic()
+        try:
+            while True:
+                events = poll.poll(BLOCKED_AFTER_MS)
+                if not events:
+                    if self._waits_for_a_lock(link):
+                        link.__dict__["_sim_wanted"] = wanted
+                        return False, None
+                    assert time.monotonic() - began < 60, "the server doesn't answer"
+                    continue
+                wanted = generator.send(_readiness(events[0][1]))
+                poll.modify(descriptor, _flags(wanted))
+        except StopIteration as done:
+            return True, done.value
+
+    def _waits_for_a_lock(self, link: "psycopg.AsyncConnection[Any]") -> bool:
+        (blockers,) = self._observer.execute(
+            "SELECT cardinality(pg_blocking_pids(%s))", (link.pgconn.backend_pid,)
+        ).fetchone() or (0,)
+        return bool(blockers)
+
+    def _serve_parked(self, wait: bool = True) -> bool:
+        """Wake whoever got their lock. Asked when nothing else is ready, or after an exchange."""
+        woke = False
+        again = True
+        while again:
+            again = False
+            for parked in tuple(self._parked):
+                if parked.owner is not None and parked.owner.frozen:
+                    continue  # its answer waits in the socket
+                if not _readable(parked.link) and self._waits_for_a_lock(parked.link):
+                    continue
+                try:
+                    done, value = self._drive(
+                        parked.link, parked.generator, parked.link.__dict__["_sim_wanted"]
+                    )
+                except Exception as error:  # a deadlock, a constraint: for whoever waits for it
+                    self._parked.remove(parked)
+                    woke = again = True
+                    if not parked.woken.done():
+                        parked.woken.set_exception(error)
+                    continue
+                if done:
+                    self._parked.remove(parked)
+                    woke = again = True
+                    if not parked.woken.done():
+                        parked.woken.set_result(value)
+        return woke
+
+    # ── losses ─────────────────────────────────────────────────────────────────────────────────────────
+
+    def _cut(self, link: "psycopg.AsyncConnection[Any]") -> None:
+        """The connection is gone for both sides; the server has undone what was open before this returns."""
+        for parked in [p for p in self._parked if p.link is link]:
+            self._parked.remove(parked)
+        if link.pgconn.status == ConnStatus.OK:
+            self._observer.execute("SELECT pg_terminate_backend(%s, 5000)", (link.pgconn.backend_pid,))
+        link.pgconn.finish()
+        self._links = [(owner, other) for owner, other in self._links if other is not link]
+
+    def cut_all(self) -> None:
+        """The server is gone: every connection of every process breaks."""
+        for owner, link in tuple(self._links):
+            if owner is not None:
+                self._lose(link)
+
+    def crash(self, owner: Owner) -> None:
+        """A process is gone: the server undoes what it had open."""
+        for whose, link in tuple(self._links):
+            if whose is owner:
+                self._lose(link)
+
+    def _lose(self, link: "psycopg.AsyncConnection[Any]") -> None:
+        waiting_for = [p for p in self._parked if p.link is link]
+        self._cut(link)
+        for parked in waiting_for:
+            if not parked.woken.done() and (parked.owner is None or parked.owner.alive):
+                parked.woken.set_exception(psycopg.OperationalError("the connection is lost (simulated)"))
+
+
+def _named(generator: Any) -> str:
+    """What an exchange is about, for the trace: the statement's first words, or the driver's own step."""
+    frame = getattr(generator, "gi_frame", None)
+    query = frame.f_locals.get("query") if frame is not None else None
+    if isinstance(query, bytes):
+        query = query.decode()
+    if isinstance(query, str):
+        return " ".join(query.split())[:70]
+    code = getattr(generator, "gi_code", None)
+    return code.co_name if code is not None else "exchange"
+
+
+def _finished(generator: Generator[Any, Any, Any]) -> Any:
+    try:
+        next(generator)
+    except StopIteration as done:
+        return done.value
+    raise AssertionError("it has something to say after all")
+
+
+def _driven_connection(generator: Generator[Any, Any, Any]) -> Any:
+    descriptor, wanted = next(generator)
+    try:
+        while True:
+            poll = select.poll()
+            poll.register(descriptor, _flags(wanted))
+            events = poll.poll(5000)
+            assert events, "the server doesn't take connections"
+            descriptor, wanted = generator.send(_readiness(events[0][1]))
+    except StopIteration as done:
+        return done.value
+
+
+def _flags(wanted: int) -> int:
+    flags = 0
+    if wanted & waiting.WAIT_R:
+        flags |= select.POLLIN
+    if wanted & waiting.WAIT_W:
+        flags |= select.POLLOUT
+    return flags
+
+
+def _readiness(events: int) -> Any:
+    ready = 0
+    if events & ~select.POLLOUT:
+        ready |= waiting.READY_R
+    if events & select.POLLOUT:
+        ready |= waiting.READY_W
+    return ready
+
+
+def _readable(link: "psycopg.AsyncConnection[Any]") -> bool:
+    poll = select.poll()
+    with suppress(ValueError, OSError):
+        poll.register(link.pgconn.socket, select.POLLIN)
+        return bool(poll.poll(0))
+    return True
+
+
+def remember(link: "psycopg.Connection[Any]") -> None:
+    """Keep the rows that migrations made, and make the function `sim.reset()` that goes back to them."""
+    tables = [
+        row[0]
+        for row in link.execute(
+            "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace "
+            "AND relname <> 'alembic_version' ORDER BY relname"
+        )
+    ]
+    link.execute("CREATE SCHEMA sim")
+    back = []
+    for table in tables:
+        (any_rows,) = link.execute(f"SELECT EXISTS (SELECT FROM {table})").fetchone() or (False,)
+        if any_rows:
+            link.execute(f"CREATE TABLE sim.{table} AS TABLE {table}")
+            back.append(f"INSERT INTO {table} OVERRIDING SYSTEM VALUE SELECT * FROM sim.{table};")
+    looks = " ".join(
+        f"IF EXISTS (SELECT FROM {table}) THEN full_ones := array_append(full_ones, '{table}'); END IF;"
+        for table in tables
+    )
+    link.execute(
+        f"""
+        CREATE FUNCTION sim.reset() RETURNS void LANGUAGE plpgsql AS $body$
+        DECLARE full_ones text[] := '{{}}'; sequence record;
+        BEGIN
+            {looks}
+            EXECUTE 'TRUNCATE ' || array_to_string(full_ones, ', ') || ' CASCADE';
+            {" ".join(back)}
+            FOR sequence IN SELECT sequencename AS name FROM pg_sequences
+                             WHERE schemaname = 'public' AND last_value IS NOT NULL LOOP
+                EXECUTE format('ALTER SEQUENCE %I RESTART WITH 1000', sequence.name);
+            END LOOP;
+        END $body$
+        """
+    )
+    for (name,) in link.execute("SELECT sequencename FROM pg_sequences WHERE schemaname = 'public'").fetchall():
+        link.execute(f"ALTER SEQUENCE {name} RESTART WITH 1000")
+    # Once all of them: a table that was never truncated is planned otherwise than one that was.
+    link.execute(f"TRUNCATE {', '.join(tables)} CASCADE")
+    for statement in back:
+        link.execute(statement)
+
+
+def reset(link: "psycopg.Connection[Any]") -> None:
+    """Empty every table that has rows, but for those that a fresh schema has."""
+    link.execute("SELECT sim.reset()")
