@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
         ("turns", ("bare FastAPI", "the service, model", "the service, scripted agent", "goal")),
         ("events", ("bare FastAPI", "voice: the TwiML", "status: completed", "a whole call")),
         ("import", ("COPY of the taken rows", "the import", "goal")),
-        ("restart", ("planned: --take-over", "kill -9, a second process up", "goal")),
+        ("restart", ("planned: --take-over", "kill -9, another one up", "goal")),
         ("queues", ("our dialler", "0 / 10", "goal")),  # the others' packages are not installed for tests
     ],
 )
