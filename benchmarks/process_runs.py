@@ -329,34 +329,38 @@ async def run(url: str, folder: Path, form: Form = FULL) -> ProcessRunResult:
     return ProcessRunResult(form, seconds, struck, len(suppressed), settled, verdict, house.errors())
 
 
-def show(result: ProcessRunResult, command: str) -> None:
-    """Print the table."""
+def lines(result: ProcessRunResult) -> list[tuple[str, str, str]]:
+    """The result as a table's lines: what, found, goal. A cell may have several lines."""
     verdict, struck = result.verdict, result.struck
     faults = {name: count for name, count in verdict.results.items() if name != "accepted"}
     webhooks = {name: count for name, count in verdict.deliveries.items() if name}
-    rows = [
-        ["contacts", f"{result.form.contacts:,}", ""],
-        ["SIGKILLs", f"{struck.kills:,}", ""],
-        ["SIGSTOPs, of them longer than every lease", f"{struck.stops:,}, {struck.long_stops:,}", ""],
-        ["POSTs, calls made of them", f"{verdict.creates:,}, {verdict.calls:,}", ""],
-        ["POSTs answered wrongly, late or not", _told(faults), ""],
-        ["webhooks lost, late, doubled, out of order", _told(webhooks), ""],
-        ["numbers put on the do-not-call list", f"{result.suppressed:,}", ""],
-        ["of them POSTs already on their way", str(verdict.dnc_on_their_way), "nobody talked to"],
-        ["unknown results", _told(verdict.settled) or "0", "each settled"],
-        ["slowest that Twilio's word settled, clock seconds", f"{verdict.slowest_s:.0f}", ""],
-        ["most POSTs in any second of the clock, of allowed", _worst(result), ""],
-        ["double dials", str(len(verdict.double_dials)), "0"],
-        ["dials after do-not-call", str(len(verdict.dials_after_dnc)), "0"],
-        ["dials outside hours", str(len(verdict.dials_outside_hours)), "0"],
-        ["lost outcomes", str(len(verdict.lost_outcomes)), "0"],
-        ["pace exceeded", str(len(verdict.pace_exceeded)), "0"],
+    return [
+        ("contacts", f"{result.form.contacts:,}", ""),
+        ("SIGKILLs", f"{struck.kills:,}", ""),
+        ("SIGSTOPs, of them longer than every lease", f"{struck.stops:,}, {struck.long_stops:,}", ""),
+        ("POSTs, calls made of them", f"{verdict.creates:,}, {verdict.calls:,}", ""),
+        ("POSTs answered wrongly, late or not", _told(faults), ""),
+        ("webhooks lost, late, doubled, out of order", _told(webhooks), ""),
+        ("numbers put on the do-not-call list", f"{result.suppressed:,}", ""),
+        ("POSTs to them already on their way", str(verdict.dnc_on_their_way), "nobody talked to"),
+        ("unknown results", _told(verdict.settled) or "0", "each settled"),
+        ("slowest that Twilio's word settled, clock seconds", f"{verdict.slowest_s:.0f}", ""),
+        ("most POSTs in any second of the clock, of allowed", _worst(result), ""),
+        ("double dials", str(len(verdict.double_dials)), "0"),
+        ("dials after do-not-call", str(len(verdict.dials_after_dnc)), "0"),
+        ("dials outside hours", str(len(verdict.dials_outside_hours)), "0"),
+        ("lost outcomes", str(len(verdict.lost_outcomes)), "0"),
+        ("pace exceeded", str(len(verdict.pace_exceeded)), "0"),
     ]
+
+
+def show(result: ProcessRunResult, command: str) -> None:
+    """Print the table."""
     machine.show(
         f"Two replicas, killed and stopped: seed {result.form.seed}, {result.seconds:.0f} s at "
         f"{result.form.rate:g} times the clock",
         ("", "found", "goal"),
-        rows,
+        lines(result),
         command,
     )
     for fault in result.broken:
