@@ -41,6 +41,7 @@ MUST_BE_ZERO = {
     "more calls at once than lines": ("lines",),
     "budgets passed, money left reserved": ("the budget", "money reserved"),
     "lost or wrong outcomes": ("no end", "lost outcome", "wrong outcome", "made up", "left over"),
+    "settled later than a minute after Twilio could tell": ("late",),
     "unforeseen errors": ("unforeseen", "not deterministic"),
 }
 """What is counted → how the judge's sentences about it begin."""
