@@ -185,7 +185,12 @@ async def carry_out(strikes: Sequence[Strike], replicas: Sequence[Process], done
     stop waits until it has. Returns when all go on.
     """
     loop = asyncio.get_running_loop()
-    waking: list[asyncio.TimerHandle] = []
+    waking: list[asyncio.Task[None]] = []
+
+    async def wake(stopped: Process, after_s: float) -> None:
+        await asyncio.sleep(after_s)
+        stopped.go_on()
+
     left, later = deque(strikes), deque[Strike]()
     try:
         while left or later:
@@ -206,12 +211,11 @@ async def carry_out(strikes: Sequence[Strike], replicas: Sequence[Process], done
                 victim.stop(loop.time())
                 done.stops += 1
                 done.long_stops += strike.stop_s >= LONG_STOP_S[0]
-                waking.append(loop.call_later(strike.stop_s, victim.go_on))
-        while any(one.stopped_at is not None for one in replicas):
-            await asyncio.sleep(0.05)
+                waking.append(asyncio.create_task(wake(victim, strike.stop_s)))
+        await asyncio.gather(*waking)
     finally:
-        for timer in waking:
-            timer.cancel()
+        for task in waking:
+            task.cancel()
         for one in replicas:
             if one.stopped_at is not None:
                 one.go_on()
