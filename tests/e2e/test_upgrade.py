@@ -23,7 +23,7 @@ from tests.e2e.test_bad_days import (
 )
 from tests.support.house import START, House, free_port, open_folder
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(400)
 
 REPOSITORY = Path(__file__).parents[2]
 BEFORE = "3b5854def91d885a3fbe019a94da6a84f6a7484e"
@@ -108,7 +108,7 @@ def test_the_schema_is_migrated_under_live_calls_and_the_new_code_takes_over(
         return len(twilio(house, "calls")["creates"])
 
     def reaches(count: int) -> None:
-        until(lambda: creates() >= count, 60, lambda: (creates(), before.log_of("before")[-3000:]))
+        until(lambda: creates() >= count, 120, lambda: (creates(), before.log_of("before")[-3000:]))
 
     def new_ones() -> int:
         return len(ask(empty_url, "SELECT 1 FROM attempts WHERE fencing IS NOT NULL AND sent_at IS NOT NULL"))
@@ -122,7 +122,7 @@ def test_the_schema_is_migrated_under_live_calls_and_the_new_code_takes_over(
                 reaches(creates() + 8)
                 assert "[error" not in before.log_of("before"), before.log_of("before")[-3000:]
                 old.send_signal(signal.SIGTERM)
-                until(lambda: new_ones() >= 5, 60, lambda: house.log_of("beside")[-3000:])
+                until(lambda: new_ones() >= 5, 120, lambda: house.log_of("beside")[-3000:])
         with house.service():
             wait_until_over(house, empty_url)
             nobody_was_dialled_twice(house, empty_url)
