@@ -1,7 +1,7 @@
 # Two commands on a fresh machine (git, make, Python 3.11 or newer):
 #   make demo    set up, then run a whole campaign on the built-in Twilio simulator
 #   make test    set up, then run every check and every test
-.PHONY: demo test check setup tools lock benchmarks format
+.PHONY: demo test check setup tools lock benchmarks crash-score format
 
 WORKERS ?= 2
 
@@ -26,6 +26,10 @@ tools: setup
 
 benchmarks: setup
 	.venv/bin/python -m benchmarks
+
+# What happens to people's phones when everything breaks: hours of runs; writes docs/crash-score.md.
+crash-score: setup
+	.venv/bin/python -m benchmarks.crash_score
 
 format: setup
 	.venv/bin/ruff check --fix .

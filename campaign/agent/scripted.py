@@ -111,11 +111,12 @@ def respond(history: Sequence[Message], context: Context) -> list[Text | ToolReq
 def _without_what_broke_off(history: Sequence[Message], context: Context) -> Sequence[Message]:
     """The history up to the person's last words, when our reply to them broke off.
 
-    Whoever was cut off in mid-sentence says it again: after a dropped line (`recovery`) or when another agent
-    failed in the middle of its reply (`trouble`). What was understood in it already is in the answers.
+    Whoever was cut off in mid-sentence says it again: after a dropped line (`recovery`), when another agent
+    failed in the middle of its reply (`trouble`), or after a sentence that bridged the wait for one that said
+    nothing at all (`bridging`). What was understood in it already is in the answers.
     """
     own = scripts.lines(context.script)
-    excuses = {plain(_said(line, context)) for line in (own.recovery, own.trouble) if line}
+    excuses = {plain(_said(line, context)) for line in (own.recovery, own.trouble, own.bridging) if line}
     last = history[-1] if history else None
     if last is None or last.role != "agent" or plain(last.text) not in excuses:
         return history

@@ -21,6 +21,7 @@ PANELS = {
         "demo": "campaign.cli.demo:demo",
         "simulator": "campaign.cli.simulator:simulator",
         "call-me": "campaign.cli.call_me:call_me",
+        "reconcile": "campaign.cli.reconcile:reconcile",
         "db": "campaign.cli.db:app",
         "keys": "campaign.cli.keys:app",
     },

@@ -286,7 +286,8 @@ def redial(
 
 async def _with_heartbeat(services: Services, change: Change) -> Change:
     async with services.db.connection() as tx:
-        silent = await hindrances.no_dialler(tx, services.clock.now(), services.clock.rate)
+        now, rate = services.clock.now(), services.clock.rate
+        silent = await hindrances.no_dialler(tx, now, rate) or await hindrances.no_answerer(tx, now, rate)
     return lifecycle.warned(change, silent) if silent else change
 
 

@@ -18,7 +18,7 @@ from campaign.cli import port as ports
 from campaign.cli.common import actor, configure_logs, err, fail, settings_or_exit
 from campaign.cli.port import Port
 from campaign.cli.workers import Workers
-from campaign.domain.errors import CampaignError
+from campaign.domain.errors import CampaignError, DatabaseUnavailable
 from campaign.flow import draining
 from campaign.settings import Settings
 from campaign.store.leases import DrainAsked, Running
@@ -27,6 +27,8 @@ from campaign.wiring import Services, open_services, settle_memory
 
 log = structlog.get_logger(__name__)
 
+REACTS_S = 10.0
+"""Real seconds within which an old process must have begun to drain; it reads requests once a second."""
 LINGER_S = 2.0
 """Real seconds that a process goes on accepting after a successor has had new connections led to it: for
 handshakes that were under way."""
@@ -98,15 +100,22 @@ async def _serve(settings: Settings, role: Role, port: Port, ready_file: Path | 
         server = _Server(services)
         ending = _Ending(server)
         workers = Workers(services, dial=role in (Role.ALL, Role.DIALER), on_drain_asked=ending.ask)
+        reacting: asyncio.Task[None] | None = None
         settle_memory()
         async with workers.running():
+            if before is not None:
+                # Now that our own row is there: of two that start at the same moment neither goes on.
+                await draining.require_no_rival(services, port.number)
             serving = asyncio.create_task(server.serve(sockets=[port.listener]))
             await _first(serving, server.listening)
             if before is not None:
                 await _take_over(services, port, before)
+                reacting = asyncio.create_task(_tell_if_stuck(services, before))
             log.info("serving", host=port.host, port=port.number, role=role.value, database=services.db.url)
             _tell_ready(ready_file, f"http://{port.host}:{port.number}")
             await _first(serving, ending.wanted)
+            if reacting is not None:
+                reacting.cancel()
             if not serving.done():
                 await _drain(services, workers, server, ending)
             server.should_exit = True
@@ -139,6 +148,18 @@ async def _take_over(services: Services, port: Port, before: Running) -> None:
     asked = DrainAsked(services.actor, services.replica.id, led_away=led)
     await draining.ask(services, before.id, asked)
     log.info("taking_over", old=before.id, talks=before.talks, connections_led_here=led)
+
+
+async def _tell_if_stuck(services: Services, before: Running) -> None:
+    """An old process that doesn't react costs nobody anything, for new connections come here; but it must be
+    known."""
+    await asyncio.sleep(REACTS_S)
+    try:
+        still = {one.id: one for one in await draining.running(services)}.get(before.id)
+    except DatabaseUnavailable:
+        return
+    if still is not None and not still.draining:
+        log.warning("old_process_does_not_react", pid=before.pid, do=f"kill {before.pid}")
 
 
 async def _leave_port(services: Services, server: "_Server", ending: "_Ending") -> None:

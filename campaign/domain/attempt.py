@@ -8,7 +8,8 @@ that is settled stays settled.
     placing ──accepted──▶ placed ──ringing──▶ ringing ──answered──▶ answered ──over──▶ ended
        │ └──not_sent──▶ not_placed                                                       ▲
        └──lost──▶ unknown ── any word of Twilio's ──▶ placed / ringing / answered ───────┤
-                     └──not_found (the hold is over, Twilio's list shows no call) ───────┘
+                     ├──not_found (the hold is over, Twilio's list shows no call) ───────┤
+                     └──given_up (Twilio could not be asked for a day) ──────────────────┘
 """
 
 from enum import StrEnum
@@ -43,6 +44,8 @@ class AttemptEvent(StrEnum):
     """A terminal call status: completed, busy, no-answer, failed, canceled."""
     NOT_FOUND = "not_found"
     """The hold is over and Twilio knows of no such call."""
+    GIVEN_UP = "given_up"
+    """The hold is long over and Twilio could never be asked: nothing is proven."""
 
 
 _S, _E = AttemptState, AttemptEvent
@@ -64,6 +67,7 @@ TABLE = MappingProxyType(
         (_S.UNKNOWN, _E.ANSWERED): _S.ANSWERED,
         (_S.UNKNOWN, _E.OVER): _S.ENDED,
         (_S.UNKNOWN, _E.NOT_FOUND): _S.ENDED,
+        (_S.UNKNOWN, _E.GIVEN_UP): _S.ENDED,
         (_S.PLACED, _E.RINGING): _S.RINGING,
         (_S.PLACED, _E.ANSWERED): _S.ANSWERED,
         (_S.PLACED, _E.OVER): _S.ENDED,

@@ -78,17 +78,11 @@ async def holder_of(me: Process, port: int) -> Running:
     Raises:
         Conflict: it is none of this database, there are two already, or it answers Twilio and we would not.
     """
-    held = [one for one in await running(me) if (one.host, one.port) == (me.replica.host, port)]
+    held = await require_no_rival(me, port)
     if not held:
         raise Conflict(
             f"Port {port} is held by a process that is no service of this database, so it isn't taken over.",
             "Look who it is (ss -ltnp), or choose another port with --port.",
-        )
-    if len(held) > 1:
-        who = " and ".join(f"process {one.pid}" for one in held)
-        raise Conflict(
-            f"Port {port} is just being taken over already: {who} listen on it.",
-            "Try again in some seconds; `campaign drain --list` shows them.",
         )
     if held[0].role in ANSWERS and me.replica.role not in ANSWERS:
         raise Conflict(
@@ -97,6 +91,26 @@ async def holder_of(me: Process, port: int) -> Running:
             f"Take it over with --role {held[0].role}, or choose another port with --port.",
         )
     return held[0]
+
+
+async def require_no_rival(me: Process, port: int) -> list[Running]:
+    """Who listens on a port of this machine beside us: nobody, or one.
+
+    Raises:
+        Conflict: there are two.
+    """
+    held = [
+        one
+        for one in await running(me)
+        if (one.host, one.port) == (me.replica.host, port) and one.id != me.replica.id
+    ]
+    if len(held) > 1:
+        who = " and ".join(f"process {one.pid}" for one in held)
+        raise Conflict(
+            f"Port {port} is just being taken over already: {who} listen on it.",
+            "Try again in some seconds; `campaign drain --list` shows them.",
+        )
+    return held
 
 
 async def ask(me: Process, replica_id: str, asked: DrainAsked) -> bool:

@@ -109,8 +109,8 @@ class LiveTalks:
         half = max(seconds, LEAST_DRAIN) / 2
         for event in (HandOver(), HandOver(at_any_pause=True)):
             self.hand_over = event
-            for talk in tuple(self._talks.values()):
-                await talk.tell(event)
+            told = [talk.tell(event) for talk in self._talks.values()]
+            await asyncio.gather(*told, return_exceptions=True)  # who fails ends by itself (flow/talk.py)
             await self._until_nobody(half)
         self.closed = True
         for talk in tuple(self._talks.values()):

@@ -138,6 +138,10 @@ def _plan(
     attempt = known.attempt
     if attempt.campaign_contact_id is None:
         return retry.Exhausted("a test call")
+    if disposition is Disposition.UNKNOWN and not attempt.proven_absent:
+        # A campaign's choice to dial unknown results again is about those of which Twilio's list, asked when
+        # the hold was over, shows no call.
+        return retry.Exhausted("nobody can say whether it was dialled, and nothing proves that it was not")
     phones = known.contact_phones
     planned = retry.plan(
         definition.retry if definition is not None else RetryPolicy(),

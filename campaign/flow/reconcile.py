@@ -33,7 +33,8 @@ SILENT_REPLICA = timedelta(seconds=30)
 FORGOTTEN = timedelta(minutes=5)
 """A call that Twilio gave a SID to and doesn't know after so long will never be known."""
 GIVE_UP = timedelta(hours=24)
-"""An unknown result is closed as unknown after so long even if Twilio never answered our question."""
+"""An unknown result is closed as unknown after so long even if Twilio never answered our question. Nothing is
+proven then, so the contact is not dialled again even if its campaign dials unknown results again."""
 EVENT_RETRY = timedelta(seconds=5)
 AT_ONCE = 20
 """Questions to Twilio at the same time."""
@@ -75,6 +76,8 @@ class Swept:
     priced: int = 0
     events: int = 0
     failed: int = 0
+    trouble: TwilioError | None = None
+    """Why Twilio could not be asked about all that is due."""
 
 
 class _Lane:
@@ -103,7 +106,7 @@ class _Lane:
             match result:
                 case TwilioError():
                     swept.failed += 1
-                    failure = result
+                    swept.trouble = failure = result
                 case AnotherCall():
                     log.error("another_call", attempt=attempt.id, error=str(result))
                 case DatabaseUnavailable() | LeaseLost():
@@ -145,6 +148,10 @@ class Reconciler:
         self._questions = _Lane(AT_ONCE, LONGEST_QUIET_S)
         self._endings = _Lane(CANCELS_AT_ONCE, LONGEST_UNCANCELLED_S)
 
+    def silent_since(self, now: datetime) -> datetime:
+        """A replica that was last heard of before this instant is gone."""
+        return now - self._silence
+
     async def tick(self, now: datetime) -> Swept:
         """Do whatever is due at an instant; idempotent, and harmless on two replicas at once.
 
@@ -152,7 +159,7 @@ class Reconciler:
             DatabaseUnavailable: the next tick tries again.
         """
         swept = Swept()
-        silent_since = now - self._silence
+        silent_since = self.silent_since(now)
         async with self._db.transaction() as tx:
             swept.lost = len(await sweeps.lose(tx, now, silent_since))
             await sessions.close_orphans(tx, now, silent_since)
@@ -238,7 +245,7 @@ class Reconciler:
             calls = await self._gateway.find(attempt.phone, attempt.intent_at - SKEW)
         except TwilioError:
             if now >= hold_until + GIVE_UP:
-                await self._learn(attempt, Told(at=now, event=AttemptEvent.NOT_FOUND), now)
+                await self._learn(attempt, Told(at=now, event=AttemptEvent.GIVEN_UP), now)
             raise
         async with self._db.connection() as tx:
             taken = await sweeps.known_sids(tx, [call.sid for call in calls])

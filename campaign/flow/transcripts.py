@@ -1,11 +1,14 @@
 """Writes what conversations say, at most a fifth of a second behind, never in the way of a turn.
 
 One writer for all conversations of a process: a turn that is amended before it was written is written once,
-and many conversations share a transaction. With Postgres away rows wait, bounded in number; talks go on.
+and many conversations share a transaction. With Postgres away rows wait and talks go on. Turns that wait are
+bounded in number, and the oldest are dropped beyond that; what a conversation came to (its conclusion, a
+callback, an answer to a question) is never dropped: there is one row of each at most, so the number of calls
+that were up bounds them. Opt-outs don't come this way (flow/optout_journal.py).
 """
 
 import asyncio
-from dataclasses import fields
+from dataclasses import dataclass, fields
 
 import structlog
 
@@ -24,7 +27,8 @@ BEHIND = 0.15
 AGAIN = 0.5
 """Real seconds before the database is tried again."""
 MOST_WAITING = 20_000
-"""Turns that may wait for the database; beyond them the oldest are dropped."""
+"""Turns that may wait for the database (some 10 MB: a hundred calls' talk for half an hour); beyond them the
+oldest are dropped."""
 
 
 class Writer:
@@ -94,34 +98,51 @@ class Writer:
     async def _run(self) -> None:
         while self.waiting:
             await self._pause(BEHIND)
-            turns, self._turns = self._turns, {}
-            answers, self._answers = self._answers, {}
-            news, self._news = self._news, {}
+            batch = _Batch(self._turns, self._answers, self._news)
+            self._turns, self._answers, self._news = {}, {}, {}
             try:
-                async with self._db.transaction() as tx:
-                    settled = await conversations.hold(tx, {key[0] for key in (*turns, *answers, *news)})
-                    conversations.write_turns(tx, list(turns.values()))
-                    await conversations.write_answers(tx, list(answers.values()))
-                    for one in news.values():
-                        await conversations.write_news(tx, one)
-                # What a conversation concluded may come after the call's last callback.
-                told = {attempt_id for attempt_id, _ in (*news, *answers)}
-                await outcomes.refine(
-                    self._db, sorted(told.intersection(settled)), self._clock.now(), self._terms
-                )
+                await self._write(batch)
             except DatabaseUnavailable as error:
-                log.warning("transcripts_wait", rows=self.waiting + len(turns), error=error.what)
-                self._turns = {**turns, **self._turns}
-                self._answers = {**answers, **self._answers}
-                for later in self._news.values():
-                    _join(news, later)
-                self._news = news
+                self._take_back(batch)
+                log.warning("transcripts_wait", rows=self.waiting, error=error.what)
                 self._hurry.clear()
                 await self._pause(AGAIN)
-            except Exception as error:  # the loop's edge: one bad batch must not stop all that follow
-                log.error("transcripts_lost", rows=len(turns), error=str(error)[:500], exc_info=True)
-                self.dropped += len(turns)
+            except Exception as error:  # the loop's edge: what can't be written must not stop what follows
+                await self._one_by_one(batch, error)
         self._idle.set()
+
+    async def _write(self, batch: "_Batch") -> None:
+        async with self._db.transaction() as tx:
+            settled = await conversations.hold(tx, batch.attempts)
+            conversations.write_turns(tx, list(batch.turns.values()))
+            await conversations.write_answers(tx, list(batch.answers.values()))
+            for one in batch.news.values():
+                await conversations.write_news(tx, one)
+        # What a conversation concluded may come after the call's last callback.
+        told = {attempt_id for attempt_id, _ in (*batch.news, *batch.answers)}
+        await outcomes.refine(self._db, sorted(told.intersection(settled)), self._clock.now(), self._terms)
+
+    def _take_back(self, batch: "_Batch") -> None:
+        """It was not written; what came meanwhile is newer."""
+        self._turns = {**batch.turns, **self._turns}
+        self._answers = {**batch.answers, **self._answers}
+        for later in self._news.values():
+            _join(batch.news, later)
+        self._news = batch.news
+
+    async def _one_by_one(self, batch: "_Batch", error: Exception) -> None:
+        """Something in it can't be written, whatever it is: only its own conversation loses by that."""
+        if len(batch.attempts) == 1:
+            log.error("transcripts_lost", rows=len(batch.turns), error=str(error)[:500], exc_info=True)
+            self.dropped += len(batch.turns)
+            return
+        for part in batch.by_attempt():
+            try:
+                await self._write(part)
+            except DatabaseUnavailable:
+                self._take_back(part)
+            except Exception as its_own:  # as above
+                await self._one_by_one(part, its_own)
 
     async def _pause(self, seconds: float) -> None:
         """So many real seconds, or until someone is in a hurry."""
@@ -133,6 +154,29 @@ class Writer:
             pause.cancel()
             hurry.cancel()
         self._hurry.clear()
+
+
+@dataclass(slots=True)
+class _Batch:
+    """Rows that are written together."""
+
+    turns: dict[tuple[int, int], TurnRow]
+    answers: dict[tuple[int, str], AnswerRow]
+    news: dict[tuple[int, int], TalkNews]
+
+    @property
+    def attempts(self) -> set[int]:
+        return {key[0] for key in (*self.turns, *self.answers, *self.news)}
+
+    def by_attempt(self) -> "list[_Batch]":
+        return [
+            _Batch(
+                {key: row for key, row in self.turns.items() if key[0] == attempt},
+                {key: row for key, row in self.answers.items() if key[0] == attempt},
+                {key: row for key, row in self.news.items() if key[0] == attempt},
+            )
+            for attempt in sorted(self.attempts)
+        ]
 
 
 def _join(into: dict[tuple[int, int], TalkNews], later: TalkNews) -> None:

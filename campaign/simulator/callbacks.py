@@ -134,10 +134,12 @@ class Webhooks:
         overrides = Overrides.of(urlsplit(delivery.url).fragment)
         token = str(uuid4())
         reply = Reply(None, error="not tried", code=11200)
+        began = self._clock.monotonic()
         for _ in range(1 + overrides.retries):
             reply, why = await self._try(delivery, method, overrides, token)
             if not why or not overrides.again(why):
                 break
+        delivery.seconds = self._clock.monotonic() - began
         delivery.status, delivery.error, delivery.body = reply.status, reply.error or None, reply.body[:4000]
         if reply.code:
             text = f"{delivery.kind} webhook {delivery.url}: {reply.error}"

@@ -84,7 +84,8 @@ class Voice:
 class Session:
     """One relay session; instants in clock seconds."""
 
-    opened: float  # the action or voice TwiML was obeyed: the socket was asked for
+    opened: float  # the socket was asked for
+    first_text: float | None = None  # the app's first words came in
     ended: float | None = None  # our `end`, the broken socket, the hang-up
     status: str = ""  # ended, completed, failed
 
@@ -186,7 +187,8 @@ class Call:
         """From one relay session to the next, in clock seconds: how long nobody was heard.
 
         `silence` runs from the last voice, whosever, to the agent's next; `after_end` from the session's end
-        (the app's `end`, the broken socket) to the same. None: the agent was never heard again.
+        (the app's `end`, the broken socket) to the same. None: the agent was never heard again. `app` is the
+        next socket's part of it that is the app's: from asking for it to the first words coming in.
         """
         found = []
         for number, session in enumerate(self.relay[:-1], start=1):
@@ -194,6 +196,7 @@ class Call:
             before = [one.ends for one in self.voices if one is not voice and one.ends is not None]
             last = max((end for end in before if voice is not None and end <= voice.begins), default=None)
             begins = None if voice is None else voice.begins
+            first, opened = self.relay[number].first_text, self.relay[number].opened
             found.append(
                 {
                     "session": number,
@@ -203,6 +206,7 @@ class Call:
                     "after_end": None
                     if begins is None or session.ended is None
                     else round(begins - session.ended, 3),
+                    "app": None if first is None else round(first - opened, 4),
                 }
             )
         return found

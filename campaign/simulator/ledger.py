@@ -50,6 +50,7 @@ class Delivery:
     error: str | None = None
     fault: str | None = None  # "lost", "late", "duplicate", "reordered"
     body: str = ""
+    seconds: float | None = None  # clock seconds until the answer, tries that failed included
 
 
 @dataclass(slots=True)

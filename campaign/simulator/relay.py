@@ -244,6 +244,8 @@ class RelaySession:
         match frame["type"]:
             case "text":
                 token = str(frame["token"])
+                if self.record.first_text is None:
+                    self.record.first_text = self.world.clock.monotonic()
                 await self.speaker.say(token, frame.get("last") is True, interruptible, preemptible)
             case "play":
                 loop = frame.get("loop", 1)

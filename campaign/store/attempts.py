@@ -109,6 +109,11 @@ class Attempt:
         return (self.cancel_why or "").partition(":")[0] in HANGS_UP
 
     @property
+    def proven_absent(self) -> bool:
+        """Whether Twilio's list, asked after the hold, showed no call to the number: nobody was dialled."""
+        return self.state is AttemptState.ENDED and self.call_sid is None and self.ended_at is not None
+
+    @property
     def settled(self) -> bool:
         """Whether nothing can move it any more."""
         return self.state in SETTLED
@@ -205,7 +210,10 @@ def _verdict_rank(verdict: str) -> int:
 
 
 def _times(attempt: Attempt, told: Told) -> dict[str, object]:
-    """The earliest instant told of each step; never before the intent (Twilio's times are whole seconds)."""
+    """The earliest instant told of each step; never before the intent (Twilio's times are whole seconds).
+
+    GIVEN_UP has none: when such a call ended, if there was one, nobody knows.
+    """
     column = {
         AttemptEvent.ACCEPTED: "placed_at",
         AttemptEvent.RINGING: "ringing_at",

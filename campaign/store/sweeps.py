@@ -5,12 +5,14 @@ replicas never ask the same question, and no lock is held over I/O. All of it re
 those that wait for a price, by their partial indexes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy import text
 
+from campaign.domain.attempt import AttemptState
 from campaign.store import models
 from campaign.store.attempts import (
     COLUMNS_SQL,
@@ -70,16 +72,20 @@ async def claim_unknown(tx: Tx, now: datetime, most: int) -> list[Attempt]:
     )
 
 
+_TALKING = """
+    EXISTS (SELECT 1 FROM conversation_sessions s JOIN replicas r ON r.id = s.replica
+             WHERE s.attempt_id = a.id AND s.opened_at IS NOT NULL AND s.closed_at IS NULL
+               AND r.beat_at >= :silent_since)"""
+
+
 async def claim_silent(tx: Tx, now: datetime, most: int, silent_since: datetime) -> list[Attempt]:
     """Calls of which nothing has been heard for a while, without those that are in conversation."""
     return await _claim(
         tx,
-        """a.settled_at IS NULL AND a.state IN ('placed', 'ringing', 'answered')
+        f"""a.settled_at IS NULL AND a.state IN ('placed', 'ringing', 'answered')
            AND a.call_sid IS NOT NULL
            AND coalesce(a.check_at, a.slot_at + interval '30 s') <= :now
-           AND NOT EXISTS (SELECT 1 FROM conversation_sessions s JOIN replicas r ON r.id = s.replica
-                            WHERE s.attempt_id = a.id AND s.opened_at IS NOT NULL AND s.closed_at IS NULL
-                              AND r.beat_at >= :silent_since)""",
+           AND NOT {_TALKING}""",
         "check_at = :now + CASE WHEN a.state = 'answered' THEN :often ELSE :silence END, "
         "checks = least(a.checks + 1, 1000)",
         {"now": now, "most": most, "silent_since": silent_since, "often": AGAIN, "silence": SILENCE},
@@ -175,3 +181,74 @@ async def known_sids(tx: Tx, call_sids: Sequence[str]) -> set[str]:
         sa.select(models.attempts.c.call_sid).where(models.attempts.c.call_sid.in_(call_sids))
     )
     return {sid for sid in rows.scalars() if sid is not None}
+
+
+async def hurry(
+    tx: Tx, campaign_id: int | None, now: datetime, silent_since: datetime
+) -> dict[int, AttemptState]:
+    """Have Twilio asked now about all that is unsettled, without calls that are in conversation.
+
+    Args:
+        campaign_id: of one campaign; None: of all.
+    Returns:
+        The attempts' ids and states.
+    """
+    rows = await tx.execute(
+        text(
+            f"""
+            UPDATE attempts a SET check_at = :now
+             WHERE a.settled_at IS NULL AND (CAST(:campaign AS bigint) IS NULL OR a.campaign_id = :campaign)
+               AND (a.state = 'unknown' OR a.state IN ('placed', 'ringing', 'answered')
+                                           AND a.call_sid IS NOT NULL AND NOT {_TALKING})
+            RETURNING a.id, a.state
+            """  # noqa: S608 (constants of this file)
+        ),
+        {"campaign": campaign_id, "now": now, "silent_since": silent_since},
+    )
+    return {row.id: AttemptState(row.state) for row in rows}
+
+
+async def not_asked_yet(tx: Tx, attempt_ids: Collection[int], now: datetime) -> int:
+    """How many of those that were hurried at an instant wait to be asked about still."""
+    found = await tx.execute(
+        text(
+            "SELECT count(*) FROM attempts WHERE id = ANY(:ids) AND settled_at IS NULL AND check_at <= :now"
+        ),
+        {"ids": list(attempt_ids), "now": now},
+    )
+    return int(found.scalar_one())
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How an attempt stands, for an operator.
+
+    Args:
+        since: when its intent was written.
+        held_until: until when its number is held, of an unknown one.
+        why: why its result is unknown.
+    """
+
+    attempt_id: int
+    campaign: str | None
+    phone: str
+    state: AttemptState
+    since: datetime
+    held_until: datetime | None
+    why: str | None
+
+
+async def standing(tx: Tx, attempt_ids: Collection[int]) -> list[Standing]:
+    """How attempts stand now, oldest first."""
+    rows = await tx.execute(
+        text(
+            """
+            SELECT a.id AS attempt_id, c.name AS campaign, a.phone, a.state, a.intent_at AS since,
+                   a.hold_until AS held_until, a.error AS why
+              FROM attempts a LEFT JOIN campaigns c ON c.id = a.campaign_id
+             WHERE a.id = ANY(:ids) ORDER BY a.id
+            """
+        ),
+        {"ids": list(attempt_ids)},
+    )
+    return [Standing(**{**row._mapping, "state": AttemptState(row.state)}) for row in rows]

@@ -7,7 +7,7 @@ has been asked (`find`). All HTTP goes through transport.py: real time-outs, no 
 
 import re
 from collections.abc import AsyncIterator
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, assert_never
 
@@ -74,6 +74,7 @@ __all__ = [
 
 ALL_EVENTS = ["initiated", "ringing", "answered", "completed"]
 PAGE_SIZE = 100
+LARGE_PAGE = 1000
 MOST_CALLS = 1000
 """Longest list that `find` reads for one number."""
 _LATER = "It can be asked again later."
@@ -193,6 +194,30 @@ class Gateway:
                 "Look it up in Twilio's console.",
             )
         return sorted(found.values(), key=lambda call: (call.created_at or since, call.sid), reverse=True)
+
+    async def placed_since(self, since: datetime) -> AsyncIterator[CallFacts]:
+        """All calls that the account placed by API at or after an instant, whatever their number.
+
+        Twilio filters by the UTC day on which a call was dialled, so calls that are still queued are listed
+        by themselves; a call that was never dialled and is over is not listed.
+
+        Raises:
+            TwilioRefused, TwilioBusy, TwilioAway.
+        """
+        seen: set[str] = set()
+        whole_second = since.replace(microsecond=0)  # Twilio's times have no fractions
+        day = since.astimezone(UTC).date().isoformat()
+        try:
+            for filters in ({"status": "queued"}, {"start_time_after": day}):
+                stream = await self._client.calls.stream_async(**filters, page_size=LARGE_PAGE)
+                async for call in stream:
+                    facts = _facts(call)
+                    recent = facts.created_at is None or facts.created_at >= whole_second
+                    if recent and facts.direction == "outbound-api" and facts.sid not in seen:
+                        seen.add(facts.sid)
+                        yield facts
+        except Exception as fault:  # every fault of library and network becomes one of ours
+            raise _error(fault, "the list of calls") from fault
 
     async def account(self) -> AccountFacts:
         """The account behind the credentials.

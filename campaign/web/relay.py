@@ -5,6 +5,7 @@ Checked before the handshake is accepted: Twilio's signature over the address ex
 once. The setup frame must then name the attempt's own call.
 """
 
+import asyncio
 from typing import Annotated
 
 import structlog
@@ -23,6 +24,10 @@ log = structlog.get_logger(__name__)
 
 REFUSED = 1008
 """Before the handshake is accepted this makes the server answer 403."""
+
+PATIENCE_SECONDS = 3.0
+"""For so long a handshake waits for Postgres: somebody is on the line; better a late greeting than none."""
+RETRY_SECONDS = 0.1
 
 router = APIRouter(include_in_schema=False)
 
@@ -102,10 +107,19 @@ async def _opened(socket: WebSocket, services: Services, token: str) -> sessions
         log.info("socket_refused", why="this process is at its end")
         return None
     try:
-        session = await sessions.open_session(services.db, token, services.replica.id, services.clock.now())
-    except DatabaseUnavailable as error:
-        log.warning("socket_refused", why=error.what)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            session = await _once_postgres_answers(services, token)
+    except TimeoutError:
+        log.warning("socket_refused", why="Postgres did not answer")
         return None
     if session is None:
         log.warning("socket_refused", why="the token is unknown, used, or of a call that is over")
     return session
+
+
+async def _once_postgres_answers(services: Services, token: str) -> sessions.SessionContext | None:
+    while True:
+        try:
+            return await sessions.open_session(services.db, token, services.replica.id, services.clock.now())
+        except DatabaseUnavailable:
+            await asyncio.sleep(RETRY_SECONDS)

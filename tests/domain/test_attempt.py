@@ -49,6 +49,7 @@ def test_an_unknown_result_is_left_only_by_twilios_word_or_at_the_end_of_the_hol
         AttemptEvent.ANSWERED,
         AttemptEvent.OVER,
         AttemptEvent.NOT_FOUND,
+        AttemptEvent.GIVEN_UP,
     }
 
 

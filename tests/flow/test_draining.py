@@ -74,6 +74,16 @@ async def test_a_port_that_is_just_being_taken_over_is_left_to_who_does_so(me: P
         await draining.holder_of(me, 8080)
 
 
+async def test_of_two_who_take_a_port_over_at_the_same_moment_neither_goes_on(me: Process) -> None:
+    old, rival = replica(me.clock, "old", port=8080), replica(me.clock, "rival", port=8080)
+    await beats(me, old, me.replica)
+    assert [one.id for one in await draining.require_no_rival(me, 8080)] == [old.id]
+    await beats(me, rival)
+    for one in (me, Process(me.db, me.clock, rival)):
+        with pytest.raises(Conflict, match="just being taken over"):
+            await draining.require_no_rival(one, 8080)
+
+
 async def test_where_twilio_is_answered_nobody_takes_over_who_would_not(me: Process) -> None:
     me.replica = replica(me.clock, "me", role="dialer")
     await beats(me, replica(me.clock, "old", port=8080))

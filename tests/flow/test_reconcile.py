@@ -158,6 +158,65 @@ async def test_a_hold_is_not_over_before_twilio_has_answered(
     assert (await rows.row(db, "attempts"))["call_sid"] == sid(7)
 
 
+AGAIN = {"retry": {"budget": 3, "on": {"unknown": {"after_minutes": [60]}}}}
+
+
+@pytest.mark.parametrize("chosen", [False, True])
+async def test_an_unknown_result_is_dialled_again_only_if_the_campaign_says_so_and_only_after_the_hold(
+    db: Database, clock: ManualClock, sweep: Reconciler, chosen: bool
+) -> None:
+    begin = clock.now()
+    await unknown(db, begin, sections=AGAIN if chosen else {})
+    await clock.advance(14 * 60)
+    await run(sweep, clock, 59)
+    assert await rows.rows(db, "outcomes") == []
+    await run(sweep, clock, 1)
+    contact = await rows.row(db, "campaign_contacts")
+    outcome = await rows.row(db, "outcomes")
+    assert (outcome["disposition"], outcome["final"]) == ("unknown", not chosen)
+    if chosen:
+        again = begin + timedelta(minutes=15 + 60)
+        assert (contact["state"], contact["next_at"]) == ("waiting", again)
+    else:
+        assert (contact["state"], contact["next_at"]) == ("done", None)
+
+
+async def test_what_twilio_could_not_be_asked_about_is_not_dialled_again_even_if_the_campaign_says_so(
+    db: Database, clock: ManualClock, sweep: Reconciler, twilio: FakeTwilio
+) -> None:
+    await unknown(db, clock.now(), sections=AGAIN)
+    twilio.fail = 503
+    await clock.advance((24 * 60 + 14) * 60)
+    await run(sweep, clock, 40, step=20)
+    assert await state(db) == "unknown"
+    await run(sweep, clock, 80, step=20)
+    assert await state(db) == "ended"
+    contact = await rows.row(db, "campaign_contacts")
+    assert (contact["state"], contact["next_at"], contact["disposition"]) == ("done", None, "unknown")
+
+
+async def test_a_call_that_twilio_took_and_forgot_is_not_dialled_again_as_unknown(
+    db: Database, clock: ManualClock, sweep: Reconciler
+) -> None:
+    await rows.dialled(db, clock.now(), sections=AGAIN, state="placed", call_sid=sid(7))
+    await run(sweep, clock, 400, step=10)
+    assert (await rows.row(db, "outcomes"))["disposition"] == "unknown"
+    assert (await rows.row(db, "campaign_contacts"))["state"] == "done"
+
+
+async def test_a_call_of_which_only_the_verdict_was_heard_is_found(
+    db: Database, clock: ManualClock, sweep: Reconciler, twilio: FakeTwilio
+) -> None:
+    """The process died before it could write the call's SID; all that ever came with the SID is a verdict."""
+    now = clock.now()
+    await rows.dialled(db, now)
+    call = twilio.call(7, rows.PHONE, "completed", now, duration="9", answered_by="human")
+    form = {"CallSid": call, "AnsweredBy": "human"}
+    await call_events.receive(db, kind="amd", marker="marker-1", form=form, now=now, hands=Hands())
+    await run(sweep, clock, 60)
+    assert await state(db) == "ended"
+
+
 # ── silence ────────────────────────────────────────────────────────────────────────────────────────────
 
 

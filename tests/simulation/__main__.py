@@ -10,6 +10,8 @@ import sys
 import tempfile
 import time
 import warnings
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -27,7 +29,7 @@ from campaign.store import migrate
 from campaign.store.embedded import attach
 from tests.simulation.judge import judge
 from tests.simulation.postgres import remember
-from tests.simulation.world import World, draw
+from tests.simulation.world import Report, World, draw
 
 
 def main() -> int:
@@ -37,7 +39,18 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=1, help="the first of them")
     parser.add_argument("--contacts", type=int, default=20)
     parser.add_argument("--trace", action="store_true", help="print what happened")
-    parser.add_argument("--twice", action="store_true", help="run each seed twice; their traces must be equal")
+    parser.add_argument(
+        "--twice", action="store_true", help="run each seed twice; their traces must be equal"
+    )
+    parser.add_argument(
+        "--until", nargs="*", default=[], help="stop only at a verdict with one of these words"
+    )
+    parser.add_argument(
+        "--crash-at", nargs=2, type=int, metavar=("PROCESS", "STEP"), help="crash it there too"
+    )
+    parser.add_argument(
+        "--every-step", nargs=2, type=int, metavar=("FIRST", "LAST"), help="crash at each of these steps"
+    )
     parser.add_argument("--keep-on", action="store_true", help="go on after a failure")
     parser.add_argument("--json", type=Path, help="write counts and failures here")
     given = parser.parse_args()
@@ -84,40 +97,75 @@ class _database:
         shutil.rmtree(self._place, ignore_errors=True)
 
 
-def _run(seeds: Any, given: Any, url: str, server: "psycopg.Connection[Any]") -> int:
-    began = time.monotonic()
-    totals: dict[str, int] = {}
-    failures: list[dict[str, Any]] = []
-    done = 0
-    for seed in seeds:
-        tales: list[list[str]] = []
-        for _ in range(2 if given.twice else 1):
-            gc.collect()
-            gc.disable()
-            world = World(draw(seed, given.contacts), url, server, traced=given.trace or given.twice)
-            report = world.run(judge)
-            gc.enable()
-            tales.append(report.lines)
-        if given.twice and tales[0] != tales[1]:
-            first, second = next((a, b) for a, b in zip_longest(*tales) if a != b)
-            report.violations.append(f"not deterministic: two runs of this seed part at\n    {first}\n    {second}")
-        done += 1
+@dataclass
+class Tally:
+    """What came of many runs."""
+
+    runs: int = 0
+    counts: dict[str, int] = field(default_factory=dict)
+    failures: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, report: Report, replay: str) -> bool:
+        """Count one run in; whether it failed."""
+        self.runs += 1
         for what, count in report.counts.items():
-            totals[what] = totals.get(what, 0) + count
+            self.counts[what] = self.counts.get(what, 0) + count
+        if report.violations:
+            self.failures.append({"replay": replay, "violations": report.violations})
+            print(f"{replay}: FAILED\n  " + "\n  ".join(report.violations), flush=True)
+        return bool(report.violations)
+
+
+Case = tuple[int, tuple[int, int] | None]
+"""A seed, and a process with one of its steps at which it crashes besides."""
+
+
+def _run(seeds: Iterable[int], given: argparse.Namespace, url: str, server: "psycopg.Connection[Any]") -> int:
+    gc.collect()
+    gc.freeze()  # what is loaded stays; between runs only what they left is looked through
+    began = time.monotonic()
+    tally = Tally()
+    crash_at = tuple(given.crash_at) if given.crash_at else None
+    cases: list[Case] = [(seed, crash_at) for seed in seeds]
+    if given.every_step:
+        first_step, last_step = given.every_step
+        cases = [(seed, (0, step)) for seed in seeds for step in range(first_step, last_step + 1)]
+    for seed, crash_at in cases:
+        reports = [_once(seed, crash_at, given, url, server) for _ in range(2 if given.twice else 1)]
+        report = reports[0]
+        if given.twice and reports[0].lines != reports[1].lines:
+            first, second = next((a, b) for a, b in zip_longest(reports[0].lines, reports[1].lines) if a != b)
+            report.violations.append(f"not deterministic: two runs part at\n    {first}\n    {second}")
         if given.trace:
             print("\n".join(report.lines))
-        if report.violations:
-            failures.append({"seed": seed, "violations": report.violations})
-            print(f"seed {seed}: FAILED\n  " + "\n  ".join(report.violations))
-            print(f"  replay: python -m tests.simulation --contacts {given.contacts} --seed {seed} --trace", flush=True)
-            if not given.keep_on:
-                break
+        at = f" --crash-at {crash_at[0]} {crash_at[1]}" if crash_at else ""
+        replay = f"python -m tests.simulation --contacts {given.contacts} --seed {seed}{at}"
+        told = any(word in said for word in given.until for said in report.violations)
+        if tally.add(report, replay) and not given.keep_on and (told or not given.until):
+            break
     seconds = time.monotonic() - began
-    print(f"{done} seeds, {len(failures)} failed, {seconds:.1f} s ({done / seconds:.2f}/s)")
-    print(json.dumps(totals, indent=1, sort_keys=True))
+    print(f"{tally.runs} runs, {len(tally.failures)} failed, {seconds:.1f} s ({tally.runs / seconds:.2f}/s)")
+    print(json.dumps(tally.counts, indent=1, sort_keys=True))
     if given.json:
-        given.json.write_text(json.dumps({"seeds": done, "failures": failures, "counts": totals}))
-    return 1 if failures else 0
+        given.json.write_text(json.dumps({**asdict(tally), "seconds": seconds}))
+    return 1 if tally.failures else 0
+
+
+def _once(
+    seed: int,
+    crash_at: tuple[int, int] | None,
+    given: argparse.Namespace,
+    url: str,
+    server: "psycopg.Connection[Any]",
+) -> Report:
+    gc.collect()
+    gc.disable()
+    try:
+        plan = draw(seed, given.contacts)
+        world = World(plan, url, server, traced=given.trace or given.twice, crash_at=crash_at)
+        return world.run(judge)
+    finally:
+        gc.enable()
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The verdict on a run: what really rang, held against the rules and against our rows."""
 
+import itertools
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -37,7 +38,9 @@ async def judge(world: "World", db: Database) -> None:
 
 _ATTEMPTS = """
     SELECT a.marker, a.id, a.phone, a.kind, a.state, a.call_sid, a.call_status, a.intent_at, a.settled_at,
-           a.campaign_id, a.campaign_contact_id, a.turned_away, a.cancel_why, o.disposition, o.final
+           a.campaign_id, a.campaign_contact_id, a.turned_away, a.cancel_why, a.error, o.disposition, o.final,
+           (SELECT e.kind FROM call_events e WHERE e.marker = a.marker ORDER BY e.received_at, e.id LIMIT 1)
+               AS first_event
       FROM attempts a LEFT JOIN outcomes o ON o.attempt_id = a.id ORDER BY a.id
 """
 _LEFT_OVER = """
@@ -64,7 +67,7 @@ def _dialled_twice(rings: Sequence[Ring], attempts: dict[str, Any]) -> list[str]
         by_number.setdefault(ring.to, []).append(ring)
     for number, several in by_number.items():
         ordered = sorted(several, key=lambda ring: ring.created)
-        for before, after in zip(ordered, ordered[1:], strict=False):
+        for before, after in itertools.pairwise(ordered):
             if before.ended is None or before.ended > after.created:
                 found.append(f"double dial: two calls at once to {number}")
         per_contact = Counter(
@@ -74,7 +77,9 @@ def _dialled_twice(rings: Sequence[Ring], attempts: dict[str, Any]) -> list[str]
         )
         for contact, count in per_contact.items():
             if contact is not None and count > 1:
-                found.append(f"double dial: contact {contact} ({number}) rang {count} times, retries being off")
+                found.append(
+                    f"double dial: contact {contact} ({number}) rang {count} times, retries being off"
+                )
     return found
 
 
@@ -110,7 +115,9 @@ def _after_opt_out(world: "World", rings: Sequence[Ring], attempts: dict[str, An
             continue
         later = [r for r in rings if r.to == ring.to and r.created > ring.opted_out + 2]
         for other in later:
-            found.append(f"after DNC: {other.to} was dialled after saying stop in second {ring.opted_out:.2f}")
+            found.append(
+                f"after DNC: {other.to} was dialled after saying stop in second {ring.opted_out:.2f}"
+            )
     return found
 
 
@@ -164,7 +171,9 @@ def _lost(world: "World", rings: Sequence[Ring], attempts: dict[str, Any]) -> li
     for marker, row in attempts.items():
         ring = by_marker.get(marker)
         if row["settled_at"] is None:
-            found.append(f"no end: attempt {row['id']} is {row['state']}, call {ring.status if ring else None}")
+            found.append(
+                f"no end: attempt {row['id']} is {row['state']}, call {ring.status if ring else None}"
+            )
             continue
         if row["disposition"] is None:
             found.append(f"lost outcome: attempt {row['id']} ({row['state']}) has none")
@@ -180,7 +189,9 @@ def _lost(world: "World", rings: Sequence[Ring], attempts: dict[str, Any]) -> li
         wrong = row["disposition"] not in right if right else row["disposition"] in (
             "unknown", "not_placed", "no_answer", "busy", "canceled", "failed")  # fmt: skip
         if wrong:
-            found.append(f"wrong outcome: attempt {row['id']} is {row['disposition']}, its call {ring.status}")
+            found.append(
+                f"wrong outcome: attempt {row['id']} is {row['disposition']}, its call {ring.status}"
+            )
     return found
 
 
@@ -191,22 +202,25 @@ def _fault(fault: dict[str, Any]) -> str:
 
 def _count(world: "World", rings: Sequence[Ring], attempts: dict[str, Any]) -> None:
     report = world.report
+    report.count("contacts", len(world.plan.people))
     report.count("attempts", len(attempts))
     report.count("calls", len(rings))
-    report.count("answered", sum(ring.answered is not None for ring in rings))
+    report.count("calls answered", sum(ring.answered is not None for ring in rings))
     by_marker = {ring.marker for ring in rings}
     for sent in world.twilio.sent:
-        report.count(f"fault {sent.fault or 'none'}")
-    unknown = [row for row in attempts.values() if row["disposition"] == "unknown"]
-    report.count("closed as unknown", len(unknown))
-    report.count("of these with a call", sum(row["marker"] in by_marker for row in unknown))
+        report.count(f"POST {sent.fault or 'as it should be'}")
+    for row in attempts.values():
+        if row["disposition"] == "unknown":
+            report.count("closed as unknown")
+            report.count("closed as unknown, with a call", row["marker"] in by_marker)
+        elif row["error"] is not None and row["state"] == "ended":
+            report.count(f"unknown, then settled by {_WAYS.get(row['first_event'], 'the late answer')}")
 
 
-def fields_of(report: Any) -> dict[str, Any]:
-    """A report as JSON values."""
-    return {
-        "seed": report.plan.seed,
-        "violations": report.violations,
-        "counts": report.counts,
-        "hash": report.trace_hash,
-    }
+_WAYS = {
+    "status": "a callback",
+    "amd": "a callback",
+    "twiml": "the TwiML fetch",
+    "action": "the TwiML fetch",
+    "found": "Twilio's list",
+}

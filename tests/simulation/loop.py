@@ -56,7 +56,7 @@ class SimLoop(asyncio.BaseEventLoop):
         """Asked when nothing is ready: whether it made something ready."""
         self._owners: WeakKeyDictionary[Any, Owner | None] = WeakKeyDictionary()
         self._kept: list[asyncio.Task[Any]] = []
-        """A crashed process's tasks too: were they collected, their `finally` would run, which a crash doesn't."""
+        """A crashed process's tasks too: collected, they would run their `finally`, as no crash lets them."""
         self.set_task_factory(self._task)
         self.set_exception_handler(self._fault)
 

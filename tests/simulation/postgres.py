@@ -1,10 +1,10 @@
 """Real Postgres under a simulated loop: one statement in flight at a time, and the seed says what it suffers.
 
-psycopg waits for its socket in `AsyncConnection.wait`; here that waits without the loop, so that no other task
-runs while the server works, and what it does can't depend on how quick it is. Before and after each exchange
-the task steps aside for a seeded time: there other tasks run, there the process may crash (a commit that
-nobody learnt of), and there the connection may be lost. A statement that waits for a lock is parked until
-whoever holds it has let go.
+psycopg waits for its socket in `AsyncConnection.wait`; here that waits without the loop, so that no other
+task runs while the server works, and what it does can't depend on how quick it is. Before and after each
+exchange the task steps aside for a seeded time: there other tasks run, there the process may crash (a commit
+that nobody learnt of), and there the connection may be lost. A statement that waits for a lock is parked
+until whoever holds it has let go.
 """
 
 import asyncio
@@ -75,9 +75,7 @@ class SimPostgres:
         self._kept = psycopg.AsyncConnection.wait, waiting.wait_conn_async
         sim = self
 
-        async def wait(
-            link: Any, generator: Any, interval: float = 0.1, timeout: float | None = None
-        ) -> Any:
+        async def wait(link: Any, generator: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
             return await sim._wait(link, generator)
 
         async def connect(generator: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
@@ -226,6 +224,13 @@ class SimPostgres:
             if owner is not None:
                 self._lose(link)
 
+    def cut_silent(self, owner: Owner) -> None:
+        """The server undoes what a frozen process has open: it was silent in a transaction for too long."""
+        for whose, link in tuple(self._links):
+            silent = link.pgconn.transaction_status == TransactionStatus.INTRANS
+            if whose is owner and owner.frozen and owner.alive and silent:
+                self._cut(link)
+
     def crash(self, owner: Owner) -> None:
         """A process is gone: the server undoes what it had open."""
         for whose, link in tuple(self._links):
@@ -334,7 +339,9 @@ def remember(link: "psycopg.Connection[Any]") -> None:
         END $body$
         """
     )
-    for (name,) in link.execute("SELECT sequencename FROM pg_sequences WHERE schemaname = 'public'").fetchall():
+    for (name,) in link.execute(
+        "SELECT sequencename FROM pg_sequences WHERE schemaname = 'public'"
+    ).fetchall():
         link.execute(f"ALTER SEQUENCE {name} RESTART WITH 1000")
     # Once all of them: a table that was never truncated is planned otherwise than one that was.
     link.execute(f"TRUNCATE {', '.join(tables)} CASCADE")

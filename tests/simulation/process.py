@@ -1,4 +1,4 @@
-"""One process of the service inside the simulation: the real dialler, scheduler parts, webhooks and sockets."""
+"""One process of the service inside the simulation: the real dialler, scheduler, webhooks and sockets."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -164,9 +164,7 @@ class Process:
         return await self.within(_http(self.app, "POST", path, headers, body))
 
 
-async def _http(
-    app: Any, method: str, path: str, headers: dict[str, str], body: bytes
-) -> tuple[int, str]:
+async def _http(app: Any, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, str]:
     scope = {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.4"},

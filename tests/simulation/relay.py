@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 async def converse(world: "World", process: Process, url: str, ring: Ring) -> dict[str, str]:
     """Hold one session; the fields with which `<Connect action>` is asked afterwards."""
-    person = world.plan.people[ring.to] if ring.to in world.plan.people else None
+    person = world.plan.people.get(ring.to, None)
     session = f"VX{ring.sid[2:]}"
     began = world.loop.time()
     to_us: asyncio.Queue[tuple[float, str | None]] = asyncio.Queue()
@@ -57,8 +57,8 @@ async def converse(world: "World", process: Process, url: str, ring: Ring) -> di
 
     holding = world.loop.spawn(None, hold())
     to_them.put_nowait({"type": "websocket.connect"})
-    tell(type="setup", sessionId=session, callSid=ring.sid, accountSid=ACCOUNT, to=ring.to, direction="outbound-api",
-         **{"from": ring.caller}, customParameters={})  # fmt: skip
+    who = {"from": ring.caller, "to": ring.to, "direction": "outbound-api", "customParameters": {}}
+    tell(type="setup", sessionId=session, callSid=ring.sid, accountSid=ACCOUNT, **who)
     says = list(person.says) if person else []
     leaves_at = (ring.answered or began) + (person.hangs_up_after if person else 5.0)
     stop_said: float | None = None

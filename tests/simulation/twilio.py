@@ -1,9 +1,9 @@
 """Twilio as the simulation needs it: requests in, phones that ring, callbacks out; and everything that goes
 wrong between.
 
-It stands where the twilio library meets HTTP, so the library and our gateway are the real ones. What it does is
-taken from Twilio's documentation and recorded calls, as the service's own protocol facts are; what it remembers
-(`Ring`) is the truth that the judge holds our rows against.
+It stands where the twilio library meets HTTP, so the library and our gateway are the real ones. What it does
+is taken from Twilio's documentation and recorded calls, as the service's own protocol facts are; what it
+remembers (`Ring`) is the truth that the judge holds our rows against.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from random import Random
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 from twilio.http.response import Response
 
@@ -200,9 +200,13 @@ class Twilio:
             async with asyncio.timeout(TOTAL_S):
                 status, body, headers = await answer
         except (TimeoutError, ConnectionError) as lost:
-            raise UnknownFault(f"No complete answer from Twilio: {type(lost).__name__} (simulated).") from lost
+            raise UnknownFault(
+                f"No complete answer from Twilio: {type(lost).__name__} (simulated)."
+            ) from lost
         if status == 429:
-            raise ThrottledFault(float(headers["Retry-After"]) if "Retry-After" in headers else None, 20429, "429")
+            raise ThrottledFault(
+                float(headers["Retry-After"]) if "Retry-After" in headers else None, 20429, "429"
+            )
         return Response(status, body, headers)
 
     async def _answer(
@@ -213,13 +217,17 @@ class Twilio:
             text = body if isinstance(body, str) else json.dumps(body)
             answer.set_result((status, text, headers or {}))
 
-    async def _create(self, data: dict[str, Any], marker: str, fault: str, answer: "asyncio.Future[Any]") -> None:
+    async def _create(
+        self, data: dict[str, Any], marker: str, fault: str, answer: "asyncio.Future[Any]"
+    ) -> None:
         await asyncio.sleep(self._rng.uniform(0.002, 0.1))
         sick = {"status": 503, "code": 20503, "message": "Service unavailable"}
         match fault:
             case "throttled":
                 headers = {"Retry-After": "1"} if self._rng.random() < 0.5 else {}
-                return await self._answer(answer, 429, {"status": 429, "code": 20429, "message": "Too many"}, headers)
+                return await self._answer(
+                    answer, 429, {"status": 429, "code": 20429, "message": "Too many"}, headers
+                )
             case "sick":
                 return await self._answer(answer, 503, sick)
             case "hang":
@@ -242,6 +250,7 @@ class Twilio:
                 return await self._answer(answer, 201, {**self._resource(ring), "sid": None})
         ring.heard_from = self._loop.time()
         await self._answer(answer, 201, self._resource(ring))
+        return None
 
     def _new(self, data: dict[str, Any], marker: str) -> Ring:
         sid = f"CA{len(self.rings) + 1:032x}"
@@ -277,7 +286,9 @@ class Twilio:
         found = re.search(r"/Calls/(CA[0-9a-f]{32})\.json$", path)
         if found is None:
             page = self._page(params)
-            self._trace("list", "twilio", f"{params.get('To')} {params.get('Status', '')} {len(page['calls'])}")
+            self._trace(
+                "list", "twilio", f"{params.get('To')} {params.get('Status', '')} {len(page['calls'])}"
+            )
             return await self._answer(answer, 200, page)
         ring = self.rings.get(found.group(1))
         if ring is None:
@@ -286,7 +297,9 @@ class Twilio:
             wanted = str(data["Status"])
             self.cancels.append((self._loop.time(), ring.sid))
             if ring.status in OVER or (wanted == "canceled" and ring.status == "in-progress"):
-                return await self._answer(answer, 400, {"status": 400, "code": 21220, "message": "Call state"})
+                return await self._answer(
+                    answer, 400, {"status": 400, "code": 21220, "message": "Call state"}
+                )
             self._over(ring, "completed" if ring.status == "in-progress" else "canceled")
         return await self._answer(answer, 200, self._resource(ring))
 
@@ -472,6 +485,3 @@ class Wire:
 
     async def close(self) -> None:
         return None
-
-
-__all__ = ["ACCOUNT", "OVER", "Faults", "Person", "Ring", "Sent", "Twilio", "Wire", "parse_qs"]

@@ -1,40 +1,36 @@
 """What a run is made of: the plan that a seed draws, and the run itself.
 
-A run begins with people on lists and campaigns that want to call them. For a while everything goes wrong that
-the plan says: processes crash, freeze and come back, the database goes away, Twilio is sick, people opt out,
-operators pause. Then the weather clears, and the judge asks whether every call was allowed, was made once, and
-came to its outcome.
+A run begins with people on lists and campaigns that want to call them. For a while everything goes wrong
+that the plan says: processes crash, freeze and come back, the database goes away, Twilio is sick, people opt
+out, operators pause. Then the weather clears, and the judge asks whether every call was allowed, was made
+once, and came to its outcome.
 """
 
 import asyncio
 import contextlib
-import random
 import shutil
 import tempfile
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from random import Random
 from typing import Any
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import psycopg
-from twilio.request_validator import RequestValidator
 
 from campaign.domain.errors import CampaignError
 from campaign.flow import claiming, definitions, enrol, lifecycle, own_call
-from campaign.flow.suppress import suppress
 from campaign.settings import Settings
 from campaign.store import attempts as attempts_store
 from campaign.store.database import Database
 from campaign.wiring import read_rates, read_rulebook, token
-from tests.simulation.loop import OWNER, SimLoop
+from tests.simulation.loop import SimLoop
 from tests.simulation.postgres import SimPostgres, Weather, reset
-from tests.simulation.process import PUBLIC_URL, TOKEN, Process, settings
-from tests.simulation.twilio import ACCOUNT, Faults, Person, Ring, Twilio
+from tests.simulation.process import Process, settings
+from tests.simulation.twilio import Faults, Person, Ring, Twilio
 from tests.support.campaigns import LOS_ANGELES, NEW_YORK, definition, make_list, phone, rows
 
 NEW_YORK_ZONE, LOS_ANGELES_ZONE = ZoneInfo("America/New_York"), ZoneInfo("America/Los_Angeles")
@@ -77,6 +73,8 @@ class Plan:
     skews: tuple[float, float]
     events: tuple[Event, ...]
     storm_s: float
+    crash_steps: tuple[int | None, int | None]
+    """A step of each of the first two processes at which it dies, wherever that is."""
 
 
 def draw(seed: int, contacts: int = 20) -> Plan:
@@ -115,7 +113,12 @@ def draw(seed: int, contacts: int = 20) -> Plan:
         skews=(rng.uniform(-0.05, 0.05), rng.uniform(-0.05, 0.05)),
         events=tuple(sorted(_events(rng, numbers, storm_s), key=lambda e: e.at)),
         storm_s=storm_s,
+        crash_steps=(_crash_step(rng), _crash_step(rng)),
     )
+
+
+def _crash_step(rng: Random) -> int | None:
+    return rng.randint(1, 2500) if rng.random() < 0.5 else None
 
 
 def _person(rng: Random) -> Person:
@@ -278,6 +281,8 @@ class World:
         await self._prepare()
         for index in range(2):
             self._birth(index)
+        for process, step in zip(self.processes, plan.crash_steps, strict=True):
+            process.owner.crash_at = step
         if self._crash_at is not None:
             which, step = self._crash_at
             self.processes[which].owner.crash_at = step
@@ -367,7 +372,7 @@ class World:
             self._birth(index)
 
     def _tick_every(self) -> float:
-        return 60.0 if self._idle else 5.0 if self._calm else 1.0
+        return 200.0 if self._idle else 6.0 if self._calm else 1.0
 
     # ── what happens ───────────────────────────────────────────────────────────────────────────────────
 
@@ -388,7 +393,9 @@ class World:
     async def _freeze(self, event: Event) -> None:
         owner = self.processes[int(event.who)].owner
         self.loop.freeze(owner)
-        await asyncio.sleep(event.long)
+        await asyncio.sleep(min(event.long, 5.0))
+        self.postgres.cut_silent(owner)  # as idle_in_transaction_session_timeout does, in the loop's time
+        await asyncio.sleep(max(0.0, event.long - 5.0))
         if owner.frozen:
             self.trace("thaw", owner.name, "")
             self.loop.thaw(owner)
@@ -441,7 +448,8 @@ class World:
         from sqlalchemy import text
 
         found = await tx.execute(
-            text("SELECT marker FROM attempts WHERE CAST(:phone AS text) IS NULL OR phone = :phone"), {"phone": number}
+            text("SELECT marker FROM attempts WHERE CAST(:phone AS text) IS NULL OR phone = :phone"),
+            {"phone": number},
         )
         return frozenset(found.scalars())
 
@@ -492,7 +500,7 @@ class World:
 
     async def _watch_money(self) -> None:
         while True:
-            await asyncio.sleep(100.0 if self._idle else 4.0)
+            await asyncio.sleep(200.0 if self._idle else 5.0)
             found = await rows(
                 self.db,
                 "SELECT coalesce(max(total), 0) AS most FROM "
@@ -526,7 +534,7 @@ class World:
         claiming.IDLE_S = 3.0
         dialled, dialled_at = 0, began
         while self.loop.time() - began < longest:
-            await asyncio.sleep(30.0 if self._idle else 4.0)
+            await asyncio.sleep(100.0 if self._idle else 6.0)
             now = self.loop.time()
             (found,) = await rows(self.db, _STANDING, now=self.twilio.at(now), soon=self.twilio.at(now + 70))
             live = any(ring.ended is None for ring in self.twilio.rings.values())
@@ -534,7 +542,9 @@ class World:
             calls = len(self.twilio.sent)
             if calls != dialled or not quiet:
                 dialled, dialled_at = calls, now
-            stale = now - dialled_at > 60  # what is still due can't be dialled: a spent budget, a closed window
+            stale = (
+                now - dialled_at > 60
+            )  # what is still due can't be dialled: a spent budget, a closed window
             if quiet and not found["open"] and (stale or not found["soon"]):
                 break
             self._rest(quiet and now - began > 20 and (now - dialled_at > 20 or not found["due"]))
@@ -543,7 +553,7 @@ class World:
     def _rest(self, rest: bool) -> None:
         """While only holds are waited for, idle diallers look seldom."""
         self._idle = rest
-        claiming.IDLE_S = 25.0 if rest else 3.0
+        claiming.IDLE_S = 100.0 if rest else 6.0
 
     # ── Twilio's side of our doors ─────────────────────────────────────────────────────────────────────
 

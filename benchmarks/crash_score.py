@@ -1,0 +1,238 @@
+"""`make crash-score`: what happens to people's phones when everything breaks, counted and written down.
+
+Three parts: seeds of the deterministic simulation (tests/simulation), one of them with a crash at every
+single step; the planted bugs that it must find; and replicas that are killed and stopped as real processes
+(process_runs.py). What must be 0 and isn't ends the command with 1.
+
+    python -m benchmarks.crash_score [--seeds N] [--steps N] [--small] [--out FILE]
+"""
+
+import argparse
+import contextlib
+import io
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchmarks import machine, process_runs
+from campaign.settings import process_environment
+
+ROOT = Path(__file__).parents[1]
+CHUNK = 100
+"""Seeds of one process of the simulation."""
+CONTACTS = 20
+STEPPED_SEED = 7
+
+MUST_BE_ZERO = {
+    "double dials": ("double dial", "a call without an intent"),
+    "dials after do-not-call": ("after DNC",),
+    "dials outside hours": ("outside hours",),
+    "dials while paused or stopped": ("dialled while stopped",),
+    "seconds with too many calls": ("too fast",),
+    "more calls at once than lines": ("lines",),
+    "budgets passed, money left reserved": ("the budget", "money reserved"),
+    "lost or wrong outcomes": ("no end", "lost outcome", "wrong outcome", "made up", "left over"),
+    "unforeseen errors": ("unforeseen", "not deterministic"),
+}
+"""What is counted → how the judge's sentences about it begin."""
+
+
+@dataclass
+class Score:
+    """What many runs came to."""
+
+    runs: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
+    broken: Counter[str] = field(default_factory=Counter)
+    failures: list[Mapping[str, Any]] = field(default_factory=list)
+
+    def add(self, told: Mapping[str, Any]) -> None:
+        """Count in what one process of the simulation wrote."""
+        self.runs += told["runs"]
+        self.counts.update(told["counts"])
+        self.failures += told["failures"]
+        for failure in told["failures"]:
+            for sentence in failure["violations"]:
+                self.broken[kind_of(sentence)] += 1
+
+
+def kind_of(sentence: str) -> str:
+    """Which of MUST_BE_ZERO a sentence of the judge's is about."""
+    for kind, beginnings in MUST_BE_ZERO.items():
+        if sentence.startswith(beginnings):
+            return kind
+    return "unforeseen errors"
+
+
+def simulate(options: Sequence[str]) -> Mapping[str, Any]:
+    """One process of the simulation; what it wrote.
+
+    Raises:
+        RuntimeError: it broke.
+    """
+    with tempfile.TemporaryDirectory(prefix="campaign-crash-score-") as folder:
+        out = Path(folder) / "told.json"
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.simulation", "--keep-on", "--json", str(out), *options],
+            cwd=ROOT,
+            env=process_environment({"PYTHONHASHSEED": "0", "PYTHONPATH": str(ROOT)}, hermetic=True),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if not out.exists():
+            raise RuntimeError(f"the simulation broke: {done.stderr[-2000:]}")
+        told: Mapping[str, Any] = json.loads(out.read_text())
+        return told
+
+
+def score_of(cases: Sequence[Sequence[str]], what: str) -> Score:
+    """Run processes of the simulation, one on each core."""
+    score = Score()
+    began = time.monotonic()
+    with ThreadPoolExecutor(os.cpu_count() or 1) as cores:
+        for told in cores.map(simulate, cases):
+            score.add(told)
+            rate = score.runs / (time.monotonic() - began)
+            print(f"{what}: {score.runs:,} runs, {len(score.failures)} failed, {rate:.1f}/s", flush=True)
+    return score
+
+
+def seeds_in_chunks(seeds: int) -> list[list[str]]:
+    """Options for processes of the simulation that run seeds 1 to N."""
+    return [
+        ["--contacts", str(CONTACTS), "--first", str(first), "--seeds", str(min(CHUNK, seeds - first + 1))]
+        for first in range(1, seeds + 1, CHUNK)
+    ]
+
+
+def steps_in_chunks(steps: int) -> list[list[str]]:
+    """Options for processes that run one seed with a crash at one of its steps after the other."""
+    per = max(1, -(-steps // (os.cpu_count() or 1)))
+    return [
+        [
+            "--contacts",
+            "6",
+            "--seed",
+            str(STEPPED_SEED),
+            "--every-step",
+            str(first),
+            str(min(first + per - 1, steps)),
+        ]
+        for first in range(1, steps + 1, per)
+    ]
+
+
+def page(seeds: Score, stepped: Score, plants: Sequence[str], processes: str, command: str) -> str:
+    """docs/crash-score.md."""
+    lines = [
+        "# Crash score",
+        "",
+        "What happens to people's phones when everything breaks. Made by `make crash-score`, which ends with",
+        "an error when what must be 0 isn't; each failure would name the command that replays it.",
+        "",
+        f"{machine.machine_line()}. Command: `{command}`.",
+        "",
+        "## Simulated: the real dialler, webhooks and sweep on the real SQL",
+        "",
+        "Two processes and one Postgres; time, order, faults and crashes are drawn from a seed, and every",
+        "run can be replayed (`python -m tests.simulation --seed N --trace`).",
+        "",
+        "| | many seeds | one seed, a crash at each step |",
+        "|---|--:|--:|",
+        _row("runs", seeds.runs, stepped.runs),
+        *(_row(name, seeds.counts[name], stepped.counts[name]) for name in _told(seeds, stepped)),
+    ]
+    lines += [_row(f"**{kind}**", seeds.broken[kind], stepped.broken[kind]) for kind in MUST_BE_ZERO]
+    lines += [
+        "",
+        "### Planted bugs",
+        "",
+        "Bugs that others shipped, each planted in a copy of the package:",
+        "",
+    ]
+    lines += ["| bug | found by |", "|---|---|", *plants]
+    lines += ["", "## Real processes, killed and stopped", "", "```", processes.strip(), "```", ""]
+    return "\n".join(lines)
+
+
+def _told(*scores: Score) -> list[str]:
+    hidden = {"exchanges", "exchanges in the storm", "steps"}
+    return sorted({name for score in scores for name in score.counts} - hidden, key=_order)
+
+
+def _order(name: str) -> tuple[int, str]:
+    ranks = (
+        "contacts",
+        "attempts",
+        "calls",
+        "crash",
+        "freeze",
+        "stop",
+        "away",
+        "sick",
+        "POST",
+        "unknown",
+        "closed",
+    )
+    return next((rank for rank, word in enumerate(ranks) if name.startswith(word)), len(ranks)), name
+
+
+def _row(name: str, *numbers: int) -> str:
+    return f"| {name} | " + " | ".join(f"{number:,}" for number in numbers) + " |"
+
+
+def find_plants() -> tuple[list[str], bool]:
+    """A table row for each planted bug, and whether all were found."""
+    from tests.simulation.plants import PLANTS, found_by  # the tests are no part of an installed package
+
+    rows, all_found = [], True
+    for bug in PLANTS:
+        at = found_by(bug)
+        all_found = all_found and at is not None
+        rows.append(
+            f"| {bug.name} | {'seed ' + str(at) if at is not None else '**not found in 200 seeds**'} |"
+        )
+        print(rows[-1], flush=True)
+    return rows, all_found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.crash_score", description=__doc__)
+    parser.add_argument("--seeds", type=int, default=10_000)
+    parser.add_argument(
+        "--steps", type=int, default=1000, help="steps of one seed at each of which it crashes"
+    )
+    parser.add_argument("--small", action="store_true", help="a few runs, only to see that it runs")
+    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "crash-score.md")
+    given = parser.parse_args()
+    seeds = 4 if given.small else given.seeds
+    steps = 4 if given.small else given.steps
+    rows, all_found = ([], True) if given.small else find_plants()
+    many = score_of(seeds_in_chunks(seeds), "seeds")
+    stepped = score_of(steps_in_chunks(steps), "steps")
+    result = process_runs.run_here(process_runs.SMALL if given.small else process_runs.FULL)
+    processes = io.StringIO()
+    with contextlib.redirect_stdout(processes):
+        process_runs.show(result, "python -m benchmarks.process_runs")
+    print(processes.getvalue())
+    command = " ".join(["python -m benchmarks.crash_score", *sys.argv[1:]])
+    given.out.write_text(page(many, stepped, rows, processes.getvalue(), command), encoding="utf-8")
+    print(f"Written: {given.out}")
+    for failure in [*many.failures, *stepped.failures]:
+        print(f"FAILED: {failure['replay']}\n  " + "\n  ".join(failure["violations"]))
+    if many.failures or stepped.failures or result.broken or not all_found:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
