@@ -61,10 +61,13 @@ class Writer:
     def turn(self, row: TurnRow) -> None:
         """A turn, or a turn again."""
         self._turns[row.attempt_id, row.seq] = row
+        self._bound()
+        self._wake()
+
+    def _bound(self) -> None:
         while len(self._turns) > MOST_WAITING:
             self._turns.pop(next(iter(self._turns)))
             self.dropped += 1
-        self._wake()
 
     def answer(self, row: AnswerRow) -> None:
         """An answer; the latest one counts."""
@@ -125,6 +128,7 @@ class Writer:
     def _take_back(self, batch: "_Batch") -> None:
         """It was not written; what came meanwhile is newer."""
         self._turns = {**batch.turns, **self._turns}
+        self._bound()
         self._answers = {**batch.answers, **self._answers}
         for later in self._news.values():
             _join(batch.news, later)

@@ -138,6 +138,7 @@ async def many(db: Database, now: datetime, number: int) -> list[int]:
                     contact_id=contact_id,
                     campaign_contact_id=place,
                     reserved=RESERVED,
+                    fencing=0,
                 )
             )
         await tx.execute(
@@ -161,7 +162,8 @@ async def hear(db: Database, attempt: int, number: int, word: str, now: datetime
                 await placing.record_placed(tx, [(attempt, sid(number), "queued", sent, answered)])
         case "lost":
             async with db.transaction() as tx:
-                await placing.record_not_placed(tx, attempt, AttemptEvent.LOST, "no answer", None, now)
+                lost = AttemptEvent.LOST
+                await placing.record_not_placed(tx, attempt, lost, "no answer", None, now, fencing=0)
         case "twiml":
             form = {"CallSid": sid(number), "CallStatus": "in-progress"}
             await voice.answer(db, marker, form, now + timedelta(seconds=10), mint=MINT)
