@@ -106,8 +106,10 @@ class Form:
 
 
 FULL = Form()
-SMALL = Form(contacts=150, kills=8, rate=30.0, calls_per_second=0.5, suppress_every_s=1.0, break_after=6,
-             break_minutes=5, longest_s=240.0)  # fmt: skip
+SMALL = Form(
+    contacts=100, kills=6, rate=45.0, calls_per_second=0.4, suppress_every_s=1.0, break_after=8,
+    break_minutes=5, longest_s=300.0,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
