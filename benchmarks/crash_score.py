@@ -203,8 +203,8 @@ def page(seeds: Score, stepped: Score, plants: Sequence[str], result: ProcessRun
         "",
         "## Real processes, killed and stopped",
         "",
-        f"Two replicas behind one address, {result.seconds:,.0f} s at {result.form.rate:g} times the clock, seed "
-        f"{result.form.seed}: `python -m benchmarks.process_runs`.",
+        f"Two replicas behind one address, {result.seconds:,.0f} s at {result.form.rate:g} times the clock, "
+        f"seed {result.form.seed}: `python -m benchmarks.process_runs`.",
         "",
         "| | found | goal |",
         "|---|--:|--:|",
