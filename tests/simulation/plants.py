@@ -146,6 +146,20 @@ PLANTS = (
         ),
         ("too fast",),
     ),
+    Plant(
+        "non-fenced update",
+        (
+            (
+                "campaign/store/claims.py",
+                "            UPDATE pace SET next_slot_at = :at, tenure_until = :until\n"
+                "             WHERE id = 1 AND fencing = :fencing AND holder = :holder\n",
+                "            UPDATE pace SET next_slot_at = :at, tenure_until = :until\n"
+                "             WHERE id = 1 AND :fencing > 0 AND :holder <> ''\n",
+            ),
+        ),
+        # A dialler that stood still past its tenure goes on beside the one that has taken over.
+        ("too fast",),
+    ),
 )
 
 
