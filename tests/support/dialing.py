@@ -11,7 +11,7 @@ from campaign.domain.pacing import Pace
 from campaign.flow import definitions, enrol, lifecycle
 from campaign.flow.claiming import ClaimLimits
 from campaign.flow.dialer import Dialer, Placer
-from campaign.settings import Settings
+from campaign.settings import read_settings
 from campaign.simulator.config import ACCOUNT_SID, AUTH_TOKEN, Faults, SimulatorConfig
 from campaign.simulator.server import Simulator
 from campaign.store.database import Database
@@ -85,7 +85,7 @@ def dialer(
             pace=Pace(cps, clock.rate),
             max_calls=max_calls,
             rulebook=rulebook(),
-            rates=read_rates(Settings()),
+            rates=read_rates(read_settings({}, None)),
             replica=name,
             marker=token,
         ),
