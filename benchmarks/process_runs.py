@@ -2,10 +2,10 @@
 
 Two `campaign serve` on one durable Postgres, behind one address; a Twilio that loses, delays, doubles and
 reorders its callbacks, and answers POSTs wrongly, late, in part or never. By a plan that a seed gives, a
-replica is killed by SIGKILL every 0.5 to 3 s and started again, or stopped for longer than what it holds
-lasts (tenure 5 s, leases 8 and 30 s) and woken. Meanwhile numbers that are due next go on the do-not-call
-list, and hours close and open. At the end all that rang, by the simulator's ledger, is held against the
-tables (ledgers.py). The campaign retries nothing: a number called twice is a double dial.
+replica is killed by SIGKILL 0.5 to 3 s after it serves and started again, or stopped for longer than what it
+holds lasts (tenure 5 s, leases 8 and 30 s) and woken. Meanwhile numbers that are due next go on the
+do-not-call list, and hours close and open. At the end all that rang, by the simulator's ledger, is held
+against the tables (ledgers.py). The campaign retries nothing: a number called twice is a double dial.
 
 The clock runs `rate` times faster, so that 15 minutes' hold of an unknown result is waited for; leases and
 tenure are about machines and last as long in real time as ever.
@@ -98,7 +98,7 @@ class Form:
     kills: int = 200
     seed: int = 1
     rate: float = 10.0
-    calls_per_second: float = 3.0
+    calls_per_second: float = 2.0
     suppress_every_s: float = 4.0
     break_after: int = 20
     break_minutes: int = 8
@@ -106,8 +106,10 @@ class Form:
 
 
 FULL = Form()
-SMALL = Form(contacts=150, kills=8, rate=30.0, calls_per_second=0.5, suppress_every_s=1.0, break_after=6,
-             break_minutes=5, longest_s=240.0)  # fmt: skip
+SMALL = Form(
+    contacts=100, kills=6, rate=45.0, calls_per_second=0.4, suppress_every_s=1.0, break_after=8,
+    break_minutes=5, longest_s=300.0,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

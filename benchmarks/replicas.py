@@ -22,7 +22,7 @@ READY_S = 90.0
 NOTICED_S = 5.0
 """How long the forwarder goes on sending to a replica that is stopped: a balancer's check takes its time."""
 PAUSE_S = (0.5, 3.0)
-"""From a replica's being ready to the next strike, real seconds."""
+"""How long a replica has served when it is struck, real seconds; or longer, if its twin was struck first."""
 STOP_S = (6.0, 9.0)
 """A stop that outlasts the dialler's tenure (5 s) and, mostly, the scheduler's lease (8 s)."""
 LONG_STOP_S = (33.0, 40.0)
@@ -180,25 +180,30 @@ class Struck:
 async def carry_out(strikes: Sequence[Strike], replicas: Sequence[Process], done: Struck) -> None:
     """Carry out a plan, noting in `done` what was done.
 
-    A victim is struck only once it serves; while one stands still its twin is killed in its place, so that it
-    wakes into what others have done meanwhile, and a further stop waits until it has. At the end all go on.
+    The pause begins when the victim serves, so that it has the time to get into something. While one stands
+    still its twin is killed in its place, so that it wakes into what others have done meanwhile; a further
+    stop waits until it has. Returns when all go on.
     """
     loop = asyncio.get_running_loop()
-    waking: list[asyncio.TimerHandle] = []
+    waking: list[asyncio.Task[None]] = []
+
+    async def wake(stopped: Process, after_s: float) -> None:
+        await asyncio.sleep(after_s)
+        stopped.go_on()
+
     left, later = deque(strikes), deque[Strike]()
     try:
         while left or later:
             still = any(one.stopped_at is not None for one in replicas)
             strike = later.popleft() if later and (not still or not left) else left.popleft()
-            await asyncio.sleep(strike.pause_s)
-            if strike.stop_s is not None and any(one.stopped_at is not None for one in replicas):
-                later.append(strike)
-                continue
             victim = replicas[strike.victim]
             if victim.stopped_at is not None:
                 victim = replicas[(strike.victim + 1) % len(replicas)]
             await victim.until_ready()
-            if strike.stop_s is None:
+            await asyncio.sleep(strike.pause_s)
+            if strike.stop_s is not None and any(one.stopped_at is not None for one in replicas):
+                later.append(strike)
+            elif strike.stop_s is None:
                 victim.kill()
                 victim.start()
                 done.kills += 1
@@ -206,10 +211,11 @@ async def carry_out(strikes: Sequence[Strike], replicas: Sequence[Process], done
                 victim.stop(loop.time())
                 done.stops += 1
                 done.long_stops += strike.stop_s >= LONG_STOP_S[0]
-                waking.append(loop.call_later(strike.stop_s, victim.go_on))
+                waking.append(asyncio.create_task(wake(victim, strike.stop_s)))
+        await asyncio.gather(*waking)
     finally:
-        for timer in waking:
-            timer.cancel()
+        for task in waking:
+            task.cancel()
         for one in replicas:
             if one.stopped_at is not None:
                 one.go_on()

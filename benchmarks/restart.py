@@ -4,8 +4,8 @@ The whole house as users run it (`campaign serve`, `campaign simulator` with Twi
 durable Postgres) at real time, 50 people in conversation with the scripted agent; then
 
 * planned: `campaign serve --take-over` on the same port, and the old process hands over and ends;
-* kill -9 of the old process while another one stands ready; all sockets break in one instant and all come
-  back in one, so the other's time for 50 is a queue's; with few calls it is a call's own.
+* kill -9 of one of two processes behind a balancer; all its sockets break in one instant and all come back in
+  one, so the other's time for 50 is a queue's; with few calls it is a call's own.
 
 Silence is what the simulator's ear hears: from the last voice, whosever, to our next. Ours is the part of it
 that is not Twilio's: the `<Connect action>` request until its TwiML, and the new socket until our first text
@@ -15,6 +15,7 @@ socket 1.2 s until it asks.
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,9 +28,10 @@ from benchmarks import machine
 from campaign.settings import parse_instant
 from campaign.store.database import Database
 from campaign.wiring import ServiceClock
+from tests.support.balancer import balancer
 from tests.support.campaigns import rows
 from tests.support.dialing import running_campaign
-from tests.support.house import START, House
+from tests.support.house import START, House, free_port
 
 OVER_S = 120.0
 SCRIPT = {
@@ -103,20 +105,27 @@ class Stage:
     def restart(self, *, planned: bool) -> Found:
         """Bring all into conversation, restart, and listen to the end."""
         house = self.house
-        asyncio.run(self._begin())
         people = str(house.folder / "people.toml")
-        with house.simulator("--people", people), house.service("old") as old:
+        ports = (house.port, house.port) if planned else (free_port(), free_port())
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(house.simulator("--people", people))
+            old = stack.enter_context(house.service("old", port=ports[0]))
+            if not planned:
+                stack.enter_context(house.service("new", port=ports[1]))
+                stack.enter_context(balancer(house.port, *ports))
+            asyncio.run(self._begin())
             self.until(
                 "SELECT 1 FROM conversation_sessions WHERE opened_at IS NOT NULL AND closed_at IS NULL "
                 f"HAVING count(*) = {self.calls}"
             )
-            with house.service("new", "--take-over"):
-                if not planned:
-                    old.kill()
-                old.wait(OVER_S)
-                self.until("SELECT 1 FROM attempts HAVING count(*) = count(settled_at)")
-                calls = asyncio.run(house.twilio("calls"))["calls"]
-                deliveries = asyncio.run(house.twilio("deliveries"))["deliveries"]
+            if planned:
+                stack.enter_context(house.service("new", "--take-over"))
+            else:
+                old.kill()
+            old.wait(OVER_S)
+            self.until("SELECT 1 FROM attempts HAVING count(*) = count(settled_at)")
+            calls = asyncio.run(house.twilio("calls"))["calls"]
+            deliveries = asyncio.run(house.twilio("deliveries"))["deliveries"]
         ended = self.ask("SELECT detail FROM audit_log WHERE action = 'replica.end' ORDER BY id LIMIT 1")
         detail = ended[0]["detail"] if planned else {}
         completed = self.ask("SELECT count(*) AS n FROM outcomes WHERE disposition = 'completed'")[0]["n"]

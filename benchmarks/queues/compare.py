@@ -226,7 +226,8 @@ def run_ours(server: str, folder: Path, seed: int, contacts: int) -> Run:
 def run(*, small: bool = False) -> None:
     """Measure and print the table."""
     machine.quiet()
-    contacts, seeds = (10, [1]) if small else (CONTACTS, list(range(1, RUNS + 1)))
+    # The seed's first kill comes late: whoever is killed in the midst of it waits for leases.
+    contacts, seeds = (10, [46]) if small else (CONTACTS, list(range(1, RUNS + 1)))
     rows: list[list[str]] = []
     with machine.scratch_folder() as folder, machine.server(folder) as database:
         if not small:

@@ -14,7 +14,7 @@ from tests.support.files import campaign_toml, contacts_csv
 from tests.support.house import House, free_port, open_folder
 from tests.support.pgbouncer import pgbouncer, plain
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(400)
 
 POOL = 3
 CONTACTS = [f"+1212555{n:04}" for n in range(60)]
@@ -44,12 +44,12 @@ def test_a_campaign_runs_through_pgbouncer_and_no_transaction_leaves_anything_in
             house.service("first"),
             house.service("second", "--role", "dialer", port=free_port()) as second,
         ):
-            until(lambda: standing(url)["attempts"] >= 20, 60, lambda: house.log_of("first")[-3000:])
+            until(lambda: standing(url)["attempts"] >= 20, 120, lambda: house.log_of("first")[-3000:])
             shown = house.run("status", "Solar").stdout
             assert "Solar" in shown
             # The scheduling and the dialling are handed over in mid-campaign.
             second.terminate()
-            assert second.wait(60) == 0
+            assert second.wait(90) == 0
             with house.service("third", "--role", "dialer", port=free_port()):
                 wait_until_over(house, url)
             nobody_was_dialled_twice(house, url)

@@ -23,12 +23,12 @@ from tests.e2e.test_bad_days import (
 )
 from tests.support.house import START, House, free_port, open_folder
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(400)
 
 REPOSITORY = Path(__file__).parents[2]
 BEFORE = "3b5854def91d885a3fbe019a94da6a84f6a7484e"
 """The last commit whose schema is 0004."""
-CONTACTS = 130
+CONTACTS = 110
 
 CHANGES = {"schedule": ALWAYS, "pacing": {"lines": 200}, "retry": NO_RETRY}
 MAKE_CAMPAIGN = f"""
@@ -93,7 +93,7 @@ def run_old(house: House, *arguments: str) -> str:
 def test_the_schema_is_migrated_under_live_calls_and_the_new_code_takes_over(
     folder: Path, empty_url: str, old_code: Path
 ) -> None:
-    house = House(folder, empty_url, rate=RATE, cps=0.35)
+    house = House(folder, empty_url, rate=RATE, cps=0.3)
     before = replace(house, more={"PYTHONPATH": str(old_code)})
     assert str(old_code) in run_old(before, "-c", "import campaign; print(campaign.__file__)")
     run_old(before, "-m", "campaign", "db", "upgrade")
@@ -108,21 +108,21 @@ def test_the_schema_is_migrated_under_live_calls_and_the_new_code_takes_over(
         return len(twilio(house, "calls")["creates"])
 
     def reaches(count: int) -> None:
-        until(lambda: creates() >= count, 60, lambda: (creates(), before.log_of("before")[-3000:]))
+        until(lambda: creates() >= count, 120, lambda: (creates(), before.log_of("before")[-3000:]))
 
     def new_ones() -> int:
         return len(ask(empty_url, "SELECT 1 FROM attempts WHERE fencing IS NOT NULL AND sent_at IS NOT NULL"))
 
     with house.simulator():
         with before.service("before") as old:
-            reaches(10)
+            reaches(8)
             migrate.upgrade(empty_url)
-            reaches(creates() + 10)
-            with house.service("beside", "--role", "dialer", port=free_port()):
-                reaches(creates() + 10)
+            reaches(creates() + 8)
+            with house.service("beside", port=free_port()):
+                reaches(creates() + 8)
                 assert "[error" not in before.log_of("before"), before.log_of("before")[-3000:]
                 old.send_signal(signal.SIGTERM)
-                until(lambda: new_ones() >= 5, 60, lambda: house.log_of("beside")[-3000:])
+                until(lambda: new_ones() >= 5, 120, lambda: house.log_of("beside")[-3000:])
         with house.service():
             wait_until_over(house, empty_url)
             nobody_was_dialled_twice(house, empty_url)
@@ -130,7 +130,7 @@ def test_the_schema_is_migrated_under_live_calls_and_the_new_code_takes_over(
         bool(row["fencing"])
         for row in ask(empty_url, "SELECT fencing FROM attempts WHERE sent_at IS NOT NULL")
     )
-    assert versions[False] >= 30, "calls of the old code"
+    assert versions[False] >= 24, "calls of the old code"
     assert versions[True] > 0, "calls of the new code"
     money = ask(empty_url, "SELECT sum(reserved) AS left FROM campaign_spend")
     assert money == [{"left": 0}]

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 PACE_SPAN_S = 1.0
+SETTLED_WITHIN_S = 60.0 + 10.0
+"""A minute, and what the simulation's ticks are further apart than the service's."""
+BACK_S = 20.0 + 10.0
+"""After the weather has cleared: the longest until a process is back, and until it has a dead one's lease."""
 
 
 async def judge(world: "World", db: Database) -> None:
@@ -27,6 +31,7 @@ async def judge(world: "World", db: Database) -> None:
     found += _too_fast(world)
     found += _lines(world, rings)
     found += _lost(world, rings, attempts)
+    found += _late(world, rings, attempts)
     found += [f"left over: {row}" for row in await rows(db, _LEFT_OVER)]
     found += [f"money reserved for nothing: {row}" for row in await rows(db, _RESERVED)]
     cap = world.plan.cap
@@ -192,6 +197,20 @@ def _lost(world: "World", rings: Sequence[Ring], attempts: dict[str, Any]) -> li
             found.append(
                 f"wrong outcome: attempt {row['id']} is {row['disposition']}, its call {ring.status}"
             )
+    return found
+
+
+def _late(world: "World", rings: Sequence[Ring], attempts: dict[str, Any]) -> list[str]:
+    """What Twilio knows is in our row within a minute of the time when it can be asked."""
+    found = []
+    for ring in rings:
+        row = attempts.get(ring.marker)
+        if row is None or row["settled_at"] is None or ring.ended is None:
+            continue
+        can_be_asked = max(ring.ended, world.calm_at + BACK_S)
+        took = (row["settled_at"] - world.plan.start).total_seconds() - can_be_asked
+        if took > SETTLED_WITHIN_S:
+            found.append(f"late: attempt {row['id']} was settled {took:.0f} s after Twilio could have told")
     return found
 
 

@@ -87,7 +87,7 @@ def draw(seed: int, contacts: int = 20) -> Plan:
     shared = rng.randint(2, max(2, contacts // 4))
     each = (contacts + 1) // 2
     numbers = [phone(n) for n in range(2 * each - shared)]
-    storm_s = rng.uniform(8, 25)
+    storm_s = rng.uniform(6, 16)
     people = {number: _person(rng) for number in numbers}
     faults, weather = _faults(rng), Weather()
     if rng.random() < 0.5:
@@ -101,7 +101,7 @@ def draw(seed: int, contacts: int = 20) -> Plan:
         start=rng.choice(STARTS),
         contacts=each,
         shared=shared,
-        cps=rng.choice((1, 2, 4)),
+        cps=rng.choice((1, 3, 6)),
         lines=rng.choice((2, 4, 20)),
         max_calls=rng.choice((3, 6, 50)),
         redials=rng.random() < 0.4,
@@ -274,7 +274,7 @@ class World:
 
     async def _story(self, judge: Callable[["World", Database], Awaitable[None]]) -> None:
         plan = self.plan
-        claiming.IDLE_S = 1.5
+        claiming.IDLE_S = 1.0
         self._configured: Settings = settings(float(plan.cps), plan.max_calls)
         self._rulebook, self._rates = _rules()
         self.db = Database(self._url, pool_size=3)
@@ -372,7 +372,7 @@ class World:
             self._birth(index)
 
     def _tick_every(self) -> float:
-        return 200.0 if self._idle else 6.0 if self._calm else 1.0
+        return 300.0 if self._idle else 8.0 if self._calm else 1.5
 
     # ── what happens ───────────────────────────────────────────────────────────────────────────────────
 
@@ -531,7 +531,7 @@ class World:
         """Until nothing is under way: at the longest the hold of an unknown result, and a bit."""
         began = self.loop.time()
         longest = attempts_store.HOLD.total_seconds() + 400
-        claiming.IDLE_S = 3.0
+        claiming.IDLE_S = 6.0
         dialled, dialled_at = 0, began
         while self.loop.time() - began < longest:
             await asyncio.sleep(100.0 if self._idle else 6.0)
@@ -547,7 +547,7 @@ class World:
             )  # what is still due can't be dialled: a spent budget, a closed window
             if quiet and not found["open"] and (stale or not found["soon"]):
                 break
-            self._rest(quiet and now - began > 20 and (now - dialled_at > 20 or not found["due"]))
+            self._rest(quiet and now - began > 110 and (now - dialled_at > 20 or not found["due"]))
         self.settled_s = self.loop.time() - began
 
     def _rest(self, rest: bool) -> None:
