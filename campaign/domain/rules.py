@@ -45,7 +45,11 @@ __all__ = [
 ]
 
 DIAL_MARGIN = 60
-"""Seconds before a window closes at which dialling stops: a call placed at 20:59:58 rings after nine."""
+"""Seconds before a window closes at which dialling stops: a call placed at 20:59:58 rings after nine.
+
+An intent lives for a second, its request for ten, and Twilio begins to ring within some seconds; the rest is
+for the person, who should have time to pick up. What Twilio's own queue holds back, or still rings when the
+window closes, is cancelled (store/sweeps.py)."""
 
 _DIALLABLE = {
     NumberKind.FIXED,

@@ -162,6 +162,7 @@ class Dialer:
                 return
 
     async def _dial(self) -> None:
+        self._trial = None
         recorder = asyncio.create_task(self._record_answers(), name="dialer-recorder")
         sender = asyncio.create_task(self._send_on_time(), name="dialer-sender")
         try:
@@ -299,6 +300,7 @@ class Dialer:
         if not task.cancelled() and (fault := task.exception()) is not None:
             # Its lease runs out, and Twilio is asked what became of the call.
             log.error("send_failed", error=str(fault)[:500], exc_info=fault)
+            self._trial = None
 
     # ── one call ───────────────────────────────────────────────────────────────────────────────────────
 

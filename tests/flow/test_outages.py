@@ -6,7 +6,7 @@ The real dialler, gateway and SQL, and the simulator at the other end of real so
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,13 +14,13 @@ import pytest
 
 from campaign.domain.breaker import LONGEST_S, OPENS_AT
 from campaign.flow import hindrances
-from campaign.flow.dialer import UNANSWERED, UNANSWERED_S
+from campaign.flow.dialer import UNANSWERED, UNANSWERED_S, Placer
 from campaign.settings import Settings
 from campaign.simulator.config import ACCOUNT_SID, AUTH_TOKEN, Faults, SimulatorConfig
 from campaign.simulator.server import Simulator
 from campaign.store import campaigns
 from campaign.store.attempts import ON_THE_LINE
-from campaign.telephony.gateway import Gateway
+from campaign.telephony.gateway import CallRequest, Gateway, Leaves, PlaceResult, Throttled
 from campaign.wiring import read_rates
 from tests.support.campaigns import rows
 from tests.support.clock import ManualClock
@@ -98,6 +98,7 @@ async def dialling(
     *,
     cps: float = 1.0,
     patience: float = 10,
+    through: Callable[[WatchedGateway], Placer] = lambda gateway: gateway,
     **changes: Any,
 ) -> AsyncIterator[Line]:
     work = Work()
@@ -109,7 +110,7 @@ async def dialling(
         campaign_id = await running_campaign(
             db, clock, contacts, **{"pacing": {"lines": 200}, "retry": ONCE, **changes}
         )
-        one = dialer(db, clock, gateway, cps=cps, ask_twilio=gateway.account)
+        one = dialer(db, clock, through(gateway), cps=cps, ask_twilio=gateway.account)
         task = asyncio.create_task(one.run())
         try:
             yield Line(clock, work, db, simulator, campaign_id)
@@ -213,3 +214,29 @@ async def test_while_twilio_owes_many_answers_nothing_more_is_dialled(
             await asyncio.sleep(0.002)
         assert clock.monotonic() > 12
         assert UNANSWERED <= len(line.simulator.creates) <= 5 * UNANSWERED_S + 3
+
+
+class Moody:
+    """A gateway that is throttled once and then fails in a way that nobody foresaw."""
+
+    def __init__(self, gateway: WatchedGateway) -> None:
+        self._gateway = gateway
+        self.asked = 0
+
+    async def place(self, request: CallRequest, leaves: Leaves) -> PlaceResult:
+        self.asked += 1
+        if self.asked == 1:
+            await leaves()
+            return Throttled(None, 20429, "Twilio says 429.")
+        if self.asked == 2:
+            raise RuntimeError("what is this?")
+        return await self._gateway.place(request, leaves)
+
+
+async def test_a_trial_call_that_fails_in_a_way_nobody_foresaw_does_not_end_dialling(
+    db_url: str, clock: ManualClock
+) -> None:
+    async with dialling(db_url, clock, 5, through=Moody) as line:
+        await line.move(30)
+        assert line.accepted() >= 3
+        assert line.rung_twice() == {}
