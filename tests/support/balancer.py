@@ -37,7 +37,8 @@ def balancer(port: int, *backends: int) -> Iterator[None]:
 
     async def serve() -> None:
         async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            await _pass_on(backends, (reader, writer))
+            with contextlib.suppress(asyncio.CancelledError):  # the block is over
+                await _pass_on(backends, (reader, writer))
 
         ended = asyncio.Event()
         end.append(partial(asyncio.get_running_loop().call_soon_threadsafe, ended.set))

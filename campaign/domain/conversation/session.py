@@ -143,6 +143,8 @@ class Conversation(Conduct):
             return self._machine_heard(now)
         if self.transcript.taken_up:
             return self._take_up(now)
+        if self._resumed is not None:  # their hello went to the session before: there is none to wait for
+            return self._open(now)
         self.phase = Phase.OPENING
         self._timers["open"] = now + OPENING_WAIT
         return []
