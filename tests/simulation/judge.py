@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from campaign.store.database import Database
-from tests.simulation.twilio import Ring
+from tests.simulation.plan import LOS_ANGELES_ZONE, NEW_YORK_ZONE
+from tests.simulation.truth import Ring
 from tests.support.campaigns import rows
 
 if TYPE_CHECKING:
@@ -89,8 +90,6 @@ def _dialled_twice(rings: Sequence[Ring], attempts: dict[str, Any]) -> list[str]
 
 
 def _against_the_law(world: "World", rings: Sequence[Ring]) -> list[str]:
-    from tests.simulation.world import LOS_ANGELES_ZONE, NEW_YORK_ZONE
-
     found = []
     for ring in rings:
         if ring.ringing is None:

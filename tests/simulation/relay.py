@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 from twilio.request_validator import RequestValidator
 
 from tests.simulation.process import TOKEN, Process
-from tests.simulation.twilio import ACCOUNT, OVER, Ring
+from tests.simulation.truth import Ring
+from tests.simulation.twilio import ACCOUNT, OVER
 
 if TYPE_CHECKING:
     from tests.simulation.world import World

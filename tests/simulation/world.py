@@ -1,4 +1,4 @@
-"""What a run is made of: the plan that a seed draws, and the run itself.
+"""One run of a plan (plan.py).
 
 A run begins with people on lists and campaigns that want to call them. For a while everything goes wrong
 that the plan says: processes crash, freeze and come back, the database goes away, Twilio is sick, people opt
@@ -8,153 +8,36 @@ once, and came to its outcome.
 
 import asyncio
 import contextlib
+import secrets
 import shutil
 import tempfile
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
 from random import Random
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import psycopg
+from sqlalchemy import text
 
 from campaign.domain.errors import CampaignError
+from campaign.domain.pacing import Pace
 from campaign.flow import claiming, definitions, enrol, lifecycle, own_call
+from campaign.flow.suppress import suppress_in
 from campaign.settings import Settings
 from campaign.store import attempts as attempts_store
 from campaign.store.database import Database
 from campaign.wiring import read_rates, read_rulebook, token
 from tests.simulation.loop import SimLoop
+from tests.simulation.plan import FIRST, SECOND, Event, Plan
 from tests.simulation.postgres import SimPostgres, Weather, reset
 from tests.simulation.process import Process, settings
-from tests.simulation.twilio import Faults, Person, Ring, Twilio
-from tests.support.campaigns import LOS_ANGELES, NEW_YORK, definition, make_list, phone, rows
-
-NEW_YORK_ZONE, LOS_ANGELES_ZONE = ZoneInfo("America/New_York"), ZoneInfo("America/Los_Angeles")
-STARTS = (
-    datetime(2026, 11, 24, 10, 0, tzinfo=NEW_YORK_ZONE),  # Los Angeles sleeps
-    datetime(2026, 11, 24, 20, 58, 40, tzinfo=NEW_YORK_ZONE),  # New York closes
-    datetime(2026, 11, 24, 10, 59, 20, tzinfo=NEW_YORK_ZONE),  # Los Angeles opens
-    datetime(2026, 11, 24, 13, 0, tzinfo=NEW_YORK_ZONE),
-)
-FIRST, SECOND = "First", "Second"
-
-
-@dataclass(frozen=True)
-class Event:
-    """Something that happens at a time (seconds): `what`, to whom or with what."""
-
-    at: float
-    what: str
-    who: str = ""
-    long: float = 0.0
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a seed drew."""
-
-    seed: int
-    start: datetime
-    contacts: int
-    shared: int
-    cps: int
-    lines: int
-    max_calls: int
-    redials: bool
-    cap: float | None
-    people: dict[str, Person]
-    west: frozenset[str]
-    faults: Faults
-    weather: Weather
-    skews: tuple[float, float]
-    events: tuple[Event, ...]
-    storm_s: float
-    crash_steps: tuple[int | None, int | None]
-    """A step of each of the first two processes at which it dies, wherever that is."""
-
-
-def draw(seed: int, contacts: int = 20) -> Plan:
-    """The plan of a seed.
-
-    Args:
-        contacts: enrolments of both campaigns together; some are the same number in both.
-    """
-    rng = Random(f"plan {seed}")
-    shared = rng.randint(2, max(2, contacts // 4))
-    each = (contacts + 1) // 2
-    numbers = [phone(n) for n in range(2 * each - shared)]
-    storm_s = rng.uniform(6, 16)
-    people = {number: _person(rng) for number in numbers}
-    faults, weather = _faults(rng), Weather()
-    if rng.random() < 0.5:
-        weather = Weather(
-            lost=rng.choice((0.0, 0.001, 0.004)),
-            lost_after=rng.choice((0.0, 0.001, 0.004)),
-            slow=rng.choice((0.0, 0.002, 0.01)),
-        )
-    return Plan(
-        seed=seed,
-        start=rng.choice(STARTS),
-        contacts=each,
-        shared=shared,
-        cps=rng.choice((1, 3, 6)),
-        lines=rng.choice((2, 4, 20)),
-        max_calls=rng.choice((3, 6, 50)),
-        redials=rng.random() < 0.4,
-        cap=rng.choice((None, None, 0.3, 0.6)),
-        people=people,
-        west=frozenset(number for number in numbers if rng.random() < 0.3),
-        faults=faults,
-        weather=weather,
-        skews=(rng.uniform(-0.05, 0.05), rng.uniform(-0.05, 0.05)),
-        events=tuple(sorted(_events(rng, numbers, storm_s), key=lambda e: e.at)),
-        storm_s=storm_s,
-        crash_steps=(_crash_step(rng), _crash_step(rng)),
-    )
-
-
-def _crash_step(rng: Random) -> int | None:
-    return rng.randint(1, 2500) if rng.random() < 0.5 else None
-
-
-def _person(rng: Random) -> Person:
-    answers = rng.choices(("in-progress", "no-answer", "busy", "failed"), (5, 3, 1, 1))[0]
-    says = rng.choice(((), ("Take me off your list.",), ("Yes, that is fine.",), ("Stop calling me!",)))
-    return Person(answers, rng.uniform(1, 12), says, rng.choice((1.0, 6.0, 40.0)))
-
-
-def _faults(rng: Random) -> Faults:
-    made = Faults(latest=rng.choice((5.0, 60.0)), list_lag=rng.choice((0.0, 10.0)))
-    for kind in rng.sample(Faults.kinds(), rng.randint(0, 4)):
-        setattr(made, kind, rng.choice((0.05, 0.15)))
-    made.lost = rng.choice((0.0, 0.3, 1.0))
-    made.twice = rng.choice((0.0, 0.3))
-    made.late = rng.choice((0.0, 0.3))
-    made.ask_fails = rng.choice((0.0, 0.2))
-    return made
-
-
-def _events(rng: Random, numbers: list[str], storm_s: float) -> list[Event]:
-    def some(what: str, most: int, who: Callable[[], str] = str, long: tuple[float, float] = (0, 0)) -> None:
-        for _ in range(rng.randint(0, most)):
-            made.append(Event(rng.uniform(0.5, storm_s), what, who(), rng.uniform(*long)))
-
-    made: list[Event] = []
-    process = lambda: str(rng.randint(0, 1))  # noqa: E731 (two words for a draw)
-    some("crash", 3, process, (0.5, 20))
-    some("freeze", 1, process, (2, 70))
-    some("stop", 1, process, (0.5, 5))
-    some("away", 1, long=(0.2, 2))
-    some("sick", 1, long=(3, 30))
-    some("opt_out", 4, lambda: rng.choice(numbers))
-    some("pause", 1, lambda: rng.choice((FIRST, SECOND)), (1, 10))
-    some("stop_all", 1, long=(1, 8))
-    some("call_me", 2, lambda: rng.choice(numbers))
-    return made
+from tests.simulation.relay import converse
+from tests.simulation.truth import Faults, Person, Ring
+from tests.simulation.twilio import Twilio
+from tests.support.campaigns import LOS_ANGELES, NEW_YORK, definition, make_list, rows
 
 
 @dataclass
@@ -239,8 +122,6 @@ class World:
 
     def run(self, judge: Callable[["World", Database], Awaitable[None]]) -> Report:
         """Everything from the lists to the verdict."""
-        import secrets
-
         drawn = Random(f"tokens {self.plan.seed}")
         real, often = secrets.token_urlsafe, claiming.IDLE_S
         secrets.token_urlsafe = lambda n=32: f"{drawn.getrandbits(8 * (n or 32)):0{2 * (n or 32)}x}"
@@ -436,8 +317,6 @@ class World:
         async def add() -> frozenset[str]:
             now = self.twilio.at(self.loop.time())
             async with self.db.transaction() as tx:
-                from campaign.flow.suppress import suppress_in
-
                 await suppress_in(tx, [number], reason="asked", source="cli", actor="test", now=now)
                 return await self._intents(tx, number)
 
@@ -445,8 +324,6 @@ class World:
         self.allowed.setdefault(number, (self.loop.time(), known))
 
     async def _intents(self, tx: Any, number: str | None = None) -> frozenset[str]:
-        from sqlalchemy import text
-
         found = await tx.execute(
             text("SELECT marker FROM attempts WHERE CAST(:phone AS text) IS NULL OR phone = :phone"),
             {"phone": number},
@@ -477,8 +354,6 @@ class World:
         if not process.owner.alive or process.owner.frozen:
             return
         services = process.services
-        from campaign.domain.pacing import Pace
-
         marker = token()
         self.own.add(marker)
         await process.within(
@@ -569,8 +444,6 @@ class World:
 
     async def _converse(self, url: str, ring: Ring) -> dict[str, str]:
         """A ConversationRelay session with the person behind a number."""
-        from tests.simulation.relay import converse
-
         listening = [p for p in self._listening() if not p.owner.frozen]
         if not listening:
             return {"SessionId": "VX" + ring.sid[2:], "SessionStatus": "failed", "ErrorCode": "64102"}
