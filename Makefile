@@ -9,7 +9,7 @@ demo: setup
 	@.venv/bin/campaign demo
 
 test: tools check
-	.venv/bin/python -m pytest -n $(WORKERS) --ignore tests/e2e
+	.venv/bin/python -m pytest -n $(WORKERS) --dist worksteal --ignore tests/e2e
 	.venv/bin/python -m pytest tests/e2e   # whole houses of processes, one after the other
 
 check: setup

@@ -24,6 +24,8 @@ from tests.simulation.loop import OWNER, Owner, SimLoop
 
 BLOCKED_AFTER_MS = 3
 """An answer that takes longer may be waiting for a lock: then the server is asked."""
+LETS_GO = ("_commit_gen", "_rollback_gen", "_exit_gen")
+"""After these somebody who waits for a lock may have it (`_exit_gen` ends a pipeline, with its commit)."""
 NOTHING_TO_SAY = ("_commit_gen", "_rollback_gen", "_set_read_only_gen")
 """Outside a transaction these say nothing to the server."""
 
@@ -66,6 +68,7 @@ class SimPostgres:
         self._observer = observer
         self._links: list[tuple[Owner | None, psycopg.AsyncConnection[Any]]] = []
         self._parked: list[_Parked] = []
+        self._let_go = False
         self.weather = Weather()
         self.exchanges = 0
         self.trace: Any = None
@@ -115,9 +118,14 @@ class SimPostgres:
             raise psycopg.OperationalError("the connection is lost (simulated)")
         if self.trace is not None:
             self.trace("sql", owner.name if owner else "world", what)
-        value = await self._carried_out(link, generator, owner)
-        if self._parked:
-            self._serve_parked(wait=False)
+        try:
+            value = await self._carried_out(link, generator, owner)
+        except psycopg.Error:  # a statement that fails ends its transaction, and lets go of its locks
+            self._let_go = True
+            raise
+        if what in LETS_GO:
+            self._let_go = True
+            self._serve_parked()
         await self._aside()
         if faulty and self._happens(self.weather.lost_after):
             self._cut(link)
@@ -179,10 +187,10 @@ class SimPostgres:
         ).fetchone() or (0,)
         return bool(blockers)
 
-    def _serve_parked(self, wait: bool = True) -> bool:
-        """Wake whoever got their lock. Asked when nothing else is ready, or after an exchange."""
+    def _serve_parked(self) -> bool:
+        """Wake whoever got their lock, if somebody has let go of one since this was last asked."""
         woke = False
-        again = True
+        again, self._let_go = self._let_go and bool(self._parked), False
         while again:
             again = False
             for parked in tuple(self._parked):
@@ -214,8 +222,13 @@ class SimPostgres:
         for parked in [p for p in self._parked if p.link is link]:
             self._parked.remove(parked)
         if link.pgconn.status == ConnStatus.OK:
-            self._observer.execute("SELECT pg_terminate_backend(%s, 5000)", (link.pgconn.backend_pid,))
+            pid = link.pgconn.backend_pid
+            self._observer.execute("SELECT pg_terminate_backend(%s)", (pid,))
+            # Its own way of waiting takes a tenth of a second.
+            while self._observer.execute("SELECT 1 FROM pg_stat_activity WHERE pid = %s", (pid,)).fetchone():
+                pass
         link.pgconn.finish()
+        self._let_go = True
         self._links = [(owner, other) for owner, other in self._links if other is not link]
 
     def cut_all(self) -> None:
