@@ -3,7 +3,7 @@
 150 contacts, 5 at a time; a carrier rings as the request arrives and answers 0.25 s later; the worker is
 killed by SIGKILL 0.5 to 3 s after it is at work and started again, until all is done: the same seeds for all.
 The workers are DBOS, procrastinate, pgqueuer, each with what its own documentation says of crashes, and the
-service's own dialler (`campaign serve --role dialer`).
+service itself (`campaign serve`).
 
 None of the three is at fault: all document that a job may run again after a crash, which is right for jobs
 that may. Their heartbeats are shortened to 1.5 s, or the runs would wait for them: with their defaults they
@@ -216,7 +216,7 @@ def run_ours(server: str, folder: Path, seed: int, contacts: int) -> Run:
             },
             hermetic=True,
         )
-        serve = ["-m", "campaign", "serve", "--role", "dialer", "--port", "0"]
+        serve = ["-m", "campaign", "serve", "--port", "0"]
         worker = Process(folder, f"ours {seed}", serve, environment)
         kills = asyncio.run(under_kills(worker, seed, url, None, UNDONE))
         done = count(url, None, OUR_DONE)

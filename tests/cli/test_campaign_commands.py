@@ -224,7 +224,7 @@ def test_the_reports_csv_holds_nothing_that_a_spreadsheet_would_run(cli: Run, on
 
 
 def test_help_fills_the_terminals_lines(cli: Run) -> None:
-    assert "SIGTERM and Ctrl-C end it gently" in cli("serve --help").output
+    assert "SIGTERM, Ctrl-C and `campaign drain` end it gently" in cli("serve --help").output
     assert "campaign explain" in cli("explain --help").output
     assert "never cost the others. The same file again" in cli("contacts import --help").output
 
