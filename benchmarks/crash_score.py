@@ -18,6 +18,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +40,7 @@ MUST_BE_ZERO = {
     "dials while paused or stopped": ("dialled while stopped",),
     "seconds with too many calls": ("too fast",),
     "more calls at once than lines": ("lines",),
-    "budgets passed, money left reserved": ("the budget", "money reserved"),
+    "budgets passed, money that doesn't add up": ("the budget", "money"),
     "lost or wrong outcomes": ("no end", "lost outcome", "wrong outcome", "made up", "left over"),
     "settled later than a minute after Twilio could tell": ("late",),
     "unforeseen errors": ("unforeseen", "not deterministic"),
@@ -107,14 +109,26 @@ def kind_of(sentence: str) -> str:
     return "unforeseen errors"
 
 
-def simulate(options: Sequence[str]) -> Mapping[str, Any]:
+def fingerprint() -> str:
+    """Of all code that a run of the simulation depends on."""
+    digest = sha256()
+    for folder in ("campaign", "migrations", "tests/simulation", "tests/support"):
+        for file in sorted((ROOT / folder).rglob("*")):
+            if file.suffix in (".py", ".toml"):
+                digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def simulate(options: Sequence[str], keep: Path) -> Mapping[str, Any]:
     """One process of the simulation; what it wrote.
 
+    Args:
+        keep: where results of this code are; one that is there is taken as it is.
     Raises:
         RuntimeError: it broke.
     """
-    with tempfile.TemporaryDirectory(prefix="campaign-crash-score-") as folder:
-        out = Path(folder) / "told.json"
+    out = keep / ("-".join(options).strip("-") + ".json")
+    if not out.exists():
         done = subprocess.run(
             [sys.executable, "-m", "tests.simulation", "--keep-on", "--json", str(out), *options],
             cwd=ROOT,
@@ -125,16 +139,16 @@ def simulate(options: Sequence[str]) -> Mapping[str, Any]:
         )
         if not out.exists():
             raise RuntimeError(f"the simulation broke: {done.stderr[-2000:]}")
-        told: Mapping[str, Any] = json.loads(out.read_text())
-        return told
+    told: Mapping[str, Any] = json.loads(out.read_text())
+    return told
 
 
-def score_of(cases: Sequence[Sequence[str]], what: str) -> Score:
+def score_of(cases: Sequence[Sequence[str]], what: str, keep: Path) -> Score:
     """Run processes of the simulation, one on each core."""
     score = Score()
     began = time.monotonic()
     with ThreadPoolExecutor(os.cpu_count() or 1) as cores:
-        for told in cores.map(simulate, cases):
+        for told in cores.map(partial(simulate, keep=keep), cases):
             score.add(told)
             rate = score.runs / (time.monotonic() - began)
             print(f"{what}: {score.runs:,} runs, {len(score.failures)} failed, {rate:.1f}/s", flush=True)
@@ -247,13 +261,17 @@ def main() -> None:
         "--steps", type=int, default=1000, help="steps of one seed at each of which it crashes"
     )
     parser.add_argument("--small", action="store_true", help="a few runs, only to see that it runs")
+    parser.add_argument("--keep", type=Path, help="finished parts stay here and are not run again (/tmp/…)")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "crash-score.md")
     given = parser.parse_args()
     seeds = 4 if given.small else given.seeds
     steps = 4 if given.small else given.steps
     rows, all_found = ([], True) if given.small else find_plants()
-    many = score_of(seeds_in_chunks(seeds), "seeds")
-    stepped = score_of(steps_in_chunks(steps), "steps")
+    kept = given.keep or Path(tempfile.gettempdir()) / "campaign-crash-score"
+    keep = kept / fingerprint()
+    keep.mkdir(parents=True, exist_ok=True)
+    many = score_of(seeds_in_chunks(seeds), "seeds", keep)
+    stepped = score_of(steps_in_chunks(steps), "steps", keep)
     result = process_runs.run_here(process_runs.SMALL if given.small else process_runs.FULL)
     process_runs.show(result, "python -m benchmarks.process_runs")
     command = " ".join(["python -m benchmarks.crash_score", *sys.argv[1:]])

@@ -47,6 +47,16 @@ ASKED = 4
 """How often Postgres is asked for one offset: a busy moment must not make the clock jump."""
 
 
+_UPTIME = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+"""Linux's clock that goes on while the machine sleeps; macOS's monotonic one does so by itself."""
+
+
+def _uptime() -> float:
+    """Seconds, the machine's sleep included. By Python's own monotonic clock an intent of hours ago would
+    look fresh to a laptop or a virtual machine that has just woken, and would be dialled."""
+    return time.clock_gettime(_UPTIME)
+
+
 class ServiceClock:
     """The one clock of all replicas: Postgres' time, advanced by the monotonic clock, moved if told to.
 
@@ -60,13 +70,13 @@ class ServiceClock:
     def __init__(self, start: datetime | None = None, rate: float = 1.0, anchor: float | None = None) -> None:
         self.rate = rate
         self._start = start
-        self._opened = time.monotonic()
+        self._opened = _uptime()
         self._real_at_open = time.time()
         self._anchor = anchor if anchor is not None else self._real_at_open
         self._last = 0.0
 
     def _real(self) -> float:
-        return self._real_at_open + time.monotonic() - self._opened
+        return self._real_at_open + _uptime() - self._opened
 
     def now(self) -> datetime:
         """The present instant in UTC."""
@@ -78,7 +88,7 @@ class ServiceClock:
 
     def monotonic(self) -> float:
         """Clock seconds since this clock was made."""
-        return (time.monotonic() - self._opened) * self.rate
+        return (_uptime() - self._opened) * self.rate
 
     async def sleep(self, seconds: float) -> None:
         """Pause for clock seconds."""
@@ -88,9 +98,9 @@ class ServiceClock:
         """Take the offset from Postgres: of a few answers, the one that came quickest, halving its way."""
         best: tuple[float, float] | None = None
         for _ in range(ASKED):
-            before = time.monotonic()
+            before = _uptime()
             told = await db.now()
-            after = time.monotonic()
+            after = _uptime()
             offset = told.timestamp() + (after - before) / 2 - (after - self._opened)
             if best is None or after - before < best[0]:
                 best = (after - before, offset)

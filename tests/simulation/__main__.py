@@ -148,7 +148,9 @@ def _run(seeds: Iterable[int], given: argparse.Namespace, url: str, server: "psy
     print(f"{tally.runs} runs, {len(tally.failures)} failed, {seconds:.1f} s ({tally.runs / seconds:.2f}/s)")
     print(json.dumps(tally.counts, indent=1, sort_keys=True))
     if given.json:
-        given.json.write_text(json.dumps({**asdict(tally), "seconds": seconds}))
+        fresh = given.json.with_suffix(".new")
+        fresh.write_text(json.dumps({**asdict(tally), "seconds": seconds}))
+        fresh.rename(given.json)  # whoever finds it finds it whole
     return 1 if tally.failures else 0
 
 

@@ -9,6 +9,7 @@ from campaign.store.database import Database
 from tests.simulation.plan import LOS_ANGELES_ZONE, NEW_YORK_ZONE
 from tests.simulation.truth import Ring
 from tests.support.campaigns import rows
+from tests.support.money import unbalanced
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -34,7 +35,7 @@ async def judge(world: "World", db: Database) -> None:
     found += _lost(world, rings, attempts)
     found += _late(world, rings, attempts)
     found += [f"left over: {row}" for row in await rows(db, _LEFT_OVER)]
-    found += [f"money reserved for nothing: {row}" for row in await rows(db, _RESERVED)]
+    found += [f"money doesn't add up: {row}" for row in await unbalanced(db)]
     cap = world.plan.cap
     if cap is not None and world.spent_most > cap + 1e-9:
         found.append(f"the budget of {cap} was passed: {world.spent_most}")
@@ -53,11 +54,6 @@ _LEFT_OVER = """
     SELECT cc.id, cc.phone, cc.state FROM campaign_contacts cc
      WHERE cc.state = 'calling'
        AND NOT EXISTS (SELECT FROM attempts a WHERE a.campaign_contact_id = cc.id AND a.settled_at IS NULL)
-"""
-_RESERVED = """
-    SELECT s.campaign_id, sum(s.reserved) AS reserved FROM campaign_spend s
-     WHERE NOT EXISTS (SELECT FROM attempts a WHERE a.campaign_id = s.campaign_id AND a.settled_at IS NULL)
-     GROUP BY s.campaign_id HAVING sum(s.reserved) <> 0
 """
 
 
