@@ -17,7 +17,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -260,6 +260,7 @@ def main() -> None:
     parser.add_argument(
         "--steps", type=int, default=1000, help="steps of one seed at each of which it crashes"
     )
+    parser.add_argument("--kills", type=int, default=200, help="of processes, 15 contacts to each")
     parser.add_argument("--small", action="store_true", help="a few runs, only to see that it runs")
     parser.add_argument("--keep", type=Path, help="finished parts stay here and are not run again (/tmp/…)")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "crash-score.md")
@@ -272,7 +273,8 @@ def main() -> None:
     keep.mkdir(parents=True, exist_ok=True)
     many = score_of(seeds_in_chunks(seeds), "seeds", keep)
     stepped = score_of(steps_in_chunks(steps), "steps", keep)
-    result = process_runs.run_here(process_runs.SMALL if given.small else process_runs.FULL)
+    full = replace(process_runs.FULL, kills=given.kills, contacts=15 * given.kills)
+    result = process_runs.run_here(process_runs.SMALL if given.small else full)
     process_runs.show(result, "python -m benchmarks.process_runs")
     command = " ".join(["python -m benchmarks.crash_score", *sys.argv[1:]])
     given.out.write_text(page(many, stepped, rows, result, command), encoding="utf-8")
