@@ -48,11 +48,12 @@ _DECLINE: Final = (
     "we are all set", "im all set", "im good",
 )  # fmt: skip
 _LATER: Final = (
-    "call me back", "call back", "call me later", "call later", "call me tomorrow", "call me on", 
+    "call me back", "call back", "call me later", "call later", "call me tomorrow", "call me on",
     "call me at",
     "call me in", "bad time", "not a good time", "im busy", "i am busy", "im driving", "in a meeting",
-    "another time", "some other time", "try me", "try again", "call me next", "cant talk", 
-    "at work right now",
+    "another time", "some other time", "try me", "try again", "call me next", "cant talk",
+    "at work right now", "cant take your call", "cant take this call", "cant take the call",
+    "cant come to the phone",
     "call tomorrow", "call on", "ring me", "call me friday", "call friday",
 )  # fmt: skip
 _QUESTION_STARTS: Final = (

@@ -167,6 +167,15 @@ def test_a_callback_asked_for_instead_of_an_answer_is_a_callback_and_no_answer(s
     assert talk.tools[-1] == 'end_call {"reason":"callback"}'
 
 
+@pytest.mark.parametrize("said", ["I can't take your call right now.", "She can't come to the phone."])
+def test_who_cannot_take_the_call_now_has_not_said_no(said: str) -> None:
+    talk = Talk()
+    talk.says("Yes.")
+    talk.says(said)
+    assert not any("not_interested" in tool for tool in talk.tools)
+    assert talk.answers == {}
+
+
 def test_a_time_for_a_call_is_no_number_of_people() -> None:
     talk = Talk()
     talk.answers = {"demo": True, "plan": "Basic"}
