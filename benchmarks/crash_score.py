@@ -61,7 +61,6 @@ LABELS = {
     "call_me": "calls to one's own number",
     "attempts": "intents",
     "POST as it should be": "POSTs that went well",
-    "POST refused": "refused: no connection",
     "POST throttled": "429",
     "POST sick": "503, nothing created",
     "POST sick_after": "503, the call created",
