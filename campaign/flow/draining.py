@@ -5,7 +5,6 @@ process that merely has the number of one that was ours. A process reads what it
 once a second.
 """
 
-import os
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -16,6 +15,7 @@ from campaign.domain.errors import Conflict, DatabaseUnavailable
 from campaign.flow.live_talks import Drained
 from campaign.store import accounts, leases
 from campaign.store.database import Database
+from campaign.store.keeper import process_exists
 from campaign.store.leases import DrainAsked, Replica, Running
 
 log = structlog.get_logger(__name__)
@@ -58,18 +58,8 @@ async def running(me: Process) -> list[Running]:
     """All processes that have a heartbeat, the longest running first."""
     async with me.db.connection() as tx:
         found = await leases.running(tx, heard_since(me.clock))
-    return [one for one in found if one.host != me.replica.host or _exists(one.pid)]
-
-
-def _exists(pid: int) -> bool:
-    """Whether this machine has such a process: after a kill its heartbeat looks alive for a while."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    # after a kill a heartbeat looks alive for a while
+    return [one for one in found if one.host != me.replica.host or process_exists(one.pid)]
 
 
 async def holder_of(me: Process, port: int) -> Running:

@@ -281,7 +281,8 @@ class Keeper:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGQUIT if deadline.passed() else signal.SIGINT)
             self._pause(0.1)
-        if not pid or _exists(pid):  # of a dead one PostgreSQL itself takes care, shared memory included
+        # of a dead one PostgreSQL itself takes care, shared memory included
+        if not pid or process_exists(pid):
             (self.layout.cluster / "postmaster.pid").unlink(missing_ok=True)
         for stale in self.layout.socket_dir().iterdir():
             stale.unlink()
@@ -342,8 +343,8 @@ class Keeper:
                 self.layout.socket_dir().rmdir()
 
 
-def _exists(pid: int) -> bool:
-    """Whether the process id is taken, be it by a zombie."""
+def process_exists(pid: int) -> bool:
+    """Whether this machine has such a process, be it a zombie."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

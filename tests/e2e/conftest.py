@@ -1,12 +1,14 @@
-"""A database for as long as a module's tests look at one run of the whole house."""
+"""A folder for a house, and a database for as long as a module's tests look at one run of it."""
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from campaign.store.embedded import Attachment
 from tests.conftest import TEMPLATE, address_of, admin
+from tests.support.house import open_folder
 
 NAME = f"whole_house_{os.getpid()}"
 
@@ -19,3 +21,10 @@ def module_db_url(server: Attachment) -> Iterator[str]:
     yield address_of(server, NAME)
     with admin(server) as connection:
         connection.execute(f"DROP DATABASE IF EXISTS {NAME} WITH (FORCE)")
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """Where a house keeps its files."""
+    with open_folder() as place:
+        yield place

@@ -1,60 +1,45 @@
 """Kills, restarts and wrong settings, met by the service as a process."""
 
-import asyncio
 import os
 import re
 import signal
 import socket
 import time
-from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import pytest
 
 from campaign.settings import parse_instant
 from campaign.store import migrate
-from campaign.store.database import Database
 from campaign.store.embedded import attach, status
 from campaign.wiring import ServiceClock
-from tests.support.campaigns import rows
 from tests.support.dialing import running_campaign
-from tests.support.house import START, House, free_port, open_folder
+from tests.support.house import (
+    ALWAYS,
+    NO_RETRY,
+    START,
+    House,
+    ask,
+    free_port,
+    nobody_was_dialled_twice,
+    standing,
+    twilio,
+    until,
+    wait_until_over,
+    with_db,
+)
 
 pytestmark = pytest.mark.timeout(240)
 
 T = TypeVar("T")
 RATE = 30.0
-ALWAYS = {"week": {"mon-sun": "08:00-20:00"}}
-NO_RETRY = {"budget": 1, "min_gap_minutes": 0, "per_number_per_day": 9, "on": {}}
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    with open_folder() as place:
-        yield place
 
 
 @pytest.fixture
 def house(folder: Path, db_url: str) -> House:
     """About twenty calls in a real second."""
     return House(folder, db_url, rate=RATE, cps=0.7)
-
-
-def with_db(url: str, work: Callable[[Database], Awaitable[T]]) -> T:
-    async def main() -> T:
-        db = Database(url)
-        try:
-            return await work(db)
-        finally:
-            await db.close()
-
-    return asyncio.run(main())
-
-
-def ask(url: str, sql: str) -> list[dict[str, Any]]:
-    return with_db(url, lambda db: rows(db, sql))
 
 
 def begin(house: House, contacts: int, url: str | None = None) -> None:
@@ -66,44 +51,6 @@ def begin(house: House, contacts: int, url: str | None = None) -> None:
             db, clock, contacts, schedule=ALWAYS, pacing={"lines": 200}, retry=NO_RETRY, name="Bad day"
         ),
     )
-
-
-def twilio(house: House, what: str) -> Any:
-    return asyncio.run(house.twilio(what))
-
-
-def until(true: Callable[[], bool], seconds: float, told: Callable[[], object]) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, told()
-        time.sleep(0.1)
-
-
-def standing(url: str) -> Mapping[str, int]:
-    found = ask(
-        url,
-        """SELECT (SELECT count(*) FROM attempts) AS attempts,
-                  (SELECT count(*) FROM attempts WHERE settled_at IS NULL) AS unsettled,
-                  (SELECT count(*) FROM attempts a LEFT JOIN outcomes o ON o.attempt_id = a.id
-                    WHERE o.attempt_id IS NULL) AS without_outcome,
-                  (SELECT count(*) FROM campaign_contacts WHERE state IN ('waiting', 'calling')
-                     AND disposition IS DISTINCT FROM 'callback') AS left""",
-    )
-    return found[0]
-
-
-def wait_until_over(house: House, url: str, seconds: float = 120) -> None:
-    until(
-        lambda: not (standing(url)["left"] or standing(url)["unsettled"]),
-        seconds,
-        lambda: (standing(url), house.log_of()[-3000:]),
-    )
-
-
-def nobody_was_dialled_twice(house: House, url: str) -> None:
-    dialled = Counter(call["to"] for call in twilio(house, "calls")["calls"] if not call["parent_sid"])
-    assert {number: n for number, n in dialled.items() if n > 1} == {}
-    assert standing(url)["without_outcome"] == 0
 
 
 # ── ends ───────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,11 +1,9 @@
 """Cancelled at Twilio within two seconds, and a database that goes away again and again: real processes."""
 
-import asyncio
 import os
 import signal
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,47 +14,15 @@ from campaign.domain.errors import CampaignError
 from campaign.flow import lifecycle, suppress
 from campaign.settings import parse_instant
 from campaign.store import migrate
-from campaign.store.database import Database
 from campaign.store.embedded import attach, status
 from campaign.wiring import ServiceClock
-from tests.support.campaigns import rows
 from tests.support.dialing import running_campaign
-from tests.support.house import START, House, open_folder
+from tests.support.house import ALWAYS, NO_RETRY, START, House, ask, twilio, until, with_db
 
 pytestmark = pytest.mark.timeout(120)
 
 T = TypeVar("T")
 SOON = timedelta(seconds=2)
-ALWAYS = {"week": {"mon-sun": "08:00-20:00"}}
-NO_RETRY = {"budget": 1, "min_gap_minutes": 0, "per_number_per_day": 9, "on": {}}
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    with open_folder() as place:
-        yield place
-
-
-def with_db(url: str, work: Callable[[Database], Awaitable[T]]) -> T:
-    async def main() -> T:
-        db = Database(url)
-        try:
-            return await work(db)
-        finally:
-            await db.close()
-
-    return asyncio.run(main())
-
-
-def ask(url: str, sql: str) -> list[dict[str, Any]]:
-    return with_db(url, lambda db: rows(db, sql))
-
-
-def until(true: Callable[[], bool], seconds: float, told: Callable[[], object]) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, told()
-        time.sleep(0.05)
 
 
 def patient(folder: Path) -> tuple[str, str]:
@@ -67,13 +33,13 @@ def patient(folder: Path) -> tuple[str, str]:
 
 
 def ringing(house: House) -> list[str]:
-    calls = asyncio.run(house.twilio("calls"))["calls"]
+    calls = twilio(house, "calls")["calls"]
     return [call["to"] for call in calls if call["status"] == "ringing"]
 
 
 def ended(house: House) -> dict[str, tuple[str, datetime]]:
     """Number → (how, when) its call ended at Twilio."""
-    calls = asyncio.run(house.twilio("calls"))["calls"]
+    calls = twilio(house, "calls")["calls"]
     last = {call["to"]: call["history"][-1] for call in calls}
     return {to: (how, datetime.fromisoformat(at)) for to, (at, how) in last.items()}
 
@@ -249,7 +215,7 @@ def test_a_database_that_goes_away_again_and_again_costs_no_call_no_opt_out_and_
                 lambda: (standing(url), house.log_of()[-3000:]),
             )
             assert service.poll() is None
-            calls = asyncio.run(house.twilio("calls"))["calls"]
+            calls = twilio(house, "calls")["calls"]
             made = standing(url)[0]
             outcomes = ask(url, "SELECT attempt_id FROM outcomes")
             until(lambda: not (folder / "opt-outs.jsonl").exists(), 20, lambda: "the journal was not written")

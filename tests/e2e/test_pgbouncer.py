@@ -1,7 +1,6 @@
 """A whole campaign by several processes through the real PgBouncer in transaction mode, three connections."""
 
 import contextlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +8,16 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from tests.e2e.test_bad_days import ask, nobody_was_dialled_twice, standing, until, wait_until_over
 from tests.support.files import campaign_toml, contacts_csv
-from tests.support.house import House, free_port, open_folder
+from tests.support.house import (
+    House,
+    ask,
+    free_port,
+    nobody_was_dialled_twice,
+    standing,
+    until,
+    wait_until_over,
+)
 from tests.support.pgbouncer import pgbouncer, plain
 
 pytestmark = pytest.mark.timeout(400)
@@ -20,12 +26,6 @@ POOL = 3
 CONTACTS = [f"+1212555{n:04}" for n in range(60)]
 TRACKED = {"application_name", "client_encoding", "DateStyle", "standard_conforming_strings", "TimeZone"}
 """What PgBouncer itself sets anew for each client."""
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    with open_folder() as place:
-        yield place
 
 
 def test_a_campaign_runs_through_pgbouncer_and_no_transaction_leaves_anything_in_a_session(

@@ -5,25 +5,22 @@ At clock rate 1: what is counted here happens in real time. The silences themsel
 `python -m benchmarks restart`; here a machine that is busy with other things must not fail the test.
 """
 
-import asyncio
 import contextlib
 import threading
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 
 from campaign.settings import parse_instant
-from campaign.store.database import Database
 from campaign.wiring import ServiceClock
 from tests.support.balancer import balancer
-from tests.support.campaigns import rows
 from tests.support.dialing import running_campaign
-from tests.support.house import START, House, free_port, open_folder
+from tests.support.house import ALWAYS, NO_RETRY, START, House, ask, free_port, twilio, until, with_db
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -37,12 +34,6 @@ SCRIPT = {
 
 
 @pytest.fixture
-def folder() -> Iterator[Path]:
-    with open_folder() as place:
-        yield place
-
-
-@pytest.fixture
 def house(folder: Path, db_url: str) -> House:
     return House(folder, db_url, rate=1.0, cps=25, more=people(folder))
 
@@ -51,21 +42,6 @@ def people(folder: Path) -> dict[str, str]:
     """Everybody who picks up answers what is asked."""
     (folder / "people.toml").write_text("[weights]\ninterested = 1\n")
     return {"LOG_LEVEL": "info"}
-
-
-def with_db(url: str, work: Callable[[Database], Awaitable[T]]) -> T:
-    async def main() -> T:
-        db = Database(url)
-        try:
-            return await work(db)
-        finally:
-            await db.close()
-
-    return asyncio.run(main())
-
-
-def ask(house: House, sql: str) -> list[dict[str, Any]]:
-    return with_db(house.db_url, lambda db: rows(db, sql))
 
 
 def begin(house: House, contacts: int, questions: int = 3) -> None:
@@ -77,50 +53,47 @@ def begin(house: House, contacts: int, questions: int = 3) -> None:
             db,
             clock,
             contacts,
-            schedule={"week": {"mon-sun": "08:00-20:00"}},
+            schedule=ALWAYS,
             pacing={"lines": 200},
-            retry={"budget": 1, "min_gap_minutes": 0, "per_number_per_day": 9, "on": {}},
+            retry=NO_RETRY,
             script={**SCRIPT, "questions": QUESTIONS[:questions]},
             name="Live",
         ),
     )
 
 
-def until(true: Callable[[], object], seconds: float, told: Callable[[], object]) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, told()
-        time.sleep(0.1)
-
-
 def live(house: House) -> int:
     """Conversations that are going on."""
     found = ask(
-        house,
+        house.db_url,
         "SELECT count(*) AS n FROM conversation_sessions WHERE opened_at IS NOT NULL AND closed_at IS NULL",
     )
     return int(found[0]["n"])
 
 
 def calls_of(house: House) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = asyncio.run(house.twilio("calls"))["calls"]
+    found: list[dict[str, Any]] = twilio(house, "calls")["calls"]
     return found
 
 
 def wait_until_over(house: House) -> None:
     unsettled = "SELECT state FROM attempts WHERE settled_at IS NULL"
-    until(lambda: not ask(house, unsettled), 90, lambda: (ask(house, unsettled), house.log_of("new")[-3000:]))
+    until(
+        lambda: not ask(house.db_url, unsettled),
+        90,
+        lambda: (ask(house.db_url, unsettled), house.log_of("new")[-3000:]),
+    )
 
 
 def holder(house: House) -> str:
     """Who holds the scheduler's lease."""
-    return str(ask(house, "SELECT holder FROM leases WHERE name = 'scheduler'")[0]["holder"])
+    return str(ask(house.db_url, "SELECT holder FROM leases WHERE name = 'scheduler'")[0]["holder"])
 
 
 def every_conversation_was_held_to_its_end(
     house: House, calls: Sequence[Mapping[str, Any]], questions: int = 3
 ) -> None:
-    outcomes = ask(house, "SELECT disposition FROM outcomes")
+    outcomes = ask(house.db_url, "SELECT disposition FROM outcomes")
     assert [row["disposition"] for row in outcomes] == ["completed"] * len(calls)
     for call in calls:
         assert call["status"] == "completed"
@@ -166,11 +139,13 @@ def test_fifty_live_calls_outlive_the_service_that_holds_them(house: House) -> N
             assert set(answers) == {"200"}
             wait_until_over(house)
             calls = calls_of(house)
-            alerts = asyncio.run(house.twilio("debugger"))["alerts"]
+            alerts = twilio(house, "debugger")["alerts"]
     assert len(calls) == CALLS
     every_conversation_was_held_to_its_end(house, calls)
     assert alerts == []
-    ended = ask(house, "SELECT subject, detail FROM audit_log WHERE action = 'replica.end' ORDER BY id")[0]
+    ended = ask(
+        house.db_url, "SELECT subject, detail FROM audit_log WHERE action = 'replica.end' ORDER BY id"
+    )[0]
     assert f":{old.pid}:" in ended["subject"]
     counted = {key: ended["detail"][key] for key in ("handed_over", "ended", "cut")}
     assert counted["cut"] == 0
@@ -181,7 +156,7 @@ def test_fifty_live_calls_outlive_the_service_that_holds_them(house: House) -> N
     assert max(one["silence"] for one in handed_over) <= 10
     heard = " ".join(call["heard"] for call in calls)
     assert "cut off" not in heard  # a planned hand-over is nothing to be sorry for
-    second = ask(house, "SELECT DISTINCT replica FROM conversation_sessions WHERE ordinal = 2")
+    second = ask(house.db_url, "SELECT DISTINCT replica FROM conversation_sessions WHERE ordinal = 2")
     assert [row["replica"].split(":")[1] for row in second] == [str(new.pid)]
 
 
@@ -201,7 +176,7 @@ def test_conversations_of_a_killed_process_go_on_in_another_one_that_knows_them_
     ):
         begin(house, 12, questions=7)
         greeted = "SELECT DISTINCT attempt_id FROM conversation_turns WHERE text LIKE '%good time?'"
-        until(lambda: len(ask(house, greeted)) == 12, 60, lambda: house.log_of("old")[-3000:])
+        until(lambda: len(ask(house.db_url, greeted)) == 12, 60, lambda: house.log_of("old")[-3000:])
         assert live(house) == 12
         old.kill()
         killed = time.monotonic()
@@ -213,7 +188,7 @@ def test_conversations_of_a_killed_process_go_on_in_another_one_that_knows_them_
     assert took <= 15
     every_conversation_was_held_to_its_end(house, calls, questions=7)
     assert [silence["status"] for call in calls for silence in call["silences"]] == ["failed"] * 12
-    sessions = ask(house, "SELECT ordinal, replica, closed_at FROM conversation_sessions")
+    sessions = ask(house.db_url, "SELECT ordinal, replica, closed_at FROM conversation_sessions")
     assert len(sessions) == 24
     for session in sessions:
         assert session["closed_at"] is not None
@@ -230,7 +205,7 @@ def test_a_dialler_dials_nobody_until_somebody_answers_and_each_is_drained_by_na
     begin(house, 30)
     with house.simulator(), house.service("dialer", "--role", "dialer", port=free_port()) as dialer:
         until(lambda: "No process answers Twilio" in house.log_of("dialer"), 30, lambda: 0)
-        assert asyncio.run(house.twilio("calls"))["creates"] == []
+        assert twilio(house, "calls")["creates"] == []
         with house.service("web", "--role", "web") as web:
             until(lambda: calls_of(house), 30, lambda: house.log_of("dialer")[-3000:])
             assert "it held no conversation" in house.run("drain", str(dialer.pid)).stdout

@@ -4,24 +4,24 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from campaign.store import migrate
-from tests.e2e.test_bad_days import (
+from tests.support.house import (
     ALWAYS,
     NO_RETRY,
-    RATE,
+    START,
+    House,
     ask,
+    free_port,
     nobody_was_dialled_twice,
     twilio,
     until,
     wait_until_over,
 )
-from tests.support.house import START, House, free_port, open_folder
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -29,6 +29,7 @@ REPOSITORY = Path(__file__).parents[2]
 BEFORE = "3b5854def91d885a3fbe019a94da6a84f6a7484e"
 """The last commit whose schema is 0004."""
 CONTACTS = 110
+RATE = 30.0
 
 CHANGES = {"schedule": ALWAYS, "pacing": {"lines": 200}, "retry": NO_RETRY}
 MAKE_CAMPAIGN = f"""
@@ -53,12 +54,6 @@ def git(*arguments: str) -> "subprocess.CompletedProcess[bytes]":
     """Git on this repository, whoever owns its files."""
     command = ["git", "-c", "safe.directory=*", "-C", str(REPOSITORY), *arguments]
     return subprocess.run(command, capture_output=True, check=False)
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    with open_folder() as place:
-        yield place
 
 
 @pytest.fixture

@@ -1,9 +1,7 @@
 """The dialler on a real database and real sockets: whom it dials, how fast, and what it proves."""
 
 import asyncio
-import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 from campaign.flow import lifecycle, suppress
@@ -12,17 +10,7 @@ from campaign.simulator.config import Faults
 from campaign.store.database import Database
 from campaign.telephony.gateway import CallRequest, Gateway, Leaves, PlaceResult
 from tests.support.campaigns import phone, rows
-from tests.support.dialing import dialer, moved_clock, running_campaign, twilio, until, worst_second
-
-
-@contextlib.asynccontextmanager
-async def dialling(one: Dialer) -> AsyncIterator[None]:
-    task = asyncio.create_task(one.run())
-    try:
-        yield
-    finally:
-        one.stop()
-        await task
+from tests.support.dialing import dialer, dialling, moved_clock, running_campaign, twilio, until, worst_second
 
 
 async def states(db: Database) -> Counter[str]:

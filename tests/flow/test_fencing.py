@@ -1,7 +1,6 @@
 """A process that stood still past its lease, and goes on, changes nothing that another has taken over."""
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -32,7 +31,7 @@ from campaign.telephony.gateway import (
 )
 from tests.support.campaigns import phone, rows, rulebook
 from tests.support.clock import ManualClock
-from tests.support.dialing import dialer, moved_clock, running_campaign, until
+from tests.support.dialing import dialer, dialling, moved_clock, running_campaign, until
 from tests.support.twilio import FakeTwilio
 
 NOT_SENT = AttemptEvent.NOT_SENT
@@ -182,16 +181,6 @@ async def test_a_throttled_answer_to_a_past_tenure_holds_nobody_else(db: Databas
 
 
 # ── the dialler: its intents ───────────────────────────────────────────────────────────────────────────
-
-
-@contextlib.asynccontextmanager
-async def dialling(one: Dialer) -> AsyncIterator[None]:
-    task = asyncio.create_task(one.run())
-    try:
-        yield
-    finally:
-        one.stop()
-        await task
 
 
 async def settled(db: Database) -> bool:

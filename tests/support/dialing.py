@@ -53,6 +53,17 @@ async def twilio(
             await gateway.close()
 
 
+@contextlib.asynccontextmanager
+async def dialling(one: Dialer) -> AsyncIterator[None]:
+    """The dialler runs while the block does, and is stopped gently."""
+    task = asyncio.create_task(one.run())
+    try:
+        yield
+    finally:
+        one.stop()
+        await task
+
+
 async def nothing() -> None:
     return None
 

@@ -1,5 +1,6 @@
 """The whole house as its users run it: a simulator and one or more services, each a process of its own."""
 
+import asyncio
 import contextlib
 import shutil
 import signal
@@ -8,18 +9,26 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohttp
 
 from campaign.settings import Settings, process_environment, read_settings
 from campaign.simulator.config import ACCOUNT_SID, AUTH_TOKEN
+from campaign.store.database import Database
+from tests.support.campaigns import rows
+
+T = TypeVar("T")
 
 START = "2026-11-24T10:00:00-05:00"
 READY_S = 60.0
+ALWAYS = {"week": {"mon-sun": "08:00-20:00"}}
+NO_RETRY = {"budget": 1, "min_gap_minutes": 0, "per_number_per_day": 9, "on": {}}
+"""Whoever is rung twice was rung twice by mistake."""
 
 
 @contextlib.contextmanager
@@ -31,6 +40,32 @@ def open_folder() -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def with_db(url: str, work: Callable[[Database], Awaitable[T]]) -> T:
+    """What some work on a database yields, for a test that is no coroutine."""
+
+    async def main() -> T:
+        db = Database(url)
+        try:
+            return await work(db)
+        finally:
+            await db.close()
+
+    return asyncio.run(main())
+
+
+def ask(url: str, sql: str) -> list[dict[str, Any]]:
+    """The rows that a statement finds."""
+    return with_db(url, lambda db: rows(db, sql))
+
+
+def until(true: Callable[[], object], seconds: float, told: Callable[[], object]) -> None:
+    """Wait until something is so in other processes; fails with what is `told` after real seconds."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, told()
+        time.sleep(0.05)
 
 
 def free_port() -> int:
@@ -177,3 +212,38 @@ class House:
             session.post(f"{self.twilio_url}/simulator/faults", json=faults) as answer,
         ):
             assert answer.status == 200, await answer.text()
+
+
+def twilio(house: House, what: str) -> Any:
+    """What the simulator saw, for a test that is no coroutine."""
+    return asyncio.run(house.twilio(what))
+
+
+def standing(url: str) -> Mapping[str, int]:
+    """How far the campaigns of a database are. A callback that was promised is not waited for."""
+    found = ask(
+        url,
+        """SELECT (SELECT count(*) FROM attempts) AS attempts,
+                  (SELECT count(*) FROM attempts WHERE settled_at IS NULL) AS unsettled,
+                  (SELECT count(*) FROM attempts a LEFT JOIN outcomes o ON o.attempt_id = a.id
+                    WHERE o.attempt_id IS NULL) AS without_outcome,
+                  (SELECT count(*) FROM campaign_contacts WHERE state IN ('waiting', 'calling')
+                     AND disposition IS DISTINCT FROM 'callback') AS left""",
+    )
+    return found[0]
+
+
+def wait_until_over(house: House, url: str, seconds: float = 120) -> None:
+    """Wait until every contact has its end and every attempt its outcome."""
+    until(
+        lambda: not (standing(url)["left"] or standing(url)["unsettled"]),
+        seconds,
+        lambda: (standing(url), house.log_of()[-3000:]),
+    )
+
+
+def nobody_was_dialled_twice(house: House, url: str) -> None:
+    """Nobody was, by what the simulator saw; and each attempt has its outcome."""
+    dialled = Counter(call["to"] for call in twilio(house, "calls")["calls"] if not call["parent_sid"])
+    assert {number: n for number, n in dialled.items() if n > 1} == {}
+    assert standing(url)["without_outcome"] == 0
