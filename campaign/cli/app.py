@@ -39,6 +39,7 @@ PANELS = {
         "stop": "campaign.cli.campaigns:stop",
         "redial": "campaign.cli.campaigns:redial",
         "status": "campaign.cli.status:status",
+        "why": "campaign.cli.status:why",
         "list": "campaign.cli.status:list_",
         "show": "campaign.cli.campaigns:show",
     },
