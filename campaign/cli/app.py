@@ -33,6 +33,7 @@ PANELS = {
         "create": "campaign.cli.campaigns:create",
         "validate": "campaign.cli.campaigns:validate",
         "edit": "campaign.cli.campaigns:edit",
+        "preview": "campaign.cli.preview:preview",
         "start": "campaign.cli.campaigns:start",
         "pause": "campaign.cli.campaigns:pause",
         "resume": "campaign.cli.campaigns:resume",
@@ -46,7 +47,7 @@ PANELS = {
     "Results": {
         "report": "campaign.cli.report:report",
         "explain": "campaign.cli.explain:explain",
-        "rules": "campaign.cli.explain:rules_app",
+        "rules": "campaign.cli.rules:app",
     },
 }
 """Panel of the help → command → where it stands."""

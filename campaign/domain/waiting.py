@@ -218,6 +218,6 @@ def phrase(reason: Reason, now: datetime) -> str:
 
 
 def clock(at: datetime, now: datetime) -> str:
-    """"14:00 UTC", with the date unless it is the same UTC day."""
+    """ "14:00 UTC", with the date unless it is the same UTC day."""
     moment, today = at.astimezone(UTC), now.astimezone(UTC).date()
     return f"{moment:%H:%M} UTC" if moment.date() == today else f"{moment:%Y-%m-%d %H:%M} UTC"

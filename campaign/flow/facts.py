@@ -83,13 +83,19 @@ class Situation:
     caller_use: dict[str, int]
 
 
-def reserve_for(definition: CampaignDefinition, region: str, rates: Rates) -> Decimal | None:
-    """What the longest call that the campaign allows would cost; None when that country has no price."""
+def reserve_for(
+    definition: CampaignDefinition, region: str, rates: Rates, seconds: int | None = None
+) -> Decimal | None:
+    """What a call that is answered would cost; None when that country has no price.
+
+    Args:
+        seconds: how long it is; None: as long as the campaign allows.
+    """
     if not rates.knows(region):
         return None
     lines = rates.lines(
         region,
-        definition.longest_call_seconds,
+        definition.longest_call_seconds if seconds is None else seconds,
         detection=definition.voicemail.detection.value != "off",
         recorded=definition.script.record,
         model=definition.script.profiles != ("scripted",),

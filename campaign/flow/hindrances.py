@@ -60,7 +60,11 @@ async def of_all(
         Hindrance(await held(tx, now)),
         Hindrance(await unknown(tx, row.id, now), everybody=False),
         Hindrance(await nobody_enrolled(tx, row)),
-        *(Hindrance(said, everybody=len(money) == len(countries)) for all_ in money.values() for said in all_),
+        *(
+            Hindrance(said, everybody=len(money) == len(countries))
+            for all_ in money.values()
+            for said in all_
+        ),
         Hindrance(await no_caller(tx, definition, now)),
     ]
     return [one for one in found if one.sentence]

@@ -28,9 +28,7 @@ class Judged(Protocol):
     def number(self) -> str: ...
 
 
-async def keep(
-    tx: Tx, judged: Sequence[tuple[Judged, Decision]], now: datetime, *, made_with: str
-) -> None:
+async def keep(tx: Tx, judged: Sequence[tuple[Judged, Decision]], now: datetime, *, made_with: str) -> None:
     """Write decisions with the facts that they were made on; one statement.
 
     Args:

@@ -11,7 +11,8 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from campaign.cli.explain import explain, rules_app
+from campaign.cli.explain import explain
+from campaign.cli.rules import app as rules_app
 from campaign.store.database import Database
 from tests.flow.test_facts import campaign
 from tests.support.campaigns import phone

@@ -327,9 +327,7 @@ async def get_status(services: With, campaign_id: Id) -> CampaignStatus:
             clock_rate=services.clock.rate,
             max_calls=services.settings.twilio_max_calls,
         )
-    return CampaignStatus(
-        **asdict(status), why_idle=told.line if told.idle else None, reasons=told.reasons
-    )
+    return CampaignStatus(**asdict(status), why_idle=told.line if told.idle else None, reasons=told.reasons)
 
 
 @router.get("/{campaign_id}/report", summary="What became of it", responses=responses(404))

@@ -243,7 +243,10 @@ async def list_outcomes(
 async def list_decisions(
     services: With, asked: Paged, wanted: Wanted, verdict: Word = None
 ) -> Page[Decision]:
-    """The decision of each dial, and each deferral or block that differed from the contact's one before. Filter by campaign, number and verdict."""
+    """The decision of each dial, and each deferral or block that differed from the contact's one before.
+
+    Filter by campaign, number and verdict.
+    """
     filters = Filters(wanted.campaign_id, wanted.phone, None, None, None, verdict, wanted.since, wanted.until)
     async with services.db.connection() as tx:
         rows = await browse.decision_page(tx, filters, asked.after, asked.limit + 1)
