@@ -278,7 +278,7 @@ def whereabouts(number: str, first: str, place_key: str, said_zone: str | None) 
     if not isinstance(parsed, PhoneNumber):
         return PhoneNumber(number, "001", NumberKind.UNKNOWN), NOWHERE
     try:
-        place = Place.from_key(place_key)
+        place = _place(place_key)
     except ValueError:
         return parsed, NOWHERE
     if number != first:
@@ -286,6 +286,9 @@ def whereabouts(number: str, first: str, place_key: str, said_zone: str | None) 
     if said_zone:
         place = place.union(Place((), (), _said(said_zone)))
     return parsed, place
+
+
+_place = lru_cache(maxsize=4096)(Place.from_key)
 
 
 def _said(text: str) -> tuple[str, ...]:
