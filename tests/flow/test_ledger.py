@@ -1,14 +1,18 @@
-"""The decision ledger after real claims: every dial has its decision, and it can be made again from its row."""
+"""The decision ledger after real claims: each dial has its decision, which can be made again from its row."""
 
 from datetime import datetime, timedelta
 
+from campaign.domain import phone as phones
 from campaign.domain.decision import Verdict
 from campaign.domain.facts import facts_from_json
 from campaign.domain.rules import decide
+from campaign.flow.explain import explain, to_json
+from campaign.flow.story_words import tell
 from campaign.flow.versions import PACKAGES
 from campaign.store import decisions, dnc
 from campaign.store.database import Database
 from campaign.store.decisions import KeptDecision
+from tests.flow.test_facts import RATES
 from tests.flow.test_shares import claims_for, process
 from tests.support.campaigns import phone, rows, rulebook
 from tests.support.clock import ManualClock
@@ -54,7 +58,7 @@ async def test_every_dial_keeps_its_own_decision_with_the_facts_of_its_instant(
     await dialled_twice(db, clock)
     dials = await rows(
         db,
-        "SELECT a.phone, a.number, d.verdict, d.decided_at, d.facts -> 'attempts_made' AS made, d.fingerprint "
+        "SELECT a.number, d.verdict, d.facts -> 'attempts_made' AS made, d.fingerprint "
         "FROM attempts a LEFT JOIN decisions d ON d.campaign_contact_id = a.campaign_contact_id "
         "AND d.decided_at = a.intent_at ORDER BY a.id",
     )
@@ -108,3 +112,19 @@ async def test_a_decision_names_the_data_that_rules_were_read_by(db: Database, c
     assert one.made_with is not None
     assert [part.split()[0] for part in one.made_with.split(", ")] == list(PACKAGES)
     assert all(part.split()[1][0].isdigit() for part in one.made_with.split(", "))
+
+
+async def test_the_story_leads_from_each_attempt_to_its_decision(db: Database, clock: ManualClock) -> None:
+    await dialled_twice(db, clock, 1)
+    number = phones.parse(phone(0), None)
+    assert isinstance(number, phones.PhoneNumber)
+    story = await explain(db, number, clock.now(), rulebook=rulebook(), rates=RATES)
+    told = to_json(story)
+    kept = {one["id"]: one for one in told["campaigns"][0]["decisions"]}
+    assert [kept[attempt["decision_id"]]["at"] for attempt in told["attempts"]] == [
+        attempt["intent_at"].isoformat() for attempt in told["attempts"]
+    ]
+    assert len(told["attempts"]) == 2
+    said = "\n".join(sentence for _, sentences in tell(story) for sentence in sentences)
+    assert "2026-11-24 15:00 UTC, +12125550000: dialled. May be called now until" in said
+    assert "(packs: US " in said

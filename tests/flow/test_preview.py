@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from campaign.domain.errors import NotFound
-from campaign.flow import preview as previews
 from campaign.flow import definitions, enrol, lifecycle
+from campaign.flow import preview as previews
 from campaign.flow.preview import Preview, preview
 from campaign.store import dnc
 from campaign.store.database import Database

@@ -70,7 +70,8 @@ async def test_contacts_enrolled_into_a_closed_zone_wait_for_their_window(
     await lifecycle.start(db, "Minimal", actor="test", now=clock.now())
     await rows(
         db,
-        "INSERT INTO replicas (id, role, host, pid, started_at, beat_at) VALUES ('r', 'all', 'h', 1, :now, :now)",
+        "INSERT INTO replicas (id, role, host, pid, started_at, beat_at) "
+        "VALUES ('r', 'all', 'h', 1, :now, :now)",
         now=clock.now(),
     )
     assert (await told(db, clock)).line == ("Nothing is due: 3 wait for their window (next opens 19:00 UTC).")
