@@ -83,7 +83,7 @@ def status(
 
 
 def why(
-    name: Annotated[str, typer.Argument(help="The campaign's name, or #12 for its number.")],
+    name: Annotated[str | None, typer.Argument(help="A campaign; none: each that is not over.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Why is nothing being dialled? One line: what holds the whole campaign, or who waits for what.
@@ -92,11 +92,22 @@ def why(
 
     Example: campaign why "Solar spring check-in"
     """
-    found = run(lambda services: standing_of(services, name))
+
+    async def main(services: Services) -> list[Standing]:
+        if name is not None:
+            return [await standing_of(services, name)]
+        async with services.db.connection() as tx:
+            rows = await campaigns.listed(tx)
+        return [await standing_of(services, f"#{row.id}") for row in rows if row.state not in OVER]
+
+    found = run(main)
+    told = [{"campaign": one.row.name, "state": one.row.state, **asdict(one.why)} for one in found]
     if as_json:
-        print_json({"campaign": found.row.name, "state": found.row.state, **asdict(found.why)})
-    else:
-        out.print(escape(found.why.line))
+        print_json(told if name is None else told[0])
+    for one in () if as_json else found:
+        out.print(escape(one.why.line if name is not None else f"{one.row.name}: {one.why.line}"))
+    if not found:
+        err.print("No campaign is under way or to come.")
 
 
 def list_(as_json: AsJson = False) -> None:

@@ -82,8 +82,13 @@ def test_why_answers_in_one_line(cli: Run) -> None:
     assert told.strip() in cli("status Minimal").stdout
     found = json.loads(cli("why Minimal --json").stdout)
     assert (found["idle"], found["state"]) == (True, "running")
+    assert cli("why").stdout == f"Minimal: {told}"
+    assert [one["campaign"] for one in json.loads(cli("why --json").stdout)] == ["Minimal"]
     status = json.loads(cli("status Minimal --json").stdout)
     assert status["why_idle"] == found["line"]
+    cli("stop Minimal")
+    assert "is stopping" in cli("why").stdout
+    assert "is stopping" in cli("why Minimal").stdout
 
 
 @pytest.mark.usefixtures("draft")
