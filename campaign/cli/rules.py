@@ -128,12 +128,16 @@ def _pack_json(pack: Pack, rules: Sequence[Rule]) -> dict[str, Any]:
 
 @app.command("replay")
 def replay(
-    pack: Annotated[
-        Path, typer.Option("--pack", help="A TOML file with packs; they replace those of the same id.")
-    ],
     since: Annotated[
         str, typer.Option("--since", help="Dials from here on: a date (UTC) or an instant with its offset.")
     ],
+    pack: Annotated[
+        Path | None,
+        typer.Option(
+            "--pack",
+            help="A TOML file with packs; they replace those of the same id. None: the packs of today.",
+        ),
+    ] = None,
     until: Annotated[
         str | None, typer.Option("--until", help="Dials before this date or instant; none: until now.")
     ] = None,
@@ -150,7 +154,8 @@ def replay(
     """Judge past dials once more under other packs and list those that would not have been made.
 
     Each is judged on the facts that it was made on, at its own instant. As a check it is also judged under
-    the packs of today. Changes nothing; ends with 0 whether dials differ or not.
+    the packs of today, alone when no other packs are given. Changes nothing; ends with 0 whether dials differ
+    or not.
 
         campaign rules show --json           # what is in force
         campaign rules replay --pack stricter.toml --since 2026-11-01 --csv differ.csv
@@ -158,35 +163,36 @@ def replay(
     try:
         first = _instant(since)
         last = _instant(until) if until else None
-        other = read_pack_file(pack)
+        other = read_pack_file(pack) if pack else None
     except CampaignError as error:
         fail(error)
     totals, listed = Totals(), list[Difference]()
 
-    async def main(services: Services) -> None:
-        today = services.rulebook
+    async def main(services: Services) -> datetime:
+        today, end = services.rulebook, last or services.clock.now()
         with _sheet(to, numbers) as keep, bar("Judging dials", quiet=as_json) as progress:
             async for one in replays.replay(
                 services.db,
                 today,
-                today.replaced_by(other),
+                today.replaced_by(other) if other else today,
                 totals,
                 since=first,
-                until=last or services.clock.now(),
+                until=end,
                 campaign=campaign,
                 progress=progress,
             ):
                 keep(one)
                 if len(listed) < most:
                     listed.append(one)
+        return end
 
-    run(main)
-    packs = {one.id: one.version for one in other.packs}
+    end = run(main)
+    packs = {one.id: one.version for one in other.packs} if other else {}
     if as_json:
         print_json(
             {
                 "since": first,
-                "until": last,
+                "until": end,
                 "packs": packs,
                 **asdict(totals),
                 "differences": [_difference_json(one, numbers) for one in listed],
@@ -276,7 +282,7 @@ def _difference_json(one: Difference, numbers: bool) -> dict[str, Any]:
 
 
 def _tell_replay(totals: Totals, listed: Sequence[Difference], packs: dict[str, str], numbers: bool) -> None:
-    named = ", ".join(f"{pack} {version}" for pack, version in packs.items())
+    named = ", ".join(f"{pack} {version}" for pack, version in packs.items()) or "the packs of today"
     judged = totals.dials - totals.unknown
     out.print(
         f"{count(judged, 'dial')} judged again under {escape(named)}: {totals.differ:,} would not have been "
@@ -284,7 +290,7 @@ def _tell_replay(totals: Totals, listed: Sequence[Difference], packs: dict[str, 
     )
     for rule, n in sorted(totals.by_rule.items(), key=lambda item: (-item[1], item[0])):
         out.print(f"  {n:,} by {escape(rule)}")
-    if totals.today:
+    if totals.today and packs:
         rules = ", ".join(f"{n:,} by {rule}" for rule, n in totals.today_by_rule.items())
         out.print(
             f"Under the packs in force today {totals.today:,} would not be made either ({escape(rules)}): "

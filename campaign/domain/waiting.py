@@ -94,7 +94,7 @@ _WAITS = MappingProxyType(
         _C.BUSY: "the end of another call to the same number",
         _C.ABANDONMENT: "the share of abandoned calls to fall below the ceiling of the law",
         _C.CHECK: "a check of the number",
-        _C.CALLERS: "a caller id with calls left",
+        _C.CALLERS: "a caller id that may be used there",
         _C.CAMPAIGN: "the campaign",
     }
 )

@@ -56,6 +56,12 @@ def test_replay_as_json_is_one_document_and_as_csv_safe_for_spreadsheets(cli: Ru
 
 
 @pytest.mark.usefixtures("dials")
+def test_without_a_file_dials_are_checked_against_the_packs_of_today(cli: Run) -> None:
+    told = cli("rules replay --since 2026-11-24 --until 2026-11-26").stdout
+    assert told == "6 dials judged again under the packs of today: 0 would not have been made.\n"
+
+
+@pytest.mark.usefixtures("dials")
 def test_only_the_time_that_was_asked_for_is_judged(cli: Run) -> None:
     noon = "2026-11-24T12:00:00-05:00"
     assert (
