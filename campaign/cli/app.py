@@ -33,19 +33,21 @@ PANELS = {
         "create": "campaign.cli.campaigns:create",
         "validate": "campaign.cli.campaigns:validate",
         "edit": "campaign.cli.campaigns:edit",
+        "preview": "campaign.cli.preview:preview",
         "start": "campaign.cli.campaigns:start",
         "pause": "campaign.cli.campaigns:pause",
         "resume": "campaign.cli.campaigns:resume",
         "stop": "campaign.cli.campaigns:stop",
         "redial": "campaign.cli.campaigns:redial",
         "status": "campaign.cli.status:status",
+        "why": "campaign.cli.status:why",
         "list": "campaign.cli.status:list_",
         "show": "campaign.cli.campaigns:show",
     },
     "Results": {
         "report": "campaign.cli.report:report",
         "explain": "campaign.cli.explain:explain",
-        "rules": "campaign.cli.explain:rules_app",
+        "rules": "campaign.cli.rules:app",
     },
 }
 """Panel of the help → command → where it stands."""

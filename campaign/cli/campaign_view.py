@@ -11,6 +11,8 @@ from rich.text import Text
 
 from campaign.cli.common import count, moment
 from campaign.domain.disposition import MEANING, Disposition
+from campaign.domain.waiting import Reason, phrase
+from campaign.flow.why_idle import Why
 from campaign.store.campaigns import CampaignRow
 from campaign.store.reports import Report, Status
 
@@ -35,13 +37,13 @@ class Standing:
 
     Args:
         pace: most calls a second, of the campaign or the account.
-        warnings: sentences about what keeps it from dialling.
+        why: why nothing is dialled, and who waits for what.
     """
 
     row: CampaignRow
     status: Status
     pace: float
-    warnings: Sequence[str]
+    why: Why
 
 
 def span(seconds: float) -> str:
@@ -61,7 +63,9 @@ def status_view(standing: Standing) -> RenderableType:
             f"{moment(row.state_at)}{escape(why)}"
         )
     ]
-    parts += [Text(f"Warning: {warning}", style="yellow") for warning in standing.warnings]
+    parts.append(Text(standing.why.line, style="yellow" if standing.why.idle else "default"))
+    told = standing.why.line
+    parts += [Text(f"Warning: {one}", style="yellow") for one in standing.why.warnings if one not in told]
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim")
     table.add_column()
@@ -81,10 +85,13 @@ def status_view(standing: Standing) -> RenderableType:
         table.add_row("time left", f"{span(status.seconds_left)} for the {status.due:,} that are due")
     if status.dispositions:
         table.add_row("last call", _dispositions(status.dispositions))
-    if status.due or status.waiting_for:
-        table.add_row("waiting", _waiting(status))
-    if status.blocked_by:
-        table.add_row("blocked", ", ".join(f"{n:,} by {rule}" for rule, n in status.blocked_by.items()))
+    waiting = [f"{status.due:,} due now"] if status.due else []
+    waiting += [_reason(one, status) for one in standing.why.reasons if one.waits]
+    blocked = [_reason(one, status) for one in standing.why.reasons if not one.waits]
+    if waiting:
+        table.add_row("waiting", "; ".join(waiting))
+    if blocked:
+        table.add_row("blocked", "; ".join(blocked))
     if status.spent:
         table.add_row(
             "money", f"{status.spent:,.2f} spent or reserved, {status.spent_today:,.2f} of it today"
@@ -106,10 +113,9 @@ def _dispositions(counts: Mapping[str, int]) -> Text:
     return text
 
 
-def _waiting(status: Status) -> str:
-    parts = [f"{status.due:,} due now"] if status.due else []
-    parts += [f"{n:,} for {rule}" for rule, n in status.waiting_for.items()]
-    return ", ".join(parts)
+def _reason(reason: Reason, status: Status) -> str:
+    rules = f" [{', '.join(reason.rules)}]" if reason.rules else ""
+    return escape(phrase(reason, status.at) + rules)
 
 
 def list_view(rows: Sequence[CampaignRow], progress: Mapping[int, tuple[int, int]]) -> RenderableType:

@@ -10,6 +10,7 @@ import typer
 from rich.markup import escape
 
 from campaign.cli.common import count, end_marked_calls, err, fail, out, print_json, run
+from campaign.cli.preview import before_start
 from campaign.domain.campaign import CampaignDefinition, from_json, parse_toml, stored, to_toml
 from campaign.domain.errors import BadDefinition, BadInput, CampaignError
 from campaign.domain.toml_lines import Path as KeyPath
@@ -193,10 +194,23 @@ def start(name: Name, as_json: AsJson = False) -> None:
     """Start a campaign: its due contacts are dialled from now on, within hours, pace and all rules.
 
     One with a later schedule.start is scheduled and begins by itself. Dialling is done by `campaign serve`.
+    Who will be called and who not is told first; for large campaigns see: campaign preview
 
     Example: campaign start "Solar spring check-in"
     """
-    _act(lambda s: lifecycle.start(s.db, name, actor=s.actor, now=s.clock.now()), as_json, heartbeat=True)
+
+    async def main(services: Services) -> tuple[str, Change]:
+        said = "" if as_json else await before_start(services, name)
+        change = await lifecycle.start(services.db, name, actor=services.actor, now=services.clock.now())
+        return said, await _with_heartbeat(services, change)
+
+    said, change = run(main)
+    if as_json:
+        print_json(lifecycle.as_json(change))
+        return
+    _tell(change)
+    if said and change.changed:
+        out.print(escape(said))
 
 
 def pause(name: Name, why: Why = "", as_json: AsJson = False) -> None:

@@ -1,8 +1,6 @@
-"""`campaign explain NUMBER`: the story of one number; `campaign rules show`: the law as it is applied."""
+"""`campaign explain NUMBER`: the story of one number."""
 
-from collections.abc import Sequence
-from datetime import date, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.markup import escape
@@ -11,18 +9,10 @@ from campaign.cli.common import fail, out, print_json, run
 from campaign.domain import phone
 from campaign.domain.errors import BadInput, CampaignError
 from campaign.domain.phone import PhoneNumber
-from campaign.domain.place import Place, locate
-from campaign.domain.rule import Rule
-from campaign.domain.rule_words import demand
-from campaign.domain.rulebook import Pack, Rulebook
 from campaign.flow.explain import Story, to_json
 from campaign.flow.explain import explain as gather_story
 from campaign.flow.story_words import tell
-from campaign.wiring import Services, read_rulebook
-
-rules_app = typer.Typer(
-    name="rules", help="The rules of law that decide whom may be called, and when.", no_args_is_help=True
-)
+from campaign.wiring import Services
 
 NumberArgument = Annotated[str, typer.Argument(help="A telephone number, e.g. +12125550142.")]
 RegionOption = Annotated[str, typer.Option("--region", help="Country of a number written without +.")]
@@ -87,95 +77,3 @@ def read_number(text: str, region: str) -> PhoneNumber:
         "Write it with + and the country code, or name its country with --region.",
         number=text,
     )
-
-
-@rules_app.command("show")
-def show(
-    at: Annotated[
-        str | None, typer.Option("--at", help="Only rules in force on this date.", metavar="YYYY-MM-DD")
-    ] = None,
-    number: Annotated[
-        str | None, typer.Option("--number", help="Only rules of the places where this number may be.")
-    ] = None,
-    region: RegionOption = "US",
-    as_json: JsonOption = False,
-) -> None:
-    """Show the rule packs: what each rule demands, of which calls, since when, and where it stands written.
-
-    campaign rules show --number +18509091234 --at 2026-12-24
-    """
-    try:
-        day = _day(at)
-        place = locate(read_number(number, region)) if number else None
-        book = read_rulebook()
-    except CampaignError as error:
-        fail(error)
-    packs = [(pack, _wanted(pack, day)) for pack in _packs(book, place)]
-    if as_json:
-        print_json([_pack_json(pack, rules) for pack, rules in packs])
-        return
-    if place is not None:
-        zones = ", ".join(place.zones) or "no known time zone: it cannot be called"
-        out.print(f"{escape(number or '')} may be in {', '.join(place.regions or place.countries)}; {zones}.")
-    for pack, rules in packs:
-        review = f"reviewed by {pack.reviewed_by}" if pack.reviewed_by else "not reviewed by a lawyer"
-        out.print(f"\n[bold]{pack.id}[/] {pack.version}, {escape(review)}")
-        for rule in rules:
-            out.print(f"  {escape(_sentence(rule))}")
-    if not packs:
-        out.print("No pack covers that place, so nobody there may be called.")
-
-
-def _packs(book: Rulebook, place: Place | None) -> Sequence[Pack]:
-    return book.packs if place is None else book.packs_for(place)
-
-
-def _wanted(pack: Pack, day: date | None) -> list[Rule]:
-    return [rule for rule in pack.rules if day is None or rule.in_force(day)]
-
-
-def _day(text: str | None) -> date | None:
-    if text is None:
-        return None
-    try:
-        return datetime.fromisoformat(text).date()
-    except ValueError:
-        raise BadInput(f'"{text}" is not a date.', "Write it as 2026-12-24.") from None
-
-
-def _sentence(rule: Rule) -> str:
-    state = {"in_force": "", "stayed": " STAYED until then", "proposed": " PROPOSED, not applied"}[
-        rule.status
-    ]
-    until = f" to {rule.effective_to}" if rule.effective_to else ""
-    lifted = f" Lifted by {', '.join(rule.lifted_by)}." if rule.lifted_by else ""
-    note = f" Note: {rule.note}" if rule.note else ""
-    since = f"from {rule.effective_from}{until}{state}"
-    return (
-        f"{rule.id}: {demand(rule.terms)} ({rule.scope.in_words()}; {since})."
-        f"{lifted} {rule.source.cite}, read {rule.source.read_on}.{note}"
-    )
-
-
-def _pack_json(pack: Pack, rules: Sequence[Rule]) -> dict[str, Any]:
-    return {
-        "pack": pack.id,
-        "version": pack.version,
-        "reviewed_by": pack.reviewed_by,
-        "rules": [
-            {
-                "id": rule.id,
-                "kind": rule.kind,
-                "demand": demand(rule.terms),
-                "scope": rule.scope.in_words(),
-                "status": rule.status,
-                "effective_from": rule.effective_from,
-                "effective_to": rule.effective_to,
-                "lifted_by": rule.lifted_by,
-                "source": rule.source.cite,
-                "read_on": rule.source.read_on,
-                "note": rule.note,
-            }
-            for rule in rules
-        ],
-    }

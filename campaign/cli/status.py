@@ -6,11 +6,12 @@ from typing import Annotated
 
 import typer
 from rich.live import Live
+from rich.markup import escape
 
 from campaign.cli.campaign_view import Standing, list_view, status_view
 from campaign.cli.common import err, out, print_json, run
 from campaign.domain.campaign_state import OVER
-from campaign.flow import hindrances
+from campaign.flow import why_idle
 from campaign.store import campaigns, reports
 from campaign.store.campaigns import CampaignRow
 from campaign.wiring import Services
@@ -26,11 +27,18 @@ async def standing_of(services: Services, name: str) -> Standing:
     async with services.db.connection() as tx:
         row = await campaigns.find(tx, name)
         status_ = await reports.status(tx, row.id, now)
-        warnings = await hindrances.of_campaign(
-            tx, row, now, rates=services.rates, clock_rate=services.clock.rate
+        told = await why_idle.why(
+            tx,
+            row,
+            status_,
+            now,
+            rulebook=services.rulebook,
+            rates=services.rates,
+            clock_rate=services.clock.rate,
+            max_calls=services.settings.twilio_max_calls,
         )
     account = services.settings.twilio_calls_per_second
-    return Standing(row, status_, min(row.calls_per_second or account, account), warnings)
+    return Standing(row, status_, min(row.calls_per_second or account, account), told)
 
 
 def status(
@@ -65,11 +73,41 @@ def status(
                 **asdict(found.status),
                 "calls_up": found.status.calls_up,
                 "pace": found.pace,
-                "warnings": list(found.warnings),
+                "why_idle": found.why.line if found.why.idle else None,
+                "reasons": [asdict(reason) for reason in found.why.reasons],
+                "warnings": found.why.warnings,
             }
         )
     else:
         out.print(status_view(found))
+
+
+def why(
+    name: Annotated[str | None, typer.Argument(help="A campaign; none: each that is not over.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Why is nothing being dialled? One line: what holds the whole campaign, or who waits for what.
+
+    For one person instead of the campaign: campaign explain NUMBER
+
+    Example: campaign why "Solar spring check-in"
+    """
+
+    async def main(services: Services) -> list[Standing]:
+        if name is not None:
+            return [await standing_of(services, name)]
+        async with services.db.connection() as tx:
+            rows = await campaigns.listed(tx)
+        return [await standing_of(services, f"#{row.id}") for row in rows if row.state not in OVER]
+
+    found = run(main)
+    told = [{"campaign": one.row.name, "state": one.row.state, **asdict(one.why)} for one in found]
+    if as_json:
+        print_json(told if name is None else told[0])
+    for one in () if as_json else found:
+        out.print(escape(one.why.line if name is not None else f"{one.row.name}: {one.why.line}"))
+    if not found:
+        err.print("No campaign is under way or to come.")
 
 
 def list_(as_json: AsJson = False) -> None:

@@ -125,6 +125,17 @@ class Rulebook:
         return {pack.id: pack.version for pack in self.packs}
 
     @cached_property
+    def kinds(self) -> dict[str, str]:
+        """Rule id → kind, of all rules of all packs."""
+        return {rule.id: rule.kind for pack in self.packs for rule in pack.rules}
+
+    def replaced_by(self, other: "Rulebook") -> "Rulebook":
+        """This rulebook with another's packs in the place of those of the same id; new ones are added."""
+        given = {pack.id: pack for pack in other.packs}
+        kept = tuple(given.pop(pack.id, pack) for pack in self.packs)
+        return Rulebook((*kept, *given.values()))
+
+    @cached_property
     def registries(self) -> frozenset[str]:
         """The names of all registries that any rule speaks of."""
         return frozenset(

@@ -20,6 +20,7 @@ from campaign.domain.pacing import HORIZON_S, LEAD_S, Pace, share_out
 from campaign.domain.rulebook import Rulebook
 from campaign.domain.rules import Decision, Facts, Verdict, decide
 from campaign.flow import facts as gathering
+from campaign.flow import versions
 from campaign.store import claims, decisions, dnc
 from campaign.store.claims import DueContact, Intent, RunningCampaign, Tenure, Waiting
 from campaign.store.database import Tx
@@ -97,6 +98,7 @@ class Claimer:
         self._definitions: dict[tuple[int, int], CampaignDefinition] = {}
         self._served: dict[int, float] = {}
         self._abandonment = gathering.AbandonmentCounts()
+        self._made_with = versions.made_with()
         self.tenure: Tenure | None = None
         """What this process believes; another may have taken over since: the row in Postgres decides."""
         self._most = MOST
@@ -203,7 +205,7 @@ class Claimer:
         if put_off:
             await claims.put_off(tx, [w for w, _, _ in put_off], now)
             changed = [(row, decision) for w, row, decision in put_off if w.decision != row.decision]
-            await decisions.keep(tx, changed, now)
+            await decisions.keep(tx, changed, now, made_with=self._made_with)
         return chosen, bool(put_off)
 
     async def _judge(
@@ -269,8 +271,9 @@ class Claimer:
         ]
         lease = timedelta(seconds=limits.lease_s * limits.pace.rate)
         lease_until = max(slots) + lease
-        changed = [(a.row, a.decision) for a in allowed if a.decision.fingerprint != a.row.decision]
-        await decisions.keep(tx, changed, now)
+        # Every dial, also one that was decided like the last: each has the facts of its own instant.
+        dialled = [(a.row, a.decision) for a in allowed]
+        await decisions.keep(tx, dialled, now, made_with=self._made_with)
         # Last, as it takes the rows that every call of a campaign changes when it ends: its money.
         ids = await claims.write_intents(tx, intents, tenure=tenure, lease_until=lease_until, now=now)
         return [

@@ -125,7 +125,16 @@ async def _campaigns(
 
 
 def to_json(told: Story) -> dict[str, Any]:
-    """The story as plain values for programs; instants and amounts are left to the writer of the JSON."""
+    """The story as plain values for programs; instants and amounts are left to the writer of the JSON.
+
+    An attempt's `decision_id` is that of the decision by which it was dialled (store/decisions.py).
+    """
+    dialled = {
+        (part.enrolment.row.campaign_id, kept.phone, kept.decided_at): kept.id
+        for part in told.campaigns
+        for kept in part.kept
+        if kept.decision.allowed
+    }
     return {
         "number": told.number.e164,
         "region": told.number.region,
@@ -151,14 +160,24 @@ def to_json(told: Story) -> dict[str, Any]:
                 "disposition": part.enrolment.disposition,
                 "decision_now": part.now.to_json() if part.now else None,
                 "decisions": [
-                    {"phone": kept.phone, "decided_at": kept.decided_at} | kept.decision.to_json()
+                    {
+                        "id": kept.id,
+                        "phone": kept.phone,
+                        "decided_at": kept.decided_at,
+                        "made_with": kept.made_with,
+                    }
+                    | kept.decision.to_json()
                     for kept in part.kept
                 ],
             }
             for part in told.campaigns
         ],
         "attempts": [
-            asdict(one) | {"happenings": [asdict(h) for h in told.happenings.get(one.id, ())]}
+            asdict(one)
+            | {
+                "decision_id": dialled.get((one.campaign_id or 0, one.phone, one.intent_at)),
+                "happenings": [asdict(h) for h in told.happenings.get(one.id, ())],
+            }
             for one in told.attempts
         ],
     }

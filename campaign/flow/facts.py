@@ -83,13 +83,19 @@ class Situation:
     caller_use: dict[str, int]
 
 
-def reserve_for(definition: CampaignDefinition, region: str, rates: Rates) -> Decimal | None:
-    """What the longest call that the campaign allows would cost; None when that country has no price."""
+def reserve_for(
+    definition: CampaignDefinition, region: str, rates: Rates, seconds: int | None = None
+) -> Decimal | None:
+    """What a call that is answered would cost; None when that country has no price.
+
+    Args:
+        seconds: how long it is; None: as long as the campaign allows.
+    """
     if not rates.knows(region):
         return None
     lines = rates.lines(
         region,
-        definition.longest_call_seconds,
+        definition.longest_call_seconds if seconds is None else seconds,
         detection=definition.voicemail.detection.value != "off",
         recorded=definition.script.record,
         model=definition.script.profiles != ("scripted",),
@@ -272,7 +278,7 @@ def whereabouts(number: str, first: str, place_key: str, said_zone: str | None) 
     if not isinstance(parsed, PhoneNumber):
         return PhoneNumber(number, "001", NumberKind.UNKNOWN), NOWHERE
     try:
-        place = Place.from_key(place_key)
+        place = _place(place_key)
     except ValueError:
         return parsed, NOWHERE
     if number != first:
@@ -280,6 +286,9 @@ def whereabouts(number: str, first: str, place_key: str, said_zone: str | None) 
     if said_zone:
         place = place.union(Place((), (), _said(said_zone)))
     return parsed, place
+
+
+_place = lru_cache(maxsize=4096)(Place.from_key)
 
 
 def _said(text: str) -> tuple[str, ...]:

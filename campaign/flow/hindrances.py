@@ -5,6 +5,7 @@ Reasons that concern single contacts (do-not-call, hours, consent) are counted b
 are those that concern a campaign as a whole.
 """
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -31,19 +32,42 @@ async def of_campaign(
         rates: prices, to say whether the budget has room for one more call.
         clock_rate: clock seconds per real second; heartbeats are about real time.
     """
+    found = await of_all(tx, row, now, rates=rates, clock_rate=clock_rate)
+    return [one.sentence for one in found]
+
+
+@dataclass(frozen=True, slots=True)
+class Hindrance:
+    """What keeps a campaign from dialling; `everybody`: nobody in it can be called until that is over."""
+
+    sentence: str
+    everybody: bool = True
+
+
+async def of_all(
+    tx: Tx, row: CampaignRow, now: datetime, *, rates: Rates, clock_rate: float = 1.0
+) -> list[Hindrance]:
+    """As `of_campaign`, with whom each concerns."""
     if row.state not in ("running", "scheduled"):
         return []
-    found = [
-        await all_stopped(tx),
-        await no_dialler(tx, now, clock_rate),
-        await no_answerer(tx, now, clock_rate),
-        await held(tx, now),
-        await unknown(tx, row.id, now),
-        await nobody_enrolled(tx, row),
-    ]
     definition = stored(await campaigns.definition(tx, row.id))
-    found += await no_money(tx, row, definition, rates, now)
-    return [sentence for sentence in found if sentence]
+    money = await no_money(tx, row, definition, rates, now)
+    countries = {region.partition("-")[0] for region in definition.regions}
+    found = [
+        Hindrance(await all_stopped(tx)),
+        Hindrance(await no_dialler(tx, now, clock_rate)),
+        Hindrance(await no_answerer(tx, now, clock_rate)),
+        Hindrance(await held(tx, now)),
+        Hindrance(await unknown(tx, row.id, now), everybody=False),
+        Hindrance(await nobody_enrolled(tx, row)),
+        *(
+            Hindrance(said, everybody=len(money) == len(countries))
+            for all_ in money.values()
+            for said in all_
+        ),
+        Hindrance(await no_caller(tx, definition, now)),
+    ]
+    return [one for one in found if one.sentence]
 
 
 async def all_stopped(tx: Tx) -> str:
@@ -119,24 +143,47 @@ async def nobody_enrolled(tx: Tx, row: CampaignRow) -> str:
 
 async def no_money(
     tx: Tx, row: CampaignRow, definition: CampaignDefinition, rates: Rates, now: datetime
-) -> list[str]:
-    """The budget has no room for the longest call that is allowed, or a region has no price."""
-    found: list[str] = []
+) -> dict[str, list[str]]:
+    """Country → why nobody there can be paid for: the budget has no room for the longest call that is
+    allowed, or the country has no price. Countries with room are left out."""
+    found: dict[str, list[str]] = {}
     spent_today, spent = (await claims.spend(tx, [row.id], now.date())).get(row.id, (Decimal(0), Decimal(0)))
     budget = definition.budget
     for country in sorted({region.partition("-")[0] for region in definition.regions}):
         reserve = reserve_for(definition, country, rates)
         if reserve is None:
-            found.append(
+            found.setdefault(country, []).append(
                 f"There is no price for calls to {country}, so nobody there is dialled. "
                 "Add it to the rates file (CAMPAIGN_RATES_FILE)."
             )
             continue
         for cap, used, name in ((budget.per_day, spent_today, "per_day"), (budget.total, spent, "total")):
             if cap is not None and cap - used < reserve:
-                found.append(
+                found.setdefault(country, []).append(
                     f"The budget has no room for another call to {country}: {used:.2f} of {cap:.2f} "
                     f"{budget.currency} (budget.{name}) are spent or reserved, and {reserve:.2f} are "
                     "reserved for the longest call. Raise it with: campaign edit"
                 )
     return found
+
+
+async def no_caller(tx: Tx, definition: CampaignDefinition, now: datetime) -> str:
+    """Every caller id has made as many calls today as its daily cap allows."""
+    pool = definition.caller_ids
+    if any(one.daily_cap is None for one in pool):
+        return ""
+    use = await claims.caller_use(tx, [one.number for one in pool], now.date())
+    if any(use.get(one.number, 0) < (one.daily_cap or 0) for one in pool):
+        return ""
+    used = ", ".join(f"{one.number} {use.get(one.number, 0)} of {one.daily_cap}" for one in pool)
+    return (
+        f"No caller id has calls left today ({used}). It goes on by itself at 00:00 UTC; or add caller ids, "
+        "or raise their daily_cap, with: campaign edit"
+    )
+
+
+async def lines_taken(tx: Tx, max_calls: int | None) -> str:
+    """All calls at once that the account allows are under way, by any campaign."""
+    if max_calls is None or await halts.calls_up(tx) < max_calls:
+        return ""
+    return f"All {max_calls} lines of the account (TWILIO_MAX_CALLS) are in use."

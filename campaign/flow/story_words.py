@@ -80,7 +80,10 @@ def _campaign(part: CampaignPart) -> Iterator[str]:
     if part.now is not None:
         yield f"Judged now: {in_words(part.now)}"
     for kept in part.kept:
-        yield f"{utc(kept.decided_at)}, {kept.phone}: {in_words(kept.decision)}"
+        dialled = "dialled. " if kept.decision.allowed else ""
+        packs = ", ".join(f"{pack} {version}" for pack, version in kept.decision.packs)
+        by = f" (packs: {packs})" if packs else ""
+        yield f"{utc(kept.decided_at)}, {kept.phone}: {dialled}{in_words(kept.decision)}{by}"
 
 
 def _standing(part: CampaignPart) -> str:

@@ -1,4 +1,8 @@
-"""The ledger of decisions: every one that differs from the one before, with each rule's verdict."""
+"""The ledger of decisions, with each rule's verdict and the facts that they were made on.
+
+Every dial has a decision of its own: that of its campaign contact whose `decided_at` is the attempt's
+`intent_at`, for one claim writes both. Deferrals and blocks are kept when they differ from the one before.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,14 +28,15 @@ class Judged(Protocol):
     def number(self) -> str: ...
 
 
-async def keep(tx: Tx, changed: Sequence[tuple[Judged, Decision]], now: datetime) -> None:
-    """Write decisions that changed, with the facts that they were made on; one statement.
+async def keep(tx: Tx, judged: Sequence[tuple[Judged, Decision]], now: datetime, *, made_with: str) -> None:
+    """Write decisions with the facts that they were made on; one statement.
 
     Args:
-        changed: campaign contact and decision; the caller compares fingerprints.
-        now: when they were kept.
+        judged: campaign contact and decision: every dial, and what else differs from the one kept before.
+        now: when they were made; for dials the attempt's `intent_at`.
+        made_with: versions of the data that the rules were read by (flow/versions.py).
     """
-    if not changed:
+    if not judged:
         return
     columns = (
         "campaign_id",
@@ -44,11 +49,12 @@ async def keep(tx: Tx, changed: Sequence[tuple[Judged, Decision]], now: datetime
         "packs",
         "facts",
         "decided_at",
+        "made_with",
     )
-    await copy_in(tx, decisions, columns, (_cells(row, decision, now) for row, decision in changed))
+    await copy_in(tx, decisions, columns, (_cells(row, one, now, made_with) for row, one in judged))
 
 
-def _cells(row: Judged, decision: Decision, now: datetime) -> tuple[object, ...]:
+def _cells(row: Judged, decision: Decision, now: datetime, made_with: str) -> tuple[object, ...]:
     plain = decision.to_json()
     return (
         row.campaign_id,
@@ -61,12 +67,14 @@ def _cells(row: Judged, decision: Decision, now: datetime) -> tuple[object, ...]
         plain["packs"],
         facts_to_json(decision.facts) if decision.facts else {},
         now,
+        made_with,
     )
 
 
 @dataclass(frozen=True, slots=True)
 class KeptDecision:
-    """A decision from the ledger. `facts` is plain JSON, empty when none was kept."""
+    """A decision from the ledger. `facts` is plain JSON, empty when none was kept; `made_with` is None in
+    rows of before schema 0008."""
 
     id: int
     campaign_id: int
@@ -75,6 +83,7 @@ class KeptDecision:
     decision: Decision
     facts: dict[str, Any]
     decided_at: datetime
+    made_with: str | None
 
 
 async def of_contacts(
@@ -104,6 +113,7 @@ async def of_contacts(
             Decision.from_json(row.reasons),
             row.facts,
             row.decided_at,
+            row.made_with,
         )
         found.setdefault(row.campaign_contact_id, []).append(kept)
     return found

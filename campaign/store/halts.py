@@ -118,3 +118,13 @@ async def held_numbers(tx: Tx, campaign_id: int) -> tuple[int, datetime] | None:
         )
     ).one()
     return (row.held, row.until) if row.held else None
+
+
+async def calls_up(tx: Tx) -> int:
+    """Calls under way of all campaigns, as far as is known."""
+    found: int = (
+        await tx.execute(
+            text("SELECT count(*) FROM attempts WHERE settled_at IS NULL AND state <> 'unknown'")
+        )
+    ).scalar_one()
+    return found

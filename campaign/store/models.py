@@ -427,10 +427,33 @@ decisions = sa.Table(
     sa.Column("packs", JSONB, nullable=False),
     sa.Column("facts", JSONB, nullable=False, server_default=EMPTY_OBJECT),
     _at("decided_at", null=False),
+    sa.Column("made_with", sa.Text, comment="versions of the data that rules are read by, e.g. tzdata's"),
     _one_of("verdict", "allow", "defer", "block"),
     sa.Index("ix_decisions_campaign_contact_id", "campaign_contact_id"),
     sa.Index("ix_decisions_phone", "phone"),
-    comment="Every decision that differs from the one before, with each rule's verdict",
+    comment="The decision of each dial (decided_at is its intent_at) and every other one that differs from "
+    "the one before, with each rule's verdict",
+)
+
+studies = sa.Table(
+    "studies",
+    metadata,
+    _id(),
+    sa.Column("kind", sa.Text, nullable=False),
+    _ref("campaign_id", "campaigns.id", null=True, cascade=True),
+    sa.Column("state", sa.Text, nullable=False, server_default="running"),
+    sa.Column("asked", JSONB, nullable=False, server_default=EMPTY_OBJECT),
+    sa.Column("actor", sa.Text, nullable=False),
+    _at("asked_at", null=False),
+    _at("beat_at", null=False),
+    _at("finished_at"),
+    sa.Column("done", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("total", sa.BigInteger),
+    sa.Column("result", JSONB),
+    sa.Column("error", sa.Text),
+    _one_of("kind", "preview", "replay"),
+    _one_of("state", "running", "finished", "failed"),
+    comment="Previews and replays that were asked for through the API, with what they found",
 )
 
 # ── attempts and what came of them ─────────────────────────────────────────────────────────────────────

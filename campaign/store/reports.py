@@ -340,6 +340,23 @@ async def abandoned(tx: Tx, campaign_id: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
+class Group:
+    """Contacts that are waiting and not due yet, or blocked, by what holds them.
+
+    Args:
+        rule: that deferred or blocked them; None: they wait for the instant that was planned for them.
+        due_for: first, retry or callback.
+        next_at: when the first of them is due; None for blocked ones.
+    """
+
+    state: str
+    rule: str | None
+    due_for: str
+    contacts: int
+    next_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """How a campaign stands at one moment.
 
@@ -354,6 +371,7 @@ class Status:
         waiting_for: waiting contacts by the rule that defers them.
         blocked_by: blocked contacts by rule.
         spent_today, spent: money spent or reserved, this UTC day and in all.
+        held: who waits for what, and who is blocked; without those who are due.
     """
 
     at: datetime
@@ -368,6 +386,7 @@ class Status:
     blocked_by: dict[str, int]
     spent_today: float
     spent: float
+    held: Sequence[Group] = ()
 
     @property
     def total(self) -> int:
@@ -398,10 +417,11 @@ async def status(tx: Tx, campaign_id: int, now: datetime) -> Status:
             text(
                 """
                 SELECT state, disposition, CASE WHEN state IN ('waiting', 'blocked') THEN waiting_for END
-                       AS rule, count(*) AS contacts, count(*) FILTER (WHERE next_at <= :now) AS due,
+                       AS rule, due_for,
+                       count(*) AS contacts, count(*) FILTER (WHERE next_at <= :now) AS due,
                        min(next_at) FILTER (WHERE next_at > :now) AS next_at,
                        count(*) FILTER (WHERE state = 'done' AND updated_at > :minute_ago) AS ended
-                  FROM campaign_contacts WHERE campaign_id = :id GROUP BY 1, 2, 3
+                  FROM campaign_contacts WHERE campaign_id = :id GROUP BY 1, 2, 3, 4
                 """
             ),
             {"id": campaign_id, "now": now, "minute_ago": now - timedelta(minutes=1)},
@@ -452,6 +472,11 @@ async def status(tx: Tx, campaign_id: int, now: datetime) -> Status:
         blocked_by=_summed([row for row in groups if row.state == "blocked"], "rule"),
         spent_today=money.today,
         spent=money.total,
+        held=[
+            Group(row.state, row.rule, row.due_for, row.contacts - row.due, row.next_at)
+            for row in groups
+            if row.state in ("waiting", "blocked") and row.contacts > row.due
+        ],
     )
 
 

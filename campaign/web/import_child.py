@@ -30,6 +30,8 @@ _HANDED_ON = (
     "CAMPAIGN_CLOCK_RATE",
     "CAMPAIGN_CLOCK_ANCHOR",
     "CAMPAIGN_MAX_UPLOAD_MB",
+    "CAMPAIGN_RATES_FILE",
+    "TWILIO_CALLS_PER_SECOND",
     "LOG_FORMAT",
     "LOG_LEVEL",
 )
@@ -68,7 +70,7 @@ async def start_import(
         "campaign.web.import_child",
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
-        env=process_environment(_environment(services.settings, services.data_dir), hermetic=True),
+        env=process_environment(child_environment(services.settings, services.data_dir), hermetic=True),
         start_new_session=True,
     )
     assert child.stdin is not None
@@ -106,8 +108,8 @@ async def _ended(child: asyncio.subprocess.Process) -> None:
     await child.wait()
 
 
-def _environment(settings: Settings, data_dir: Path) -> dict[str, str]:
-    """The settings that the child needs, as its environment."""
+def child_environment(settings: Settings, data_dir: Path) -> dict[str, str]:
+    """The settings that a child process needs, as its environment."""
     found = {"CAMPAIGN_DATA_DIR": str(data_dir)}
     for key, field in type(settings).model_fields.items():
         value = getattr(settings, key)

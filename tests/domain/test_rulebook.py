@@ -260,3 +260,14 @@ def test_a_wrong_pack_is_refused_by_file_pack_rule_and_key(text: str, fault: str
 def test_all_faults_are_told_at_once() -> None:
     told = fault_of(with_rule(kind='"tax"', status='"maybe"', effective_from='"soon"'))
     assert told.count("xx.toml: pack XX: rule XX.hours: ") == 3
+
+
+def test_another_rulebooks_packs_take_the_place_of_those_of_the_same_id_and_new_ones_are_added() -> None:
+    other = parse_rulebook({"xx.toml": PACK + RULE, "us.toml": PACK.replace("XX", "US")})
+    mixed = RULEBOOK.replaced_by(other)
+    assert [pack.id for pack in mixed.packs] == [*(pack.id for pack in RULEBOOK.packs), "XX"]
+    assert mixed.versions["US"] == "1"
+    assert mixed.kinds["XX.hours"] == "hours"
+    assert "US.hours" not in mixed.kinds
+    assert "US.hours" in RULEBOOK.kinds, "the one in force is left alone"
+    assert RULEBOOK.replaced_by(Rulebook()).packs == RULEBOOK.packs

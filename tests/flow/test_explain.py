@@ -47,7 +47,7 @@ async def judge_and_keep(db: Database, campaign_id: int) -> None:
         standing = await facts.situation(tx, await defined(tx, [campaign_id]), NOW, rates=RATES)
         known = await facts.gather(tx, due, standing, NOW)
         judged = [(row, decide(one, rulebook(), NOW)) for row, one in zip(due, known, strict=True)]
-        await decisions.keep(tx, judged, NOW)
+        await decisions.keep(tx, judged, NOW, made_with="tzdata 1")
 
 
 async def test_a_number_that_nobody_knows_is_told_so(db: Database) -> None:

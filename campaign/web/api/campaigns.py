@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -11,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from campaign.domain.campaign import CampaignDefinition, from_json, parse_toml
 from campaign.domain.errors import BadInput
 from campaign.domain.toml_lines import lines_of
-from campaign.flow import definitions, hindrances, lifecycle
+from campaign.domain.waiting import Reason
+from campaign.flow import definitions, hindrances, lifecycle, why_idle
 from campaign.flow.lifecycle import Change
 from campaign.store import campaigns as store
 from campaign.store import reports
@@ -92,6 +94,29 @@ class CampaignDetail(Campaign):
     warnings: list[str] = Field(
         description="what keeps it from dialling right now, in sentences: Twilio away, all dialling stopped …"
     )
+
+
+class CampaignStatus(BaseModel):
+    """How a campaign stands at one moment."""
+
+    at: datetime
+    why_idle: str | None = Field(
+        description="why nothing is being dialled, in one line; null while calls go out",
+        examples=["Nothing is due: 2,310 wait for their window (next opens 14:00 UTC)."],
+    )
+    contacts: dict[str, int] = Field(description="by state: waiting, calling, done, blocked")
+    due: int = Field(description="waiting contacts whose time has come")
+    next_at: datetime | None = Field(description="when the next waiting contact is due")
+    calls: dict[str, int] = Field(description="attempts under way, by state")
+    started_10s: int = Field(description="calls that went out in the last ten seconds")
+    ended_60s: int = Field(description="contacts that came to an end in the last minute")
+    dispositions: dict[str, int] = Field(description="contacts by the disposition of their last attempt")
+    waiting_for: dict[str, int] = Field(description="waiting contacts by the rule that defers them")
+    blocked_by: dict[str, int] = Field(description="blocked contacts by rule")
+    spent_today: float = Field(description="money spent or reserved, this UTC day")
+    spent: float = Field(description="money spent or reserved, in all")
+    held: list[reports.Group] = Field(description="who is not due, by what holds them")
+    reasons: list[Reason] = Field(description="the same by kind of reason, with the exact rules")
 
 
 class CampaignList(BaseModel):
@@ -286,11 +311,23 @@ async def redial_campaign(services: With, key: SignedIn, campaign_id: Id, body: 
 
 
 @router.get("/{campaign_id}/status", summary="How it stands now", responses=responses(404))
-async def get_status(services: With, campaign_id: Id) -> reports.Status:
-    """Contacts by state, calls under way, what is due, what the rest waits for."""
+async def get_status(services: With, campaign_id: Id) -> CampaignStatus:
+    """Contacts by state, calls under way, what is due, what the rest waits for, why nothing is dialled."""
+    now = services.clock.now()
     async with services.db.connection() as tx:
-        await store.find(tx, f"#{campaign_id}")
-        return await reports.status(tx, campaign_id, services.clock.now())
+        row = await store.find(tx, f"#{campaign_id}")
+        status = await reports.status(tx, campaign_id, now)
+        told = await why_idle.why(
+            tx,
+            row,
+            status,
+            now,
+            rulebook=services.rulebook,
+            rates=services.rates,
+            clock_rate=services.clock.rate,
+            max_calls=services.settings.twilio_max_calls,
+        )
+    return CampaignStatus(**asdict(status), why_idle=told.line if told.idle else None, reasons=told.reasons)
 
 
 @router.get("/{campaign_id}/report", summary="What became of it", responses=responses(404))

@@ -157,7 +157,11 @@ class Decision(_FromRow):
     reasons: Any = Field(description="the rules and what each said")
     packs: Any = Field(description="the rule packs that applied")
     facts: dict[str, Any]
-    decided_at: datetime
+    decided_at: datetime = Field(description="of a dial: the attempt's intent_at")
+    made_with: str | None = Field(
+        examples=["tzdata 2026.6, phonenumbers 9.0.43, holidays 0.108"],
+        description="versions of the data that rules are read by",
+    )
 
 
 def _filters(
@@ -239,7 +243,10 @@ async def list_outcomes(
 async def list_decisions(
     services: With, asked: Paged, wanted: Wanted, verdict: Word = None
 ) -> Page[Decision]:
-    """Each decision that differed from the contact's one before. Filter by campaign, number and verdict."""
+    """The decision of each dial, and each deferral or block that differed from the contact's one before.
+
+    Filter by campaign, number and verdict.
+    """
     filters = Filters(wanted.campaign_id, wanted.phone, None, None, None, verdict, wanted.since, wanted.until)
     async with services.db.connection() as tx:
         rows = await browse.decision_page(tx, filters, asked.after, asked.limit + 1)
