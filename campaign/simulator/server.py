@@ -326,8 +326,9 @@ class Simulator:
         if failed is not None:
             return failed
         number = request.match_info["number"]
+        told = look_up(self.world, number, request.query)
         self.ledger.lookups.append(LookUp(self.clock.now(), number, dict(request.query)))
-        return web.json_response(look_up(self.world, number, request.query))
+        return web.json_response(told)
 
     async def _incoming_numbers(self, request: web.Request) -> web.StreamResponse:
         return web.json_response(numbers(self.world, request.query, "incoming_phone_numbers"))
