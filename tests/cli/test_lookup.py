@@ -13,9 +13,10 @@ from typer.testing import CliRunner, Result
 
 from campaign.cli.explain import explain
 from campaign.cli.lookup import lookup
-from campaign.domain.campaign import to_toml
-from tests.support.campaigns import definition, phone
-from tests.support.house import ALWAYS, NO_RETRY, House, ask, twilio, wait_until_over
+from campaign.wiring import ServiceClock
+from tests.support.campaigns import phone
+from tests.support.dialing import running_campaign
+from tests.support.house import ALWAYS, NO_RETRY, House, ask, twilio, wait_until_over, with_db
 
 NUMBER = "+12125550142"
 app = typer.Typer()
@@ -85,22 +86,16 @@ def test_what_is_no_number_or_has_no_price_is_refused(
 @pytest.mark.timeout(120)
 def test_a_campaign_with_checks_dials_only_numbers_that_were_looked_up(house: House) -> None:
     count = 12
-    listed = "\n".join(f"Ada,{phone(n)},express_written,2026-10-01,web form" for n in range(count))
-    (house.folder / "people.csv").write_text(
-        f"first_name,phone,consent,consent_at,consent_source\n{listed}\n"
-    )
-    checked = definition(
-        lists=["people"],
-        schedule=ALWAYS,
-        retry=NO_RETRY,
-        pacing={"lines": 50},
-        checks={"line_type": True, "reassigned": True},
-    )
-    (house.folder / "checked.toml").write_text(to_toml(checked))
+    checks = {"line_type": True, "reassigned": True}
     (house.folder / "people.toml").write_text("[weights]\nbusy = 1\n")
     with house.simulator("--seed", "5", "--people", "people.toml"), house.service():
-        house.run("contacts", "import", "people.csv", "--list", "people", "--region", "US")
-        house.run("create", "checked.toml", "--start")
+        clock = ServiceClock(house.settings.clock_start, house.rate, house.anchor)
+        with_db(
+            house.db_url,
+            lambda db: running_campaign(
+                db, clock, count, schedule=ALWAYS, retry=NO_RETRY, pacing={"lines": 50}, checks=checks
+            ),
+        )
         wait_until_over(house, house.db_url)
         dialled = {call["to"] for call in twilio(house, "calls")["creates"]}
     found = ask(house.db_url, "SELECT phone, answer FROM number_lookups")
