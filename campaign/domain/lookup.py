@@ -14,6 +14,7 @@ from enum import StrEnum
 from campaign.domain.decision import Decision, Ground, RuleVerdict, Verdict
 from campaign.domain.facts import INVALID, UNSURE, Facts, LineType, Reassigned, fresh
 from campaign.domain.pack_rules import Cited, new_owner_verdict
+from campaign.domain.phone import NumberKind
 
 LINE_TYPE_DAYS = 15
 """How long an answer about the line holds. A landline that was ported to a mobile may be called as before for
@@ -149,7 +150,7 @@ def line_type_verdict(facts: Facts, now: datetime) -> RuleVerdict:
         return _LINE_PLANNED
     if known.answer == INVALID:
         return _LINE.block("By its look-up this is no valid number.", Ground.NUMBER)
-    return _LINE.allow(f"By its look-up it is a {known.answer.replace('_', ' ')} line.", Ground.NUMBER)
+    return _LINE_TOLD[known.answer]
 
 
 def owner_verdict(facts: Facts, now: datetime) -> RuleVerdict:
@@ -173,6 +174,10 @@ def wanted(decision: Decision) -> frozenset[Want]:
 _LINE = Cited("check.line_type", Want.LINE_TYPE.value)
 _LINE_UNASKED = _LINE.allow("The campaign doesn't ask what line it is.", Ground.NUMBER)
 _LINE_PLANNED = _LINE.allow("The numbering plan tells what line it is.", Ground.NUMBER)
+_LINE_TOLD = {
+    kind.value: _LINE.allow(f"By its look-up it is a {kind.value.replace('_', ' ')} line.", Ground.NUMBER)
+    for kind in NumberKind
+}
 _OWNER = Cited("check.reassigned", Want.REASSIGNED.value)
 _OWNER_UNASKED = _OWNER.allow("The campaign doesn't ask whether the number has a new owner.", Ground.NUMBER)
 CHECKS: tuple[Callable[[Facts, datetime], RuleVerdict], ...] = (line_type_verdict, owner_verdict)

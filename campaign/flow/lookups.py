@@ -181,7 +181,11 @@ class Lookups:
             await lookups.postpone(tx, postponed, now + LATER, now)
             if answered & held.keys():
                 await lookups.release(tx, sorted(answered))
-            await lookups.keep(tx, kept, source=provider.name, actor="system:lookups", now=now)
+        for campaign_id in sorted({question.row.campaign_id for question in group}):
+            # One at a time: a claim holds the money of several campaigns, in an order of its own.
+            own = [one for one in kept if one.campaign_id == campaign_id]
+            async with self._db.transaction() as tx:
+                await lookups.keep(tx, own, source=provider.name, actor="system:lookups", now=now)
         for want, (why, after) in broken.items():
             await self._hold(frozenset({want}), why, held, after)
         return not broken

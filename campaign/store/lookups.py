@@ -59,17 +59,19 @@ _KEEP = text(
 _SPEND = text(
     """
     INSERT INTO campaign_spend AS s (campaign_id, day, spent)
-    SELECT c.id, :day, m.cost
-      FROM unnest(CAST(:ids AS bigint[]), CAST(:costs AS numeric[])) AS m (id, cost)
-      JOIN campaigns c ON c.id = m.id
-     ORDER BY c.id
+    VALUES (:id, :day, :cost)
     ON CONFLICT (campaign_id, day) DO UPDATE SET spent = s.spent + excluded.spent
     """
 )
 
 
 async def keep(tx: Tx, found: Sequence[Kept], *, source: str, actor: str, now: datetime) -> None:
-    """Write findings, and what they cost to the campaigns' spending of the (UTC) day."""
+    """Write findings, and what they cost to their campaign's spending of the (UTC) day.
+
+    Args:
+        found: of one campaign at the most: rows of several campaigns' money, locked together, could wait
+            for a claim's and it for them.
+    """
     if not found:
         return
     await tx.execute(
@@ -87,14 +89,10 @@ async def keep(tx: Tx, found: Sequence[Kept], *, source: str, actor: str, now: d
             "now": now,
         },
     )
-    sums: dict[int, Decimal] = {}
-    for k in found:
-        if k.campaign_id is not None and k.cost:
-            sums[k.campaign_id] = sums.get(k.campaign_id, Decimal(0)) + k.cost
-    if sums:
-        # Last, as it takes the rows that every call of a campaign changes when it ends: its money.
-        given = {"ids": list(sums), "costs": list(sums.values()), "day": now.date()}
-        await tx.execute(_SPEND, given)
+    cost = sum((k.cost for k in found), Decimal(0))
+    if cost and found[0].campaign_id is not None:
+        # Last, as it takes the row that every call of a campaign changes when it ends: its money.
+        await tx.execute(_SPEND, {"id": found[0].campaign_id, "cost": cost, "day": now.date()})
 
 
 @dataclass(frozen=True, slots=True)

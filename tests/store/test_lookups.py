@@ -90,14 +90,12 @@ async def test_what_answers_cost_is_added_to_their_campaigns_day(db: Database) -
         id=one,
         day=NOW.date(),
     )
+    await keep(db, line("mobile", campaign_id=one), line("mobile", phone(1), campaign_id=one))
     await keep(
-        db,
-        line("mobile", campaign_id=one),
-        line("mobile", phone(1), campaign_id=one),
-        line("mobile", phone(2), campaign_id=two),
-        line("unknown", phone(3), campaign_id=two, cost="0"),
-        line("mobile", phone(4)),
+        db, line("mobile", phone(2), campaign_id=two), line("unknown", phone(3), campaign_id=two, cost="0")
     )
+    await keep(db, line("mobile", phone(4)))
+    await keep(db)
     spent = await rows(db, "SELECT campaign_id, attempts, reserved, spent FROM campaign_spend ORDER BY 1")
     assert [tuple(row.values()) for row in spent] == [
         (one, 1, Decimal(2), Decimal("3.02")),
