@@ -38,6 +38,7 @@ from campaign.store.embedded import attach, default_data_dir
 from campaign.store.leases import Replica
 from campaign.telephony.addresses import Addresses
 from campaign.telephony.gateway import Gateway
+from campaign.telephony.lookup import TwilioLookup
 
 log = structlog.get_logger(__name__)
 
@@ -134,6 +135,7 @@ class Services:
     counters: Counters | None = None
     """What this process's dialler has done; None: it has none."""
     _gateway: Gateway | None = None
+    _lookup: TwilioLookup | None = None
 
     def __post_init__(self) -> None:
         self.talks.terms = self.terms
@@ -164,6 +166,17 @@ class Services:
             self._gateway = open_gateway(self.settings)
         return self._gateway
 
+    @property
+    def lookup(self) -> TwilioLookup:
+        """Who is asked about numbers.
+
+        Raises:
+            SettingsError: the account's settings are missing.
+        """
+        if self._lookup is None:
+            self._lookup = TwilioLookup(*credentials(self.settings), self.settings.twilio_api_base_url)
+        return self._lookup
+
     @cached_property
     def secret(self) -> bytes:
         """A secret that all replicas share without exchanging it: made from the account's auth token.
@@ -178,6 +191,8 @@ class Services:
         """Close the connections to Twilio, if any were opened."""
         if self._gateway is not None:
             await self._gateway.close()
+        if self._lookup is not None:
+            await self._lookup.close()
 
 
 class Agents:
@@ -212,6 +227,15 @@ def open_gateway(settings: Settings) -> Gateway:
     Raises:
         SettingsError: naming the settings that are missing.
     """
+    return Gateway(*credentials(settings), settings.twilio_api_base_url)
+
+
+def credentials(settings: Settings) -> tuple[str, str, str]:
+    """The account's SID, and the user name and password of its REST API.
+
+    Raises:
+        SettingsError: naming the settings that are missing.
+    """
     if settings.twilio_api_key and settings.twilio_api_secret:
         settings.require("TWILIO_ACCOUNT_SID")
         username, password = settings.twilio_api_key, settings.twilio_api_secret.get_secret_value()
@@ -220,7 +244,7 @@ def open_gateway(settings: Settings) -> Gateway:
         assert settings.twilio_auth_token is not None
         username, password = settings.twilio_account_sid or "", settings.twilio_auth_token.get_secret_value()
     assert settings.twilio_account_sid is not None
-    return Gateway(settings.twilio_account_sid, username, password, settings.twilio_api_base_url)
+    return settings.twilio_account_sid, username, password
 
 
 def token() -> str:

@@ -28,6 +28,7 @@ PANELS = {
     "Lists": {
         "contacts": "campaign.cli.contacts:app",
         "dnc": "campaign.cli.dnc:app",
+        "lookup": "campaign.cli.lookup:lookup",
     },
     "Campaigns": {
         "create": "campaign.cli.campaigns:create",

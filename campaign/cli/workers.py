@@ -17,6 +17,7 @@ from campaign.flow.claiming import ClaimLimits
 from campaign.flow.dialer import Dialer
 from campaign.flow.draining import ANSWERS, heard_since
 from campaign.flow.live_talks import Drained
+from campaign.flow.lookups import Lookups
 from campaign.flow.scheduler import Part, Scheduler, scheduling
 from campaign.store import leases, placing
 from campaign.store.database import Database
@@ -60,6 +61,15 @@ class Workers:
         self._cancels = Beside("cancels", ending.cancel)
         self._questions = Beside("reconcile", asking.tick)
         self._enrolment = Beside("enrolment", partial(enrol.tick, fenced, services.rulebook))
+        asked = Lookups(
+            fenced,
+            services.clock,
+            lambda: services.lookup,
+            rulebook=services.rulebook,
+            rates=services.rates,
+            calls_per_second=services.settings.twilio_calls_per_second,
+        )
+        self._lookups = Beside("lookups", asked.tick)
         self.scheduler = Scheduler(
             services.db,
             services.clock,
@@ -89,7 +99,7 @@ class Workers:
                 await asyncio.gather(dialling, return_exceptions=True)
             with contextlib.suppress(Exception):  # the database is away: the lease runs out by itself
                 await self.scheduler.stop()
-            for part in (self._cancels, self._questions, self._enrolment):
+            for part in (self._cancels, self._questions, self._enrolment, self._lookups):
                 await part.close()
 
     async def drain(self, within_s: float, succeeded: Callable[[], bool] = lambda: False) -> Drained:
@@ -193,6 +203,7 @@ class Workers:
             "reconcile": self._questions,
             "campaigns": partial(lifecycle.tick, db),
             "enrolment": self._enrolment,
+            "lookups": self._lookups,
             "replicas": sweep_replicas,
         }
 

@@ -7,7 +7,7 @@ the dial and settled when the call is over.
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from math import ceil
 
@@ -24,6 +24,7 @@ class Rates:
         connect_per_minute: ISO country of the number → price of a minute begun.
         relay_per_minute, recording_per_minute, model_per_minute: per minute begun.
         detection_per_call: machine detection, per call.
+        lookup: what is asked about a number ("line_type", "reassigned") → price of an answer.
     """
 
     currency: str
@@ -32,6 +33,7 @@ class Rates:
     detection_per_call: Decimal
     recording_per_minute: Decimal
     model_per_minute: Decimal
+    lookup: Mapping[str, Decimal] = field(default_factory=dict)
 
     def knows(self, region: str) -> bool:
         """Is there a price for numbers of this country? Without one nothing is dialled there."""
@@ -86,6 +88,7 @@ def parse_rates(text: str, name: str) -> Rates:
             detection_per_call=Decimal(str(data["detection_per_call"])),
             recording_per_minute=Decimal(str(data["recording_per_minute"])),
             model_per_minute=Decimal(str(data["model_per_minute"])),
+            lookup={k: Decimal(str(v)) for k, v in data.get("lookup", {}).items()},
         )
     except (tomllib.TOMLDecodeError, KeyError, ArithmeticError, AttributeError) as error:
         raise SettingsError(

@@ -22,6 +22,7 @@ from campaign.domain.calling_window import WeeklyHours, WindowError
 from campaign.domain.definition_check import Found, all_faults
 from campaign.domain.disposition import MEANING, Disposition
 from campaign.domain.errors import BadDefinition, Fault
+from campaign.domain.lookup import REASSIGNED_DAYS
 from campaign.domain.script import Script
 from campaign.domain.toml_lines import Path, dotted, line_at, lines_of
 
@@ -182,6 +183,16 @@ class ConsentDemand(_Section, frozen=True):
     minimum: Consent = Consent.NONE
 
 
+class Checks(_Section, frozen=True):
+    """What is looked up about each number before it is dialled, for a price (`[lookup]` of the rates)."""
+
+    line_type: Annotated[bool, Meta(description="mobile, landline, toll-free …")] = False
+    reassigned: Annotated[bool, Meta(description="has it a new owner since consent was given?")] = False
+    reassigned_days: Annotated[
+        int, Meta(ge=1, le=REASSIGNED_DAYS, description="so long an answer about the owner holds")
+    ] = REASSIGNED_DAYS
+
+
 class CampaignDefinition(_Section, frozen=True):
     """One configured calling programme over contact lists, as its users write it."""
 
@@ -219,6 +230,7 @@ class CampaignDefinition(_Section, frozen=True):
     voicemail: Voicemail = Voicemail()
     budget: Budget = Budget()
     consent: ConsentDemand = ConsentDemand()
+    checks: Checks = Checks()
 
     @property
     def conversation_seconds(self) -> int:
@@ -430,8 +442,15 @@ def _path(text: str) -> Path:
 
 
 def to_json(definition: CampaignDefinition) -> dict[str, Any]:
-    """The canonical form as JSON values, every default written out; `from_json` reads it back equal."""
-    return cast("dict[str, Any]", msgspec.to_builtins(definition))
+    """The canonical form as JSON values, every default written out; `from_json` reads it back equal.
+
+    `checks` stands in it only when there are any: code from before there were look-ups refuses a definition
+    that has them, rather than dial without, and reads all others.
+    """
+    plain = cast("dict[str, Any]", msgspec.to_builtins(definition))
+    if definition.checks == Checks():
+        del plain["checks"]
+    return plain
 
 
 def to_toml(definition: CampaignDefinition) -> str:

@@ -27,13 +27,15 @@ _RANK = {Verdict.ALLOW: 0, Verdict.DEFER: 1, Verdict.BLOCK: 2}
 class Ground(StrEnum):
     """What a verdict hangs on, and so who can change it.
 
-    TIME passes by itself; NUMBER and CONTACT are about this one person or where they are; CAMPAIGN (its
-    state, its money, its caller ids) holds for everybody in it until somebody acts.
+    TIME passes by itself; NUMBER and CONTACT are about this one person or where they are; LOOKUP waits for
+    an answer about the number that we ask for ourselves; CAMPAIGN (its state, its money, its caller ids)
+    holds for everybody in it until somebody acts.
     """
 
     TIME = "time"
     NUMBER = "number"
     CONTACT = "contact"
+    LOOKUP = "lookup"
     CAMPAIGN = "campaign"
 
 
@@ -101,6 +103,11 @@ class Decision:
     def campaign_wide(self) -> bool:
         """Whether nothing but the campaign's own standing says no: then nobody in it can be called."""
         return bool(self.against) and all(reason.ground is Ground.CAMPAIGN for reason in self.against)
+
+    @property
+    def awaits_lookup(self) -> bool:
+        """Whether nothing but a look-up that has not been made yet says no."""
+        return bool(self.against) and all(reason.ground is Ground.LOOKUP for reason in self.against)
 
     def next_look(self) -> datetime | None:
         """When a waiting contact should be looked at again; None unless deferred."""

@@ -82,6 +82,20 @@ class Reassigned:
     asked_at: datetime
 
 
+INVALID = "invalid"
+"""The answer of a look-up for what is no valid number."""
+UNSURE = frozenset({NumberKind.FIXED_OR_MOBILE, NumberKind.VOIP, NumberKind.UNKNOWN})
+"""Kinds that don't tell whether it is a mobile."""
+
+
+@dataclass(frozen=True, slots=True)
+class LineType:
+    """What a look-up said of the line: a value of NumberKind, or INVALID; asked when."""
+
+    answer: str
+    asked_at: datetime
+
+
 @dataclass(frozen=True, slots=True)
 class Pause:
     """An operator's or a pack's halt for a country or region over local dates, both included."""
@@ -109,6 +123,8 @@ class CampaignPolicy:
         pauses: regions halted by hand.
         all_stopped: `stop --all` is in force.
         version: of the campaign's definition.
+        line_type_days, reassigned_days: the campaign asks what line it is, or whether the number has a new
+            owner, and so many days an answer holds; 0: it doesn't ask.
         live_answered, abandoned: calls of the last 30 days answered by a person; of these, abandoned.
             None when they were not counted.
     """
@@ -130,6 +146,8 @@ class CampaignPolicy:
     version: int = 0
     live_answered: int | None = None
     abandoned: int = 0
+    line_type_days: int = 0
+    reassigned_days: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +157,8 @@ class Facts:
     Args:
         party: "consumer", "business" or "unknown".
         dnc: every list that has the number; scrubs: registry name → the last comparison with it.
+        reassigned, line_type: the look-ups that hold for this number and this consent, however old; None also
+            when the campaign doesn't ask.
         attempts: when this number was tried, by any campaign, as far back as the greatest cap looks
             (`history_hours`), in any order; attempts that never reached the network don't belong here.
         attempts_made, attempts_allowed: of this contact in this campaign, over all its numbers.
@@ -167,6 +187,14 @@ class Facts:
     money_left: Decimal | None = None
     callback_due: bool = False
     voice: str = "artificial"
+    line_type: LineType | None = None
+
+    @property
+    def kind(self) -> NumberKind:
+        """What sort of line it is: by its look-up, else as far as the number tells."""
+        if self.line_type is None or self.line_type.answer == INVALID:
+            return self.number.kind
+        return NumberKind(self.line_type.answer)
 
 
 def facts_to_json(facts: Facts) -> dict[str, Any]:
@@ -196,6 +224,11 @@ def lines_of(kind: NumberKind) -> frozenset[str]:
             return _FIXED
         case _:
             return _MOBILE | _FIXED
+
+
+def fresh(asked_at: datetime, days: int, now: datetime) -> bool:
+    """Whether an answer of that instant still holds."""
+    return now - asked_at <= timedelta(days=days)
 
 
 def utc(at: datetime) -> str:

@@ -14,7 +14,7 @@ from typing import assert_never
 
 from campaign.domain.calling_window import ALWAYS, CallingWindow, Clause, WeeklyHours, hours_in_words
 from campaign.domain.decision import Ground, RuleVerdict, Verdict
-from campaign.domain.facts import Facts, utc
+from campaign.domain.facts import Facts, fresh, utc
 from campaign.domain.rule import (
     CONSENT_LEVELS,
     Abandonment,
@@ -178,7 +178,7 @@ def judge_of(rule: Rule, zones: tuple[str, ...], margin: int) -> Judge:
         case Registration() as terms:
             return _registration(cited, terms)
         case Reassigned() as terms:
-            return _reassigned(cited, terms)
+            return lambda facts, now: new_owner_verdict(cited, terms.max_age_days, facts, now)
         case OptOut() | Disclosure():
             return _always(cited.allow("Held when the script is published and in the call itself."))
         case RevocationScope() | Retention():
@@ -323,15 +323,18 @@ def _registration(cited: Cited, terms: Registration) -> Judge:
     return lambda facts, now: done if region in facts.policy.regions else missing
 
 
-def _reassigned(cited: Cited, terms: Reassigned) -> Judge:
-    def judge(facts: Facts, now: datetime) -> RuleVerdict:
-        check = facts.reassigned
-        if check is None or now - check.asked_at > timedelta(days=terms.max_age_days):
-            when = "never" if check is None else f"last on {check.asked_at:%Y-%m-%d}"
-            why = f"Asked {when} whether the number has a new owner; {terms.max_age_days} days at most."
-            return cited.block(why, Ground.NUMBER)
-        if check.answer == "yes":
-            return cited.block("The number has a new owner since consent was given.", Ground.NUMBER)
-        return cited.allow(f"No new owner is known ({check.answer}).", Ground.NUMBER)
-
-    return judge
+def new_owner_verdict(cited: Cited, days: int, facts: Facts, now: datetime) -> RuleVerdict:
+    """Whether the number has changed hands since consent, by an answer at most so many days old; a "yes"
+    never ages. Without an answer it waits for one; without a date of consent there is nothing to ask."""
+    check = facts.reassigned
+    if check is not None and check.answer == "yes":
+        why = f"The number has a new owner since consent was given (asked on {check.asked_at:%Y-%m-%d})."
+        return cited.block(why, Ground.NUMBER)
+    if check is None or not fresh(check.asked_at, days, now):
+        if facts.consent is None or facts.consent.at is None:
+            why = "Whether the number has a new owner is asked by the date of consent, and none is recorded."
+            return cited.block(why)
+        when = "never asked" if check is None else f"asked last on {check.asked_at:%Y-%m-%d}"
+        why = f"It waits for its check for a new owner: {when}; an answer holds {days} days."
+        return cited.defer(why, None, Ground.LOOKUP)
+    return cited.allow(f"No new owner is known ({check.answer}).", Ground.NUMBER)

@@ -105,6 +105,16 @@ class Rulebook:
 
     packs: tuple[Pack, ...] = field(default=())
 
+    @cached_property
+    def asks_reassigned(self) -> frozenset[str]:
+        """Countries where some rule demands that a number's owner be checked."""
+        return frozenset(
+            country
+            for pack in self.packs
+            if any(isinstance(rule.terms, Reassigned) and rule.status != "proposed" for rule in pack.rules)
+            for country in pack.countries
+        )
+
     def packs_for(self, place: Located) -> tuple[Pack, ...]:
         """The packs that any evidence matches, in the order of the files."""
         return tuple(pack for pack in self.packs if pack.matches(place))

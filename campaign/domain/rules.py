@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from campaign.domain.calling_window import ALWAYS, CallingWindow, Clause, WeeklyHours, known_zone
 from campaign.domain.decision import Decision, Ground, RuleVerdict, Verdict, by_weight, in_words, worst
 from campaign.domain.facts import CampaignPolicy, Facts, Pause, lines_of, utc
+from campaign.domain.lookup import CHECKS, awaits_line_type
 from campaign.domain.pack_rules import (
     Cited,
     Judge,
@@ -58,6 +59,7 @@ _DIALLABLE = {
     NumberKind.VOIP,
     NumberKind.UNKNOWN,
 }
+_UNTOLD: frozenset[str] = frozenset()
 
 
 def decide(facts: Facts, rulebook: Rulebook, now: datetime, *, margin: int = DIAL_MARGIN) -> Decision:
@@ -70,10 +72,13 @@ def decide(facts: Facts, rulebook: Rulebook, now: datetime, *, margin: int = DIA
         margin: seconds before a closing at which dialling stops.
     """
     policy, place = facts.policy, facts.place
+    # While it is asked what line it is, no rule is judged that hangs on it: nobody is dialled before anyway
+    # (check.line_type defers), and a block would be for good.
+    lines = _UNTOLD if awaits_line_type(facts, now) else lines_of(facts.kind)
     ground = _ground(
         rulebook,
         (place.countries, place.regions, place.zones),
-        (policy.purpose, facts.party, facts.voice, lines_of(facts.number.kind)),
+        (policy.purpose, facts.party, facts.voice, lines),
         facts.consent.lifts(now) if facts.consent else frozenset(),
         (policy.hours, policy.restricted, policy.pauses),
         margin,
@@ -274,9 +279,10 @@ def _place_judge(rulebook: Rulebook, where: _Where) -> Judge:
 
 
 def _kind(facts: Facts, now: datetime) -> RuleVerdict:
-    if facts.number.kind in _DIALLABLE:
+    kind = facts.kind
+    if kind in _DIALLABLE:
         return _KIND_OK
-    words = facts.number.kind.value.replace("_", " ")
+    words = kind.value.replace("_", " ")
     return _KIND.block(f"It is a {words} number; such numbers are not called.", Ground.NUMBER)
 
 
@@ -433,4 +439,5 @@ _OURS: tuple[Callable[[Facts, datetime], RuleVerdict], ...] = (
     _limit,
     _gap,
     _busy,
+    *CHECKS,
 )

@@ -190,7 +190,12 @@ class Claimer:
             return [], False
         definitions = await self._read_definitions(tx, [by_id[c] for c in {d.campaign_id for d in due}])
         situation = await gathering.situation(
-            tx, definitions, now, rates=self._limits.rates, abandonment=self._abandonment
+            tx,
+            definitions,
+            now,
+            rates=self._limits.rates,
+            abandonment=self._abandonment,
+            rulebook=self._limits.rulebook,
         )
         given, served = share_out(
             free,
@@ -237,8 +242,12 @@ class Claimer:
             if decision.campaign_wide:
                 continue  # the campaign's own standing: its contacts stay as they are
             main = decision.main
+            if decision.awaits_lookup and decision.fingerprint == row.decision:
+                continue  # told before; it keeps its place, for look-ups are made in the order of dialling
             waiting_for = main.rule_id if main else "campaign.callers"
             look = decision.next_look() or (None if main else now + timedelta(minutes=5))
+            if decision.awaits_lookup:
+                look = row.next_at
             put_off.append((Waiting(row.id, look, waiting_for, decision.fingerprint), row, decision))
         return allowed, put_off
 

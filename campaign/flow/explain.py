@@ -17,10 +17,11 @@ from campaign.domain.place import Place, locate
 from campaign.domain.rulebook import Rulebook
 from campaign.domain.rules import decide
 from campaign.flow import facts
-from campaign.store import claims, decisions, dnc, story
+from campaign.store import claims, decisions, dnc, lookups, story
 from campaign.store.database import Database, Tx
 from campaign.store.decisions import KeptDecision
 from campaign.store.dnc import Hit
+from campaign.store.lookups import LookupRow
 from campaign.store.story import ContactRow, Enrolment, Happening, TriedRow
 
 
@@ -51,11 +52,12 @@ class Story:
     campaigns: Sequence[CampaignPart]
     attempts: Sequence[TriedRow]
     happenings: Mapping[int, Sequence[Happening]] = field(default_factory=dict)
+    lookups: Sequence[LookupRow] = ()
 
     @property
     def known(self) -> bool:
         """Whether anything at all is stored about it."""
-        return bool(self.contacts or self.dnc or self.campaigns or self.attempts)
+        return bool(self.contacts or self.dnc or self.campaigns or self.attempts or self.lookups)
 
 
 async def explain(
@@ -98,6 +100,7 @@ async def explain(
             await _campaigns(tx, enrolled, now, rulebook, rates),
             attempts,
             happened,
+            await lookups.of_phone(tx, number.e164),
         )
 
 
@@ -116,7 +119,12 @@ async def _campaigns(
         if one.state in ("waiting", "blocked"):
             # each alone: what one contact may use up is not taken from the next
             standing = await facts.situation(
-                tx, {one.row.campaign_id: definition}, now, rates=rates, abandonment=facts.AbandonmentCounts()
+                tx,
+                {one.row.campaign_id: definition},
+                now,
+                rates=rates,
+                abandonment=facts.AbandonmentCounts(),
+                rulebook=rulebook,
             )
             (known,) = await facts.gather(tx, [one.row], standing, now)
             decision = decide(known, rulebook, now)
@@ -147,6 +155,7 @@ def to_json(told: Story) -> dict[str, Any]:
         },
         "contacts": [asdict(one) for one in told.contacts],
         "do_not_call": [asdict(one) for one in told.dnc],
+        "lookups": [asdict(one) for one in told.lookups],
         "campaigns": [
             {
                 "campaign": part.enrolment.campaign,

@@ -18,10 +18,11 @@ from campaign.domain.campaign import CampaignDefinition
 from campaign.domain.disposition import MEANING
 from campaign.domain.errors import BadInput
 from campaign.domain.facts import CampaignPolicy, Consent, DncHit, Facts, Scrub
+from campaign.domain.lookup import LINE_TYPE_DAYS, Known, Want, consent_date, line_of, owner_of
 from campaign.domain.phone import NumberKind, PhoneNumber
 from campaign.domain.place import Place, locate, zones_named
-from campaign.domain.rulebook import LONGEST_CAP_HOURS
-from campaign.store import claims, dnc
+from campaign.domain.rulebook import LONGEST_CAP_HOURS, Rulebook
+from campaign.store import claims, dnc, lookups
 from campaign.store import facts as stored
 from campaign.store.database import Tx
 
@@ -67,6 +68,8 @@ class CampaignStand:
     definition: CampaignDefinition
     dnc_lists: frozenset[int]
     money_left: Decimal | None
+    checks: bool = False
+    """Whether look-ups are among its facts."""
     reserves: dict[str, Decimal | None] = field(default_factory=dict)
 
 
@@ -128,6 +131,7 @@ async def situation(
     *,
     rates: Rates,
     abandonment: AbandonmentCounts | None = None,
+    rulebook: Rulebook | None = None,
 ) -> Situation:
     """How those campaigns stand: four or five statements, however many contacts follow.
 
@@ -135,6 +139,7 @@ async def situation(
         definitions: campaign id → the definition in force.
         now: the instant of the decisions; days of money and caller ids are UTC days.
         abandonment: kept from claim to claim; None: not counted.
+        rulebook: whose packs may demand look-ups; None: only the campaigns' own checks count.
     """
     ids = list(definitions)
     rows = await stored.campaigns(tx, ids)
@@ -151,11 +156,23 @@ async def situation(
             definition,
             frozenset(lists.get(c, ())),
             _money_left(definition, *spent.get(c, (Decimal(0), Decimal(0)))),
+            bool(asked_by(definition, rulebook)),
         )
         for c, definition in definitions.items()
         if c in rows
     }
     return Situation(stands, scrubs, rates, {caller: use.get(caller, 0) for caller in callers})
+
+
+def asked_by(definition: CampaignDefinition, rulebook: Rulebook | None) -> frozenset[Want]:
+    """What the campaign itself, or a pack of one of its countries, wants looked up about numbers."""
+    wants = {Want.LINE_TYPE} if definition.checks.line_type else set()
+    asking = rulebook.asks_reassigned if rulebook is not None else frozenset()
+    if definition.checks.reassigned or any(
+        region.partition("-")[0] in asking for region in definition.regions
+    ):
+        wants.add(Want.REASSIGNED)
+    return frozenset(wants)
 
 
 def _policy(
@@ -179,6 +196,8 @@ def _policy(
         version=row.version,
         live_answered=answered,
         abandoned=abandoned,
+        line_type_days=LINE_TYPE_DAYS if definition.checks.line_type else 0,
+        reassigned_days=definition.checks.reassigned_days if definition.checks.reassigned else 0,
     )
 
 
@@ -197,7 +216,8 @@ def _money_left(definition: CampaignDefinition, today: Decimal, total: Decimal) 
 
 
 async def gather(tx: Tx, rows: Sequence[Candidate], standing: Situation, now: datetime) -> list[Facts]:
-    """The facts of a batch of campaign contacts, in their order: two statements.
+    """The facts of a batch of campaign contacts, in their order: two statements, and a third for the
+    look-ups when a campaign wants any.
 
     Money and caller ids are handed out in that order: each one's facts count what the ones before it may
     use, whether or not these are dialled in the end.
@@ -212,7 +232,18 @@ async def gather(tx: Tx, rows: Sequence[Candidate], standing: Situation, now: da
     for hit in await dnc.hits(tx, numbers, lists):
         listed.setdefault(hit.phone, []).append(hit)
     tried = await stored.tried(tx, numbers, now - timedelta(hours=LONGEST_CAP_HOURS))
-    return [_facts(row, standing, listed.get(row.number, ()), tried.get(row.number)) for row in rows]
+    checked = [row.number for row in rows if standing.campaigns[row.campaign_id].checks]
+    known = await lookups.latest(tx, list(set(checked))) if checked else {}
+    return [
+        _facts(
+            row,
+            standing,
+            listed.get(row.number, ()),
+            tried.get(row.number),
+            known.get(row.number, ()),
+        )
+        for row in rows
+    ]
 
 
 def _facts(
@@ -220,6 +251,7 @@ def _facts(
     situation: Situation,
     listed: Sequence[dnc.Hit],
     tries: stored.Tries | None,
+    known: Sequence[Known],
 ) -> Facts:
     stand = situation.campaigns[row.campaign_id]
     number, place = whereabouts(row.number, row.phone, row.place, row.said_zone)
@@ -248,6 +280,8 @@ def _facts(
         reserve=reserve,
         money_left=left,
         callback_due=row.due_for == "callback",
+        reassigned=owner_of(known, consent_date(row.consent_at)) if stand.checks else None,
+        line_type=line_of(known) if stand.policy.line_type_days else None,
     )
 
 

@@ -11,9 +11,11 @@ from decimal import Decimal
 
 from campaign.domain.budget import Rates
 from campaign.domain.campaign import CampaignDefinition, stored
+from campaign.domain.lookup import Want
+from campaign.domain.rulebook import Rulebook
 from campaign.flow.draining import ANSWERS
-from campaign.flow.facts import reserve_for
-from campaign.store import campaigns, claims, enrolment, halts, leases
+from campaign.flow.facts import asked_by, reserve_for
+from campaign.store import campaigns, claims, enrolment, halts, leases, lookups
 from campaign.store.campaigns import CampaignRow
 from campaign.store.database import Tx
 
@@ -24,15 +26,22 @@ DIALS = ("all", "dialer")
 
 
 async def of_campaign(
-    tx: Tx, row: CampaignRow, now: datetime, *, rates: Rates, clock_rate: float = 1.0
+    tx: Tx,
+    row: CampaignRow,
+    now: datetime,
+    *,
+    rates: Rates,
+    clock_rate: float = 1.0,
+    rulebook: Rulebook | None = None,
 ) -> list[str]:
     """Everything that keeps a running or scheduled campaign from dialling; empty for any other.
 
     Args:
         rates: prices, to say whether the budget has room for one more call.
         clock_rate: clock seconds per real second; heartbeats are about real time.
+        rulebook: whose packs may demand look-ups.
     """
-    found = await of_all(tx, row, now, rates=rates, clock_rate=clock_rate)
+    found = await of_all(tx, row, now, rates=rates, clock_rate=clock_rate, rulebook=rulebook)
     return [one.sentence for one in found]
 
 
@@ -45,7 +54,13 @@ class Hindrance:
 
 
 async def of_all(
-    tx: Tx, row: CampaignRow, now: datetime, *, rates: Rates, clock_rate: float = 1.0
+    tx: Tx,
+    row: CampaignRow,
+    now: datetime,
+    *,
+    rates: Rates,
+    clock_rate: float = 1.0,
+    rulebook: Rulebook | None = None,
 ) -> list[Hindrance]:
     """As `of_campaign`, with whom each concerns."""
     if row.state not in ("running", "scheduled"):
@@ -60,6 +75,10 @@ async def of_all(
         Hindrance(await held(tx, now)),
         Hindrance(await unknown(tx, row.id, now), everybody=False),
         Hindrance(await nobody_enrolled(tx, row)),
+        *(
+            Hindrance(said, everybody=False)
+            for said in await no_lookups(tx, definition, rates, now, rulebook)
+        ),
         *(
             Hindrance(said, everybody=len(money) == len(countries))
             for all_ in money.values()
@@ -132,6 +151,29 @@ async def unknown(tx: Tx, campaign_id: int, now: datetime) -> str:
         f"{whose} held {limit}: nobody can say yet whether Twilio took the call. Twilio is asked by itself; "
         "to ask now: campaign reconcile"
     )
+
+
+async def no_lookups(
+    tx: Tx, definition: CampaignDefinition, rates: Rates, now: datetime, rulebook: Rulebook | None
+) -> list[str]:
+    """What the campaign, or a pack, wants to know of each number can't be looked up: there is no price for
+    it, or nobody answers."""
+    wants = [want for want in Want if want in asked_by(definition, rulebook)]
+    held = await lookups.holds(tx) if wants else {}
+    found = []
+    for want in wants:
+        if want.value not in rates.lookup:
+            found.append(
+                f"There is no price for a {want.words}, so none is made and nobody who needs one is dialled. "
+                "Add it to the rates file (CAMPAIGN_RATES_FILE), under [lookup]."
+            )
+        elif want in held:
+            until, why = held[want].until, held[want].why
+            again = "It is being tried again." if until <= now else f"Next try: {until:%H:%M:%S} UTC."
+            found.append(
+                f"No {want.words} can be made, so whoever waits for one is not dialled: {why} {again}"
+            )
+    return found
 
 
 async def nobody_enrolled(tx: Tx, row: CampaignRow) -> str:

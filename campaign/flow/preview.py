@@ -178,8 +178,8 @@ async def preview(
         definition = stored(await campaigns.definition(tx, row.id))
         when = at or max(now, row.starts_at or now)
         counts = await candidates.counts(tx, row.id)
-        situation = await _situation(tx, row, definition, when, rates)
-        told = await _hindrances(tx, row, definition, when, rates, clock_rate)
+        situation = await _situation(tx, row, definition, when, rates, rulebook)
+        told = await _hindrances(tx, row, definition, when, rates, clock_rate, rulebook)
     total = counts.get("waiting", 0) + counts.get("blocked", 0)
     tally = _Tally(when, row.ends_at, rulebook)
     after = ""
@@ -197,7 +197,12 @@ async def preview(
 
 
 async def _situation(
-    tx: Tx, row: CampaignRow, definition: CampaignDefinition, when: datetime, rates: Rates
+    tx: Tx,
+    row: CampaignRow,
+    definition: CampaignDefinition,
+    when: datetime,
+    rates: Rates,
+    rulebook: Rulebook,
 ) -> gathering.Situation:
     """How the campaign would stand if nothing but the rules for single contacts counted."""
     free = msgspec.structs.replace(
@@ -206,7 +211,9 @@ async def _situation(
         caller_ids=tuple(msgspec.structs.replace(one, daily_cap=None) for one in definition.caller_ids),
     )
     counted = gathering.AbandonmentCounts()
-    found = await gathering.situation(tx, {row.id: free}, when, rates=rates, abandonment=counted)
+    found = await gathering.situation(
+        tx, {row.id: free}, when, rates=rates, abandonment=counted, rulebook=rulebook
+    )
     for stand in found.campaigns.values():
         stand.policy = replace(stand.policy, state="running", all_stopped=False, starts_at=None, ends_at=None)
     return found
@@ -219,9 +226,12 @@ async def _hindrances(
     when: datetime,
     rates: Rates,
     clock_rate: float,
+    rulebook: Rulebook,
 ) -> list[str]:
     as_running = replace(row, state="running")
-    found = await hindrances.of_campaign(tx, as_running, when, rates=rates, clock_rate=clock_rate)
+    found = await hindrances.of_campaign(
+        tx, as_running, when, rates=rates, clock_rate=clock_rate, rulebook=rulebook
+    )
     if row.enrolled_at is None:
         found.append("Contacts are still being enrolled; these figures are of those who are enrolled so far.")
     if row.ends_at is not None and row.ends_at <= when:

@@ -7,10 +7,12 @@ from zoneinfo import ZoneInfo
 from campaign.domain.calling_window import known_zone
 from campaign.domain.decision import in_words
 from campaign.domain.disposition import MEANING, Disposition
-from campaign.domain.facts import utc
+from campaign.domain.facts import INVALID, utc
+from campaign.domain.lookup import Want
 from campaign.domain.pack_rules import LEVEL_WORDS
 from campaign.flow.explain import CampaignPart, Story
 from campaign.store.dnc import Hit
+from campaign.store.lookups import LookupRow
 from campaign.store.story import ContactRow, Happening, TriedRow
 
 _SOURCES = {
@@ -32,6 +34,8 @@ def tell(told: Story) -> Iterator[tuple[str, Sequence[str]]]:
     if told.contacts:
         yield "Contact lists", [_contact(one) for one in told.contacts]
     yield "Do-not-call", [_hit(one) for one in told.dnc] or ["It stands on no do-not-call list."]
+    if told.lookups:
+        yield "Look-ups", [lookup_in_words(one) for one in told.lookups]
     for part in told.campaigns:
         yield f"Campaign {part.enrolment.campaign}", list(_campaign(part))
     yield "Attempts", list(_attempts(told)) or ["It was never called."]
@@ -70,6 +74,25 @@ def _hit(hit: Hit) -> str:
     scope = {"own": "no campaign calls it", "campaign": "campaigns that use that list do not call it"}
     meant = scope.get(hit.kind, "the rules of its country say what that means")
     return f"On {hit.list_name} since {utc(hit.added_at)} ({hit.reason}; {how}, {hit.actor}{quote}): {meant}."
+
+
+def lookup_in_words(one: LookupRow) -> str:
+    """An answer about a number, who gave it, who asked, and what it cost."""
+    carrier = f", with {one.detail['carrier']}" if "carrier" in one.detail else ""
+    code = (
+        f", as {one.source} has nothing on it ({one.detail['error_code']})"
+        if "error_code" in one.detail
+        else ""
+    )
+    if one.what == Want.LINE_TYPE:
+        line = one.answer.replace("_", " ")
+        said = "it is no valid number" if one.answer == INVALID else f"it is a {line} line{carrier}{code}"
+    else:
+        owner = {"yes": "it has a new owner", "no": "it has no new owner"}.get(
+            one.answer, "nobody knows whether it has a new owner"
+        )
+        said = f"{owner} since {one.about}{code}"
+    return f"{utc(one.asked_at)}: {said} ({one.source}, asked by {one.actor}, cost {one.cost})."
 
 
 def _campaign(part: CampaignPart) -> Iterator[str]:

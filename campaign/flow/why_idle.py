@@ -53,7 +53,7 @@ async def why(
         clock_rate: clock seconds per real second.
         max_calls: most calls at once of the account; None: no limit of ours.
     """
-    found = await hindrances.of_all(tx, row, now, rates=rates, clock_rate=clock_rate)
+    found = await hindrances.of_all(tx, row, now, rates=rates, clock_rate=clock_rate, rulebook=rulebook)
     reasons = reasons_of(status, rulebook)
     warnings = [one.sentence for one in found]
     halted = next((one.sentence for one in found if one.everybody), "")

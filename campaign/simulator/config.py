@@ -85,6 +85,12 @@ class Faults:
     rest_slow_seconds: float = 3.0
     rest_all: bool = False
     list_lag_seconds: float = 0.0  # a call appears in lists only so long after its create
+    # Lookup.
+    lookup_429: float = 0.0
+    lookup_5xx: float = 0.0
+    lookup_hang: float = 0.0  # no answer for rest_hang_seconds, then closed
+    lookup_not_enabled: float = 0.0  # per number and package: 60606 within the answer
+    lookup_provider: float = 0.0  # per number and package: 60608 within the answer
     # The relay.
     relay_malformed: float = 0.0  # per session: a frame that is not JSON and one of an unknown type
     relay_drop: float = 0.0  # per call: the first socket is cut in mid-sentence, without a close frame
@@ -136,6 +142,8 @@ class SimulatorConfig:
     `caller_ids` None means that the account owns every well-formed number; else only these, and
     any other From is refused with 21210. `people` maps a number to a persona and wins over
     `by_digits` (the last two digits choose, see `people.BY_DIGITS`) and over `weights`.
+    `lines` and `owners` say what Lookup tells of a number: a line type, and yes, no or
+    no_data_available for a new owner; else seed and number decide.
     `cut_numbers`: their first socket is cut in mid-sentence. `transfer` maps a <Dial> target to
     its DialCallStatus; unnamed targets answer. `routes` maps a public host to host:port on this
     machine, as a TLS-terminating proxy would. `redirect_fires_action` chooses whether a REST
@@ -158,6 +166,8 @@ class SimulatorConfig:
     by_digits: bool = False
     weights: Mapping[str, float] = field(default_factory=lambda: dict(DEFAULT_WEIGHTS))
     cut_numbers: frozenset[str] = frozenset()
+    lines: Mapping[str, str] = field(default_factory=dict)
+    owners: Mapping[str, str] = field(default_factory=dict)
     transfer: Mapping[str, str] = field(default_factory=dict)
     routes: Mapping[str, str] = field(default_factory=dict)
     redirect_fires_action: bool = False

@@ -18,7 +18,8 @@ from dataclasses import dataclass
 class Source:
     """A field's origin.
 
-    `section` names the section of the Twilio fact sheet; `when` is empty for a field that is always
+    `section` names the section of the Twilio fact sheet, or of Lookup's pages ("v2-api/…" under
+    twilio.com/docs/lookup); `when` is empty for a field that is always
     there, else says when it is.
     """
 
@@ -186,6 +187,36 @@ FIELDS: Mapping[str, Mapping[str, Source]] = {
             "previous_page_uri",
         ),
         Source("3.4 list body", "specified"),
+    ),
+    "lookup": dict.fromkeys(
+        (
+            "calling_country_code",
+            "country_code",
+            "phone_number",
+            "national_format",
+            "valid",
+            "validation_errors",
+            "caller_name",
+            "sim_swap",
+            "call_forwarding",
+            "line_status",
+            "line_type_intelligence",
+            "identity_match",
+            "reassigned_number",
+            "sms_pumping_risk",
+            "phone_number_quality_score",
+            "pre_fill",
+            "url",
+        ),
+        Source("v2-api: response properties", "specified"),
+    ),
+    "lookup line": dict.fromkeys(
+        ("mobile_country_code", "mobile_network_code", "carrier_name", "type", "error_code"),
+        Source("v2-api/line-type-intelligence: response properties", "documented"),
+    ),
+    "lookup owner": dict.fromkeys(
+        ("last_verified_date", "is_number_reassigned", "error_code"),
+        Source("v2-api/reassigned-number: response properties", "documented"),
     ),
     "error": dict.fromkeys(
         ("code", "message", "more_info", "status"), Source("4.2 error JSON", "documented")

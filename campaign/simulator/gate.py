@@ -83,6 +83,18 @@ class FaultyGate:
         headers = {"Retry-After": f"{after:g}"} if after else None
         return web.json_response(refusal.body(), status=429, headers=headers)
 
+    async def fail_lookup(self, request: web.Request) -> web.StreamResponse | None:
+        """A look-up that fails as a whole, if the faults want it; dice on how many requests there were."""
+        faults, seed = self._world.faults, self._world.config.seed
+        if chance(seed, "lookup 429", self._requests) < faults.lookup_429:
+            return self._too_many()
+        if chance(seed, "lookup 5xx", self._requests) < faults.lookup_5xx:
+            return _server_error()
+        if chance(seed, "lookup hang", self._requests) < faults.lookup_hang:
+            await self._world.clock.sleep(faults.rest_hang_seconds)
+            return _cut(request)
+        return None
+
     # -- creates ---------------------------------------------------------------------------------------
 
     def create_fault(self, entry: Create) -> str | None:

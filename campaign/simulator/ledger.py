@@ -74,6 +74,15 @@ class Frame:
     at: float
 
 
+@dataclass(frozen=True, slots=True)
+class LookUp:
+    """One look-up that was answered: the number as written in the address, and what was asked."""
+
+    at: datetime
+    number: str
+    query: dict[str, str]
+
+
 @dataclass(slots=True)
 class Ledger:
     """Everything a test may ask about.
@@ -85,6 +94,7 @@ class Ledger:
     creates: list[Create] = field(default_factory=list)
     deliveries: deque[Delivery] = field(default_factory=lambda: deque(maxlen=200_000))
     alerts: list[Alert] = field(default_factory=list)
+    lookups: list[LookUp] = field(default_factory=list)
     frames: deque[Frame] = field(init=False)
     rings: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     errors: list[str] = field(default_factory=list)  # faults of the simulator itself: must stay empty
@@ -124,5 +134,6 @@ def report(ledger: Ledger) -> dict[str, Any]:
             number: len(times) for number, times in ledger.rings.items() if len(times) > 1
         },
         "alerts": len(ledger.alerts),
+        "lookups": len(ledger.lookups),
         "errors": list(ledger.errors),
     }

@@ -20,7 +20,8 @@ from campaign.simulator.config import Faults, SimulatorConfig
 from campaign.simulator.control import add_control_routes
 from campaign.simulator.exchange import Exchange
 from campaign.simulator.gate import FaultyGate
-from campaign.simulator.ledger import Alert, Create, Delivery, Ledger, report
+from campaign.simulator.ledger import Alert, Create, Delivery, Ledger, LookUp, report
+from campaign.simulator.lookup import look_up
 from campaign.simulator.people import check_persona
 from campaign.simulator.rest import (
     Refusal,
@@ -124,6 +125,11 @@ class Simulator:
         return self.ledger.creates
 
     @property
+    def lookups(self) -> list[LookUp]:
+        """All look-ups that were answered, oldest first."""
+        return self.ledger.lookups
+
+    @property
     def deliveries(self) -> list[Delivery]:
         """All webhook requests to the service."""
         return list(self.ledger.deliveries)
@@ -161,10 +167,16 @@ class Simulator:
             ("GET", f"/{API_VERSION}/Accounts/{{account}}.json", self._account),
         ):
             app.router.add_route(method, path, self._gate.guarded(self._permitted, handler))
+        app.router.add_route(
+            "GET", "/v2/PhoneNumbers/{number}", self._gate.guarded(self._authentic, self._look_up)
+        )
         app.router.add_route("*", f"/{API_VERSION}/{{rest:.*}}", self._gate.guarded(None, _unknown))
 
-    def _permitted(self, request: web.Request) -> None:
+    def _authentic(self, request: web.Request) -> None:
         authenticate(self.world, request.headers.get("Authorization", ""))
+
+    def _permitted(self, request: web.Request) -> None:
+        self._authentic(request)
         if request.match_info["account"] != self.config.account_sid:
             raise not_found(request.path)
 
@@ -308,6 +320,15 @@ class Simulator:
 
     async def _account(self, request: web.Request) -> web.StreamResponse:
         return web.json_response(account(self.world))
+
+    async def _look_up(self, request: web.Request) -> web.StreamResponse:
+        failed = await self._gate.fail_lookup(request)
+        if failed is not None:
+            return failed
+        number = request.match_info["number"]
+        told = look_up(self.world, number, request.query)
+        self.ledger.lookups.append(LookUp(self.clock.now(), number, dict(request.query)))
+        return web.json_response(told)
 
     async def _incoming_numbers(self, request: web.Request) -> web.StreamResponse:
         return web.json_response(numbers(self.world, request.query, "incoming_phone_numbers"))

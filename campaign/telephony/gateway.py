@@ -79,7 +79,7 @@ MOST_CALLS = 1000
 """Longest list that `find` reads for one number."""
 _LATER = "It can be asked again later."
 _MACHINE_DETECTION = {"enable": "Enable", "detect_message_end": "DetectMessageEnd"}
-_NO_ENVIRONMENT = {"TWILIO_EDGE": "", "TWILIO_REGION": ""}
+NO_ENVIRONMENT = {"TWILIO_EDGE": "", "TWILIO_REGION": ""}
 """Handed to the library in place of the process's environment (an empty dict would mean the real one):
 TWILIO_EDGE or TWILIO_REGION set there would rewrite the host."""
 
@@ -111,7 +111,7 @@ class Gateway:
         self.account_sid = account_sid
         self._transport = Transport(base_url, connect_seconds=connect_seconds, total_seconds=total_seconds)
         self._client = Client(
-            username, password, account_sid, http_client=self._transport, environment=_NO_ENVIRONMENT
+            username, password, account_sid, http_client=self._transport, environment=NO_ENVIRONMENT
         )
 
     async def close(self) -> None:
@@ -148,7 +148,7 @@ class Gateway:
         try:
             return _facts(await self._client.calls(sid).fetch_async())
         except Exception as fault:  # every fault of library and network becomes one of ours
-            raise _error(fault, f"call {sid}") from fault
+            raise error_of(fault, f"call {sid}") from fault
 
     async def cancel(self, sid: str) -> CallFacts | None:
         """End a call that is queued or ringing; one that a person has answered goes on.
@@ -187,7 +187,7 @@ class Gateway:
                     if recent and facts.to == to and facts.direction in ("outbound-api", ""):
                         found[facts.sid] = facts
         except Exception as fault:  # every fault of library and network becomes one of ours
-            raise _error(fault, "the list of calls") from fault
+            raise error_of(fault, "the list of calls") from fault
         if not found and read >= MOST_CALLS:
             raise TwilioAway(
                 f"Twilio lists more than {MOST_CALLS} calls to this number.",
@@ -217,7 +217,7 @@ class Gateway:
                         seen.add(facts.sid)
                         yield facts
         except Exception as fault:  # every fault of library and network becomes one of ours
-            raise _error(fault, "the list of calls") from fault
+            raise error_of(fault, "the list of calls") from fault
 
     async def account(self) -> AccountFacts:
         """The account behind the credentials.
@@ -231,7 +231,7 @@ class Gateway:
                 _text(account.sid), _text(account.friendly_name), _text(account.status), _text(account.type)
             )
         except Exception as fault:  # every fault of library and network becomes one of ours
-            raise _error(fault, "the account") from fault
+            raise error_of(fault, "the account") from fault
 
     async def caller_ids(self, phone: str | None = None) -> list[CallerId]:
         """Numbers that calls may come from.
@@ -246,7 +246,7 @@ class Gateway:
             owned = await self._client.incoming_phone_numbers.list_async(**asked)
             verified = await self._client.outgoing_caller_ids.list_async(**asked)
         except Exception as fault:  # every fault of library and network becomes one of ours
-            raise _error(fault, "the account's numbers") from fault
+            raise error_of(fault, "the account's numbers") from fault
         ids = {_text(n.phone_number): CallerId(_text(n.phone_number), "verified") for n in verified}
         ids |= {_text(n.phone_number): CallerId(_text(n.phone_number), "owned") for n in owned}
         return sorted((one for one in ids.values() if phone in (None, one.phone)), key=lambda one: one.phone)
@@ -257,7 +257,7 @@ class Gateway:
         except Exception as fault:  # every fault of library and network becomes one of ours
             if getattr(fault, "code", None) == codes.CALL_STATE_FORBIDS:
                 return None
-            raise _error(fault, f"call {sid}") from fault
+            raise error_of(fault, f"call {sid}") from fault
 
     async def _listed(self, **filters: str) -> AsyncIterator[Any]:
         stream = await self._client.calls.stream_async(**filters, page_size=PAGE_SIZE, limit=MOST_CALLS)
@@ -312,7 +312,12 @@ def _classified(refusal: Any) -> PlaceResult:
             assert_never(verdict)
 
 
-def _error(fault: Exception, what: str) -> TwilioError:
+def error_of(fault: Exception, what: str) -> TwilioError:
+    """One of our errors for any fault of library and network.
+
+    Args:
+        what: was asked about, for the sentence.
+    """
     if isinstance(fault, ThrottledFault):
         return TwilioBusy(f"{fault} Asked about {what}.", _LATER, retry_after=fault.retry_after)
     if isinstance(fault, TransportFault):

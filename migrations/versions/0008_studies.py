@@ -3,7 +3,7 @@
 Only adds, so code of revision 0004 may go on: it reads and writes nothing of this.
 
 Revision ID: 0008
-Revises: 0005
+Revises: 0007
 """
 
 import sqlalchemy as sa
@@ -11,7 +11,7 @@ from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
 revision = "0008"
-down_revision = "0005"
+down_revision = "0007"
 branch_labels = None
 depends_on = None
 
@@ -44,9 +44,7 @@ def upgrade() -> None:
         sa.Column("result", JSONB(), nullable=True),
         sa.Column("error", sa.Text(), nullable=True),
         sa.CheckConstraint("kind IN ('preview', 'replay')", name=op.f("ck_studies_kind_known")),
-        sa.CheckConstraint(
-            "state IN ('running', 'finished', 'failed')", name=op.f("ck_studies_state_known")
-        ),
+        sa.CheckConstraint("state IN ('running', 'finished', 'failed')", name=op.f("ck_studies_state_known")),
         sa.ForeignKeyConstraint(
             ["campaign_id"],
             ["campaigns.id"],

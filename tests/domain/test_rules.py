@@ -387,14 +387,15 @@ def little_book(kind: str, terms: str) -> Rulebook:
 @pytest.mark.parametrize(
     ("kind", "terms", "changes", "verdict"),
     [
-        ("reassigned", "max_age_days = 30", {}, "block"),
+        ("reassigned", "max_age_days = 30", {}, "defer"),
+        ("reassigned", "max_age_days = 30", {"consent": None}, "block"),
         ("reassigned", "max_age_days = 30", {"reassigned": Reassigned("no", NOON)}, "allow"),
         ("reassigned", "max_age_days = 30", {"reassigned": Reassigned("yes", NOON)}, "block"),
         (
             "reassigned",
             "max_age_days = 1",
             {"reassigned": Reassigned("no", NOON - timedelta(days=2))},
-            "block",
+            "defer",
         ),
         (
             "abandonment",

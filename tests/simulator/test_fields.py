@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections import defaultdict
 from collections.abc import Iterable
 
@@ -15,7 +16,7 @@ ASK = "Hello, this is Ada. Do you have a minute?"
 def test_every_source_names_a_section_and_its_ground() -> None:
     for fields in FIELDS.values():
         for source in fields.values():
-            assert source.section[0].isdigit()
+            assert re.match(r"\d|v2-api", source.section)
             assert source.ground in GROUNDS
 
 
@@ -89,6 +90,17 @@ async def test_what_is_sent_is_what_the_table_says() -> None:
         listed = await asyncio.to_thread(client.request, "GET", f"{base}/Calls.json", auth=auth)
         missing = await asyncio.to_thread(client.request, "GET", f"{base}/Calls/CA0.json", auth=auth)
         page = json.loads(listed.text)
+        asked = await asyncio.to_thread(
+            client.request,
+            "GET",
+            f"{made.simulator.base_url}/v2/PhoneNumbers/+12125550142",
+            params={"Fields": "line_type_intelligence,reassigned_number", "LastVerifiedDate": "20261001"},
+            auth=auth,
+        )
+        told = json.loads(asked.text)
+        sent["lookup"].append(told)
+        sent["lookup line"].append(told["line_type_intelligence"])
+        sent["lookup owner"].append(told["reassigned_number"])
         sent["call list"].append(page)
         sent["call resource"].extend(page["calls"])
         sent["error"].append(json.loads(missing.text))

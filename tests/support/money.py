@@ -6,11 +6,20 @@ from campaign.store.database import Database
 from tests.support.campaigns import rows
 
 _UNBALANCED = """
-    WITH calls AS (
+    WITH asked AS (
+        SELECT campaign_id, CAST(asked_at AT TIME ZONE 'UTC' AS date) AS day, 0 AS attempts,
+               CAST(0 AS numeric) AS reserved, sum(cost) AS spent
+          FROM number_lookups WHERE campaign_id IS NOT NULL AND cost <> 0
+         GROUP BY 1, 2
+    ), dialled AS (
         SELECT a.campaign_id, CAST(a.intent_at AT TIME ZONE 'UTC' AS date) AS day, count(*) AS attempts,
                sum(a.reserved) AS reserved, sum(coalesce(o.cost, 0)) AS spent
           FROM attempts a LEFT JOIN outcomes o ON o.attempt_id = a.id
          WHERE a.campaign_id IS NOT NULL
+         GROUP BY 1, 2
+    ), calls AS (
+        SELECT campaign_id, day, sum(attempts) AS attempts, sum(reserved) AS reserved, sum(spent) AS spent
+          FROM (SELECT * FROM asked UNION ALL SELECT * FROM dialled) AS parts
          GROUP BY 1, 2
     )
     SELECT campaign_id, day, s.attempts AS counted, c.attempts, s.reserved AS kept, c.reserved,
@@ -25,8 +34,8 @@ _RESERVED_FOR_NOTHING = (
 
 async def unbalanced(db: Database) -> list[dict[str, Any]]:
     """What does not add up: days of campaigns whose sums are not those of their attempts, made by the UTC day
-    of the intent, and settled attempts that money is still reserved for. Nothing, at any moment between two
-    transactions.
+    of the intent, and of their look-ups; and settled attempts that money is still reserved for. Nothing, at
+    any moment between two transactions.
 
     For databases in which every settled attempt came to its end by the service's own code.
     """
