@@ -45,7 +45,7 @@ PANELS = {
     "Results": {
         "report": "campaign.cli.report:report",
         "explain": "campaign.cli.explain:explain",
-        "rules": "campaign.cli.explain:rules_app",
+        "rules": "campaign.cli.rule_records:rules_app",
     },
 }
 """Panel of the help → command → where it stands."""

@@ -20,9 +20,11 @@ from campaign.domain.calling_window import WeeklyHours, WindowError, known_zone
 from campaign.domain.errors import BadInput
 from campaign.domain.rule import (
     CONSENT_LEVELS,
+    COUNTED_DAYS,
     LIFTING,
     SCOPES,
     STATUSES,
+    WAIVING,
     Abandonment,
     AttemptCap,
     CallerNumber,
@@ -43,6 +45,7 @@ from campaign.domain.rule import (
     Scope,
     Source,
     Terms,
+    Waiving,
     closed_days,
 )
 from campaign.domain.rule_table import Table
@@ -210,6 +213,7 @@ def _rule(table: Table) -> Rule:
         source=cited,
         lifted_by=_lifted_by(table, kind),
         note=table.text("note", ""),
+        may_waive=_may_waive(table, kind),
         terms=_terms(table, kind),
     )
     if rule.effective_to is not None and rule.effective_to < rule.effective_from:
@@ -234,6 +238,15 @@ def _lifted_by(table: Table, kind: str) -> tuple[str, ...]:
     if tokens and kind in ("internal_dnc", "consent"):
         table.fault("lifted_by", f"a rule of kind {kind} is never lifted")
     return tokens
+
+
+def _may_waive(table: Table, kind: str) -> bool | None:
+    if "waivable" not in table:
+        return None
+    said = table.flag("waivable", False)
+    if said and kind in WAIVING and WAIVING[kind][0] is Waiving.NEVER:
+        table.fault("waivable", f"a rule of kind {kind} is never waived: {WAIVING[kind][1]}")
+    return said
 
 
 def _terms(table: Table, kind: str) -> Terms:
@@ -327,13 +340,18 @@ def _disclosure(table: Table) -> Disclosure:
 
 
 def _abandonment(table: Table) -> Abandonment:
-    return Abandonment(
+    terms = Abandonment(
         table.number("max_rate"),
         table.whole("window_days", least=1),
         table.choice("per", ("campaign",), "campaign"),
         table.number("connect_within_s", 0),
         table.number("ring_min_s", 0),
     )
+    if terms.window_days != COUNTED_DAYS:
+        table.fault("window_days", f"must be {COUNTED_DAYS}: calls are counted over so many days")
+    if not 0 < terms.max_rate <= 1:
+        table.fault("max_rate", "must be a share above 0 and at most 1, such as 0.03")
+    return terms
 
 
 def _caller_number(table: Table) -> CallerNumber:

@@ -224,13 +224,13 @@ class Claimer:
                 await asyncio.sleep(0)
             if taken.get(row.campaign_id, 0) >= min(room[row.campaign_id], free):
                 continue
-            if row.number in numbers:
-                continue  # two campaigns want the same number in this claim: the other waits for the next
+            if not numbers.isdisjoint(row.numbers):
+                continue  # two campaigns want the same person in this claim: the other waits for the next
             decision = decide(fact, self._limits.rulebook, now)
             if decision.verdict is Verdict.ALLOW and decision.callers:
                 allowed.append(_Allowed(row, fact, decision, definitions[row.campaign_id]))
                 taken[row.campaign_id] = taken.get(row.campaign_id, 0) + 1
-                numbers.add(row.number)
+                numbers.update(row.numbers)
                 continue
             if decision.campaign_wide:
                 continue  # the campaign's own standing: its contacts stay as they are

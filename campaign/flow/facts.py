@@ -45,6 +45,8 @@ class Candidate(Protocol):
     @property
     def phone(self) -> str: ...
     @property
+    def other_phones(self) -> Sequence[str]: ...
+    @property
     def place(self) -> str: ...
     @property
     def said_zone(self) -> str | None: ...
@@ -131,7 +133,7 @@ async def situation(
         abandonment: kept from claim to claim; None: not counted.
     """
     ids = list(definitions)
-    rows = await stored.campaigns(tx, ids)
+    rows = await stored.campaigns(tx, ids, now)
     lists = await claims.dnc_lists(tx, ids)
     capped = [c for c, d in definitions.items() if d.budget.per_day is not None or d.budget.total is not None]
     spent = await claims.spend(tx, capped, now.date()) if capped else {}
@@ -169,8 +171,11 @@ def _policy(
         minimum_consent=definition.consent.minimum.value,
         attempts_per_number=definition.retry.per_number_per_day,
         min_gap_minutes=definition.retry.min_gap_minutes,
+        pauses=row.pauses,
         all_stopped=row.all_stopped,
         version=row.version,
+        waivers=row.waivers,
+        registered=row.registered,
         live_answered=answered,
         abandoned=abandoned,
     )
@@ -205,7 +210,10 @@ async def gather(tx: Tx, rows: Sequence[Candidate], standing: Situation, now: da
     listed: dict[str, list[dnc.Hit]] = {}
     for hit in await dnc.hits(tx, numbers, lists):
         listed.setdefault(hit.phone, []).append(hit)
-    tried = await stored.tried(tx, numbers, now - timedelta(hours=LONGEST_CAP_HOURS))
+    persons: dict[str, list[str]] = {}
+    for row in rows:
+        persons.setdefault(row.number, []).extend((row.phone, *row.other_phones))
+    tried = await stored.tried(tx, persons, now - timedelta(hours=LONGEST_CAP_HOURS))
     return [_facts(row, standing, listed.get(row.number, ()), tried.get(row.number)) for row in rows]
 
 
@@ -235,6 +243,7 @@ def _facts(
         ),
         scrubs=situation.scrubs,
         attempts=tries.attempts if tries else (),
+        elsewhere=tries.elsewhere if tries else (),
         attempts_made=row.attempts,
         attempts_allowed=stand.definition.retry.budget,
         unsettled_since=tries.unsettled_since if tries else None,

@@ -12,7 +12,7 @@ from campaign.domain.budget import Rates
 from campaign.domain.campaign import CampaignDefinition, stored
 from campaign.flow.draining import ANSWERS
 from campaign.flow.facts import reserve_for
-from campaign.store import campaigns, claims, enrolment, halts, leases
+from campaign.store import campaigns, claims, enrolment, halts, leases, rule_records
 from campaign.store.campaigns import CampaignRow
 from campaign.store.database import Tx
 
@@ -42,6 +42,7 @@ async def of_campaign(
         await nobody_enrolled(tx, row),
     ]
     definition = stored(await campaigns.definition(tx, row.id))
+    found += await paused_regions(tx, definition, now)
     found += await no_money(tx, row, definition, rates, now)
     return [sentence for sentence in found if sentence]
 
@@ -76,6 +77,24 @@ async def no_answerer(tx: Tx, now: datetime, clock_rate: float = 1.0) -> str:
         "No process answers Twilio (--role web or all), so nobody is dialled: they would hear nothing. "
         "Start one: campaign serve --role web"
     )
+
+
+async def paused_regions(tx: Tx, definition: CampaignDefinition, now: datetime) -> list[str]:
+    """Regions of the campaign in which nobody is called, by hand."""
+    countries = {region.partition("-")[0] for region in definition.regions}
+    today = now.date()
+    found = []
+    for kept in await rule_records.pauses(tx):
+        pause = kept.pause
+        if pause.region.partition("-")[0] not in countries or (pause.last and pause.last < today):
+            continue
+        days = f"since {pause.first}" if pause.first <= today else f"from {pause.first}"
+        end = f" to {pause.last}" if pause.last else ""
+        found.append(
+            f"Calls to {pause.region} are paused {days}{end} by {kept.actor} ({pause.reason}). "
+            f"An admin lifts it with: campaign rules unpause {pause.region}"
+        )
+    return found
 
 
 async def held(tx: Tx, now: datetime) -> str:

@@ -293,6 +293,11 @@ class DueContact:
     consent_source: str | None
 
     @property
+    def numbers(self) -> tuple[str, ...]:
+        """All numbers of the person, in their order."""
+        return (self.phone, *self.other_phones)
+
+    @property
     def number(self) -> str:
         """The number whose turn it is, E.164."""
         numbers = [self.phone, *self.other_phones]
