@@ -36,12 +36,14 @@ class Standing:
     Args:
         pace: most calls a second, of the campaign or the account.
         warnings: sentences about what keeps it from dialling.
+        waived: sentences about rules that are not applied to it.
     """
 
     row: CampaignRow
     status: Status
     pace: float
     warnings: Sequence[str]
+    waived: Sequence[str] = ()
 
 
 def span(seconds: float) -> str:
@@ -62,6 +64,7 @@ def status_view(standing: Standing) -> RenderableType:
         )
     ]
     parts += [Text(f"Warning: {warning}", style="yellow") for warning in standing.warnings]
+    parts += [Text(sentence) for sentence in standing.waived]
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim")
     table.add_column()

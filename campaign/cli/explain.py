@@ -1,6 +1,7 @@
 """`campaign explain NUMBER`: the story of one number; `campaign rules show`: the law as it is applied."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import date, datetime
 from typing import Annotated, Any
 
@@ -17,7 +18,10 @@ from campaign.domain.rule_words import demand
 from campaign.domain.rulebook import Pack, Rulebook
 from campaign.flow.explain import Story, to_json
 from campaign.flow.explain import explain as gather_story
+from campaign.flow.rule_records import in_words
 from campaign.flow.story_words import tell
+from campaign.store import rule_records
+from campaign.store.rule_records import KeptWaiver
 from campaign.wiring import Services, read_rulebook
 
 rules_app = typer.Typer(
@@ -111,8 +115,9 @@ def show(
     except CampaignError as error:
         fail(error)
     packs = [(pack, _wanted(pack, day)) for pack in _packs(book, place)]
+    waived = waived_rules()
     if as_json:
-        print_json([_pack_json(pack, rules) for pack, rules in packs])
+        print_json([_pack_json(pack, rules, waived) for pack, rules in packs])
         return
     if place is not None:
         zones = ", ".join(place.zones) or "no known time zone: it cannot be called"
@@ -122,8 +127,23 @@ def show(
         out.print(f"\n[bold]{pack.id}[/] {pack.version}, {escape(review)}")
         for rule in rules:
             out.print(f"  {escape(_sentence(rule))}")
+            for kept in waived.get(rule.id, ()):
+                out.print(f'    For campaign "{escape(kept.campaign)}": {escape(in_words(kept.waiver))}')
     if not packs:
         out.print("No pack covers that place, so nobody there may be called.")
+
+
+def waived_rules() -> dict[str, list[KeptWaiver]]:
+    """Rule → the waivers of it."""
+
+    async def main(services: Services) -> list[KeptWaiver]:
+        async with services.db.connection() as tx:
+            return await rule_records.waivers(tx)
+
+    found: dict[str, list[KeptWaiver]] = {}
+    for one in run(main):
+        found.setdefault(one.waiver.rule_id, []).append(one)
+    return found
 
 
 def _packs(book: Rulebook, place: Place | None) -> Sequence[Pack]:
@@ -157,7 +177,9 @@ def _sentence(rule: Rule) -> str:
     )
 
 
-def _pack_json(pack: Pack, rules: Sequence[Rule]) -> dict[str, Any]:
+def _pack_json(
+    pack: Pack, rules: Sequence[Rule], waived: Mapping[str, Sequence[KeptWaiver]]
+) -> dict[str, Any]:
     return {
         "pack": pack.id,
         "version": pack.version,
@@ -172,6 +194,10 @@ def _pack_json(pack: Pack, rules: Sequence[Rule]) -> dict[str, Any]:
                 "effective_from": rule.effective_from,
                 "effective_to": rule.effective_to,
                 "lifted_by": rule.lifted_by,
+                "waivable": rule.waivable,
+                "waived": [
+                    {"campaign": one.campaign, **asdict(one.waiver)} for one in waived.get(rule.id, ())
+                ],
                 "source": rule.source.cite,
                 "read_on": rule.source.read_on,
                 "note": rule.note,

@@ -11,7 +11,8 @@ from campaign.cli.campaign_view import Standing, list_view, status_view
 from campaign.cli.common import err, out, print_json, run
 from campaign.domain.campaign_state import OVER
 from campaign.flow import hindrances
-from campaign.store import campaigns, reports
+from campaign.flow.rule_records import in_words
+from campaign.store import campaigns, reports, rule_records
 from campaign.store.campaigns import CampaignRow
 from campaign.wiring import Services
 
@@ -29,8 +30,10 @@ async def standing_of(services: Services, name: str) -> Standing:
         warnings = await hindrances.of_campaign(
             tx, row, now, rates=services.rates, clock_rate=services.clock.rate
         )
+        waived = [one.waiver for one in await rule_records.waivers(tx, campaign_id=row.id)]
     account = services.settings.twilio_calls_per_second
-    return Standing(row, status_, min(row.calls_per_second or account, account), warnings)
+    notes = [in_words(waiver) for waiver in waived if waiver.holds(now)]
+    return Standing(row, status_, min(row.calls_per_second or account, account), warnings, notes)
 
 
 def status(
@@ -66,6 +69,7 @@ def status(
                 "calls_up": found.status.calls_up,
                 "pace": found.pace,
                 "warnings": list(found.warnings),
+                "waivers": list(found.waived),
             }
         )
     else:
