@@ -141,7 +141,7 @@ class Services:
     @property
     def terms(self) -> Terms:
         """What closing an attempt goes by."""
-        return Terms(self.rates, self.clock.rate)
+        return Terms(self.rates, self.clock.rate, self.rulebook)
 
     @property
     def addresses(self) -> Addresses:

@@ -196,7 +196,11 @@ def start(name: Name, as_json: AsJson = False) -> None:
 
     Example: campaign start "Solar spring check-in"
     """
-    _act(lambda s: lifecycle.start(s.db, name, actor=s.actor, now=s.clock.now()), as_json, heartbeat=True)
+    _act(
+        lambda s: lifecycle.start(s.db, name, actor=s.actor, now=s.clock.now(), rulebook=s.rulebook),
+        as_json,
+        heartbeat=True,
+    )
 
 
 def pause(name: Name, why: Why = "", as_json: AsJson = False) -> None:
@@ -214,7 +218,11 @@ def resume(name: Name, as_json: AsJson = False) -> None:
 
     Example: campaign resume "Solar spring check-in"
     """
-    _act(lambda s: lifecycle.resume(s.db, name, actor=s.actor, now=s.clock.now()), as_json, heartbeat=True)
+    _act(
+        lambda s: lifecycle.resume(s.db, name, actor=s.actor, now=s.clock.now(), rulebook=s.rulebook),
+        as_json,
+        heartbeat=True,
+    )
 
 
 def stop(

@@ -28,7 +28,12 @@ async def standing_of(services: Services, name: str) -> Standing:
         row = await campaigns.find(tx, name)
         status_ = await reports.status(tx, row.id, now)
         warnings = await hindrances.of_campaign(
-            tx, row, now, rates=services.rates, clock_rate=services.clock.rate
+            tx,
+            row,
+            now,
+            rates=services.rates,
+            clock_rate=services.clock.rate,
+            rulebook=services.rulebook,
         )
         waived = [one.waiver for one in await rule_records.waivers(tx, campaign_id=row.id)]
     account = services.settings.twilio_calls_per_second

@@ -16,6 +16,7 @@ from campaign.flow.call_events import Hands
 from campaign.flow.claiming import ClaimLimits
 from campaign.flow.dialer import Dialer
 from campaign.flow.draining import ANSWERS, heard_since
+from campaign.flow.facts import AbandonmentCounts
 from campaign.flow.live_talks import Drained
 from campaign.flow.scheduler import Part, Scheduler, scheduling
 from campaign.store import leases, placing
@@ -192,6 +193,7 @@ class Workers:
         return {
             "reconcile": self._questions,
             "campaigns": partial(lifecycle.tick, db),
+            "abandonment": partial(lifecycle.pause_abandoning, db, services.rulebook, AbandonmentCounts()),
             "enrolment": self._enrolment,
             "replicas": sweep_replicas,
         }

@@ -13,6 +13,7 @@ from datetime import date, datetime, timedelta
 from math import ceil
 from typing import assert_never
 
+from campaign.domain.abandonment import Counted
 from campaign.domain.calling_window import ALWAYS, CallingWindow, Clause, WeeklyHours, hours_in_words
 from campaign.domain.decision import Ground, RuleVerdict, Verdict
 from campaign.domain.facts import Facts, Waiver, utc
@@ -41,9 +42,6 @@ from campaign.domain.rule import (
 Judge = Callable[[Facts, datetime], RuleVerdict]
 
 NEVER = WeeklyHours(((),) * 7)
-SMALL_SAMPLE = 100
-"""Live-answered calls below which a campaign's abandonment is judged as if there had been so many: one
-abandoned call among the first ten is no rate yet."""
 
 LEVEL_WORDS = dict(
     zip(
@@ -334,11 +332,11 @@ def _abandonment(cited: Cited, terms: Abandonment) -> Judge:
         policy = facts.policy
         if policy.live_answered is None:
             return uncounted
-        figures = f"{policy.abandoned} of {policy.live_answered} answered calls abandoned"
-        if policy.abandoned > terms.max_rate * max(policy.live_answered, SMALL_SAMPLE):
-            why = f"{figures} in {terms.window_days} days, over the ceiling of {terms.max_rate:.1%}."
-            return cited.defer(why, None, Ground.CONTACT)
-        return cited.allow(f"{figures}; the ceiling is {terms.max_rate:.1%}.", Ground.CAMPAIGN)
+        counted = Counted(policy.live_answered, policy.abandoned)
+        why = f"{counted.in_words()}; the ceiling is {terms.max_rate:.1%}."
+        if counted.over(terms.max_rate):
+            return cited.defer(why, None, Ground.CAMPAIGN)
+        return cited.allow(why, Ground.CAMPAIGN)
 
     return judge
 

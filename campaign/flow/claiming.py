@@ -13,6 +13,7 @@ from decimal import Decimal
 
 import structlog
 
+from campaign.domain.abandonment import Counted
 from campaign.domain.budget import Rates
 from campaign.domain.campaign import CampaignDefinition, stored
 from campaign.domain.clock import Clock
@@ -20,6 +21,7 @@ from campaign.domain.pacing import HORIZON_S, LEAD_S, Pace, share_out
 from campaign.domain.rulebook import Rulebook
 from campaign.domain.rules import Decision, Facts, Verdict, decide
 from campaign.flow import facts as gathering
+from campaign.flow.abandonment import stand
 from campaign.store import claims, decisions, dnc
 from campaign.store.claims import DueContact, Intent, RunningCampaign, Tenure, Waiting
 from campaign.store.database import Tx
@@ -97,6 +99,8 @@ class Claimer:
         self._definitions: dict[tuple[int, int], CampaignDefinition] = {}
         self._served: dict[int, float] = {}
         self._abandonment = gathering.AbandonmentCounts()
+        self._slowed: dict[int, float] = {}
+        """Campaign → the share of its pace that abandoned calls have left it, as the last claim found it."""
         self.tenure: Tenure | None = None
         """What this process believes; another may have taken over since: the row in Postgres decides."""
         self._most = MOST
@@ -129,7 +133,9 @@ class Claimer:
         if free == 0:
             wait = (next_slot - now - pace.reach).total_seconds()
             return Claim([], min(idle, max(wait, pace.spacing.total_seconds() / 10)))
-        campaigns, busy = await claims.running(tx, now, pace.stale)
+        campaigns, busy = await claims.running(
+            tx, now, pace.stale, slowed=self._slowed, account_pace=pace.calls_per_second
+        )
         if limits.max_calls is not None:
             free = min(free, limits.max_calls - busy)
         if free <= 0 or not campaigns:
@@ -190,6 +196,7 @@ class Claimer:
         situation = await gathering.situation(
             tx, definitions, now, rates=self._limits.rates, abandonment=self._abandonment
         )
+        self._slow_down(situation, now)
         given, served = share_out(
             free,
             _count(due, room),
@@ -205,6 +212,17 @@ class Claimer:
             changed = [(row, decision) for w, row, decision in put_off if w.decision != row.decision]
             await decisions.keep(tx, changed, now)
         return chosen, bool(put_off)
+
+    def _slow_down(self, situation: gathering.Situation, now: datetime) -> None:
+        for campaign_id, one in situation.campaigns.items():
+            counted = Counted(one.policy.live_answered or 0, one.policy.abandoned)
+            found = stand(one.definition, self._limits.rulebook, one.policy.waivers, counted, now)
+            kept = 1.0 if found is None else found.pace
+            if kept == 1.0:
+                self._slowed.pop(campaign_id, None)
+            elif self._slowed.get(campaign_id) != kept:
+                self._slowed[campaign_id] = kept
+                log.warning("campaign_slowed", campaign=one.policy.name, pace=kept)
 
     async def _judge(
         self,

@@ -20,13 +20,14 @@ from campaign.domain.errors import BadInput
 from campaign.domain.facts import CampaignPolicy, Consent, DncHit, Facts, Scrub
 from campaign.domain.phone import NumberKind, PhoneNumber
 from campaign.domain.place import Place, locate, zones_named
+from campaign.domain.rule import COUNTED_DAYS
 from campaign.domain.rulebook import LONGEST_CAP_HOURS
 from campaign.store import claims, dnc
 from campaign.store import facts as stored
 from campaign.store.database import Tx
 
 NOWHERE = Place((), (), ())
-MONTH = timedelta(days=30)
+MONTH = timedelta(days=COUNTED_DAYS)
 RECOUNT = timedelta(seconds=60)
 CONNECTS = tuple(code.value for code, meaning in MEANING.items() if meaning.connect)
 
@@ -108,10 +109,13 @@ class AbandonmentCounts:
 
     counted: dict[int, tuple[datetime, int, int]] = field(default_factory=dict)
 
+    def old(self, ids: Sequence[int], now: datetime) -> list[int]:
+        """Those that are due to be counted."""
+        return [c for c in ids if c not in self.counted or now - self.counted[c][0] >= RECOUNT]
+
     async def of(self, tx: Tx, ids: Sequence[int], now: datetime) -> dict[int, tuple[int, int]]:
         """Campaign → (answered by a person, of these abandoned) over the last 30 days."""
-        old = [c for c in ids if c not in self.counted or now - self.counted[c][0] >= RECOUNT]
-        if old:
+        if old := self.old(ids, now):
             found = await stored.abandonment(tx, old, now - MONTH, CONNECTS)
             self.counted.update({c: (now, *found.get(c, (0, 0))) for c in old})
         return {c: self.counted[c][1:] for c in ids}

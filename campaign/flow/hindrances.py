@@ -10,6 +10,8 @@ from decimal import Decimal
 
 from campaign.domain.budget import Rates
 from campaign.domain.campaign import CampaignDefinition, stored
+from campaign.domain.rulebook import Rulebook
+from campaign.flow import abandonment
 from campaign.flow.draining import ANSWERS
 from campaign.flow.facts import reserve_for
 from campaign.store import campaigns, claims, enrolment, halts, leases, rule_records
@@ -23,13 +25,20 @@ DIALS = ("all", "dialer")
 
 
 async def of_campaign(
-    tx: Tx, row: CampaignRow, now: datetime, *, rates: Rates, clock_rate: float = 1.0
+    tx: Tx,
+    row: CampaignRow,
+    now: datetime,
+    *,
+    rates: Rates,
+    clock_rate: float = 1.0,
+    rulebook: Rulebook | None = None,
 ) -> list[str]:
     """Everything that keeps a running or scheduled campaign from dialling; empty for any other.
 
     Args:
         rates: prices, to say whether the budget has room for one more call.
         clock_rate: clock seconds per real second; heartbeats are about real time.
+        rulebook: the packs, to say whether abandoned calls slow it down; None: not looked at.
     """
     if row.state not in ("running", "scheduled"):
         return []
@@ -43,6 +52,9 @@ async def of_campaign(
     ]
     definition = stored(await campaigns.definition(tx, row.id))
     found += await paused_regions(tx, definition, now)
+    if rulebook is not None:
+        abandoned = await abandonment.stand_of(tx, row.id, definition, rulebook, now)
+        found.append(abandoned.in_words() if abandoned is not None else "")
     found += await no_money(tx, row, definition, rates, now)
     return [sentence for sentence in found if sentence]
 

@@ -229,7 +229,13 @@ async def edit_campaign(services: With, key: SignedIn, campaign_id: Id, request:
 async def start_campaign(services: With, key: SignedIn, campaign_id: Id) -> Changed:
     """Calls begin at once, or at the campaign's start if that is still to come."""
     return _changed(
-        await lifecycle.start(services.db, f"#{campaign_id}", actor=actor_of(key), now=services.clock.now())
+        await lifecycle.start(
+            services.db,
+            f"#{campaign_id}",
+            actor=actor_of(key),
+            now=services.clock.now(),
+            rulebook=services.rulebook,
+        )
     )
 
 
@@ -249,7 +255,13 @@ async def pause_campaign(
 async def resume_campaign(services: With, key: SignedIn, campaign_id: Id) -> Changed:
     """After a pause; contacts that were blocked are judged once more."""
     return _changed(
-        await lifecycle.resume(services.db, f"#{campaign_id}", actor=actor_of(key), now=services.clock.now())
+        await lifecycle.resume(
+            services.db,
+            f"#{campaign_id}",
+            actor=actor_of(key),
+            now=services.clock.now(),
+            rulebook=services.rulebook,
+        )
     )
 
 
@@ -310,7 +322,12 @@ async def _detail(services: With, campaign_id: int) -> CampaignDetail:
         definition = await store.definition(tx, row.id)
         history = await store.history(tx, row.id)
         warnings = await hindrances.of_campaign(
-            tx, row, services.clock.now(), rates=services.rates, clock_rate=services.clock.rate
+            tx,
+            row,
+            services.clock.now(),
+            rates=services.rates,
+            clock_rate=services.clock.rate,
+            rulebook=services.rulebook,
         )
     return CampaignDetail(
         **Campaign.model_validate(row).model_dump(),
