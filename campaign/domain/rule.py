@@ -150,7 +150,7 @@ class OptOut:
 
 @dataclass(frozen=True, slots=True)
 class Disclosure:
-    """What must be said (business_name, phone_number, purpose, ai), within so many seconds of the start."""
+    """What must be said (rulebook.SAID), within so many seconds of the start."""
 
     say: tuple[str, ...]
     within_s: float

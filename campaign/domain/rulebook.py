@@ -50,6 +50,8 @@ from campaign.domain.rule import (
 )
 from campaign.domain.rule_table import Table
 
+SAID = ("business_name", "phone_number", "purpose", "ai", "toll_free_opt_out")
+"""What a call may have to say."""
 LONGEST_CAP_HOURS = 720
 """The greatest window of an attempt cap: 30 days."""
 
@@ -87,6 +89,8 @@ class Pack:
     reviewed_by: str
     reviewed_on: date | None
     rules: tuple[Rule, ...]
+    needs_tzdata: str = ""
+    """The oldest release of PyPI's tzdata that knows its clocks, such as "2026.6"; empty: any."""
 
     def matches(self, place: Located) -> bool:
         """Whether any evidence puts the person in this jurisdiction.
@@ -126,6 +130,18 @@ class Rulebook:
     def versions(self) -> dict[str, str]:
         """Pack id → version, of all packs."""
         return {pack.id: pack.version for pack in self.packs}
+
+    def too_old(self, tzdata: str) -> list[Pack]:
+        """The packs that this release of tzdata is too old for.
+
+        Args:
+            tzdata: such as "2026.6"; what can't be read is too old for every pack that names one.
+        """
+        return [
+            pack
+            for pack in self.packs
+            if pack.needs_tzdata and _release(tzdata) < _release(pack.needs_tzdata)
+        ]
 
     @cached_property
     def registries(self) -> frozenset[str]:
@@ -169,6 +185,10 @@ def parse_rulebook(texts: Mapping[str, str]) -> Rulebook:
     return Rulebook(tuple(packs))
 
 
+def _release(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", text))
+
+
 def _pack(table: Table) -> Pack:
     match = table.table("match")
     countries = match.texts("country", required=True, one=True)
@@ -185,7 +205,10 @@ def _pack(table: Table) -> Pack:
         reviewed_by=table.text("reviewed_by", ""),
         reviewed_on=table.day_or_none("reviewed_on"),
         rules=rules,
+        needs_tzdata=table.text("needs_tzdata", ""),
     )
+    if pack.needs_tzdata and not re.fullmatch(r"\d{4}(\.\d+)+", pack.needs_tzdata):
+        table.fault("needs_tzdata", f'"{pack.needs_tzdata}" is no release such as "2026.6"')
     for rule in rules:
         if not rule.id.startswith(pack.id + "."):
             table.fault(f"rule {rule.id}", f'its id must begin with "{pack.id}."')
@@ -334,8 +357,8 @@ def _opt_out(table: Table) -> OptOut:
 def _disclosure(table: Table) -> Disclosure:
     say = table.texts("say", required=True)
     for what in say:
-        if what not in ("business_name", "phone_number", "purpose", "ai"):
-            table.fault("say", f'"{what}" is not one of business_name, phone_number, purpose, ai')
+        if what not in SAID:
+            table.fault("say", f'"{what}" is not one of {", ".join(SAID)}')
     return Disclosure(say, table.number("within_s", 0))
 
 
