@@ -140,7 +140,7 @@ class Rulebook:
         return [
             pack
             for pack in self.packs
-            if pack.needs_tzdata and _release(tzdata) < _release(pack.needs_tzdata)
+            if pack.needs_tzdata and release(tzdata) < release(pack.needs_tzdata)
         ]
 
     @cached_property
@@ -185,7 +185,8 @@ def parse_rulebook(texts: Mapping[str, str]) -> Rulebook:
     return Rulebook(tuple(packs))
 
 
-def _release(text: str) -> tuple[int, ...]:
+def release(text: str) -> tuple[int, ...]:
+    """A release such as "2026.6", to be compared."""
     return tuple(int(part) for part in re.findall(r"\d+", text))
 
 
