@@ -314,7 +314,7 @@ def willing(place: Place, at: datetime, **policy: Any) -> Facts:
 def test_the_zones_and_changes_that_are_walked_are_many() -> None:
     zones = {place.zones[0] for place in PLACES}
     assert len(PLACES) > 120
-    assert len(zones) > 60
+    assert len(zones) >= 60
     assert sum(len(changes(zone)) for zone in zones) > 150
     assert changes("America/Phoenix") == ()
     assert changes("America/New_York")[0] == datetime(2026, 3, 8, 7, tzinfo=UTC)
