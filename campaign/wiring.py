@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from importlib import resources
+from importlib.metadata import version
 from pathlib import Path
 
 import structlog
@@ -26,7 +27,7 @@ from campaign.agent.protocol import Agent
 from campaign.agent.scripted import ScriptedAgent
 from campaign.domain.budget import Rates, parse_rates
 from campaign.domain.errors import SettingsError
-from campaign.domain.rulebook import Rulebook, parse_rulebook
+from campaign.domain.rulebook import Rulebook, parse_rulebook, release
 from campaign.domain.script import SCRIPTED
 from campaign.flow.dialer import Counters
 from campaign.flow.live_talks import LiveTalks
@@ -143,7 +144,7 @@ class Services:
     @property
     def terms(self) -> Terms:
         """What closing an attempt goes by."""
-        return Terms(self.rates, self.clock.rate)
+        return Terms(self.rates, self.clock.rate, self.rulebook)
 
     @property
     def addresses(self) -> Addresses:
@@ -257,15 +258,58 @@ def data_dir_of(settings: Settings) -> Path:
     return settings.data_dir or default_data_dir(Path.home())
 
 
-def read_rulebook() -> Rulebook:
-    """The jurisdiction packs that come with the package."""
+@dataclass(frozen=True, slots=True)
+class RuleData:
+    """What decisions rest on besides the packs: releases of the packages, and where the clocks come from."""
+
+    tzdata: str
+    tzdata_from: str
+    phonenumbers: str
+    holidays: str
+
+    def in_words(self) -> str:
+        """For start-up and `campaign doctor`."""
+        return (
+            f"tzdata {self.tzdata} from {self.tzdata_from} (the system's copy is not used), "
+            f"phonenumbers {self.phonenumbers}, holidays {self.holidays}"
+        )
+
+
+def rule_data() -> RuleData:
+    """The releases that are installed here."""
+    return RuleData(
+        tzdata=version("tzdata"),
+        tzdata_from=str(resources.files("tzdata")),
+        phonenumbers=version("phonenumbers"),
+        holidays=version("holidays"),
+    )
+
+
+def read_rulebook(tzdata: str | None = None) -> Rulebook:
+    """The jurisdiction packs that come with the package.
+
+    Args:
+        tzdata: the release of the time-zone database; None: the one that is installed.
+
+    Raises:
+        SettingsError: it is older than a pack needs, so that calls would go out at the wrong hour.
+    """
     folder = resources.files("campaign") / "rulebooks"
     texts: Mapping[str, str] = {
         entry.name: entry.read_text(encoding="utf-8")
         for entry in folder.iterdir()
         if entry.name.endswith(".toml")
     }
-    return parse_rulebook(texts)
+    book = parse_rulebook(texts)
+    installed = tzdata if tzdata is not None else rule_data().tzdata
+    if old := book.too_old(installed):
+        needed = max((pack.needs_tzdata for pack in old), key=release)
+        raise SettingsError(
+            f"The time-zone database (tzdata {installed}) is older than {', '.join(pack.id for pack in old)} "
+            f"needs ({needed}): clocks have been changed by law since, and calls would come at a wrong hour.",
+            f"Install it: pip install 'tzdata>={needed}'",
+        )
+    return book
 
 
 def read_rates(settings: Settings) -> Rates:

@@ -48,7 +48,7 @@ PANELS = {
     "Results": {
         "report": "campaign.cli.report:report",
         "explain": "campaign.cli.explain:explain",
-        "rules": "campaign.cli.rules:app",
+        "rules": "campaign.cli.rule_records:app",
     },
 }
 """Panel of the help → command → where it stands."""

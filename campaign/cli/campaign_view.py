@@ -38,12 +38,14 @@ class Standing:
     Args:
         pace: most calls a second, of the campaign or the account.
         why: why nothing is dialled, and who waits for what.
+        waived: sentences about rules that are not applied to it.
     """
 
     row: CampaignRow
     status: Status
     pace: float
     why: Why
+    waived: Sequence[str] = ()
 
 
 def span(seconds: float) -> str:
@@ -66,6 +68,7 @@ def status_view(standing: Standing) -> RenderableType:
     parts.append(Text(standing.why.line, style="yellow" if standing.why.idle else "default"))
     told = standing.why.line
     parts += [Text(f"Warning: {one}", style="yellow") for one in standing.why.warnings if one not in told]
+    parts += [Text(sentence) for sentence in standing.waived]
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim")
     table.add_column()

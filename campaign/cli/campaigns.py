@@ -201,7 +201,13 @@ def start(name: Name, as_json: AsJson = False) -> None:
 
     async def main(services: Services) -> tuple[str, Change]:
         said = "" if as_json else await before_start(services, name)
-        change = await lifecycle.start(services.db, name, actor=services.actor, now=services.clock.now())
+        change = await lifecycle.start(
+            services.db,
+            name,
+            actor=services.actor,
+            now=services.clock.now(),
+            rulebook=services.rulebook,
+        )
         return said, await _with_heartbeat(services, change)
 
     said, change = run(main)
@@ -228,7 +234,11 @@ def resume(name: Name, as_json: AsJson = False) -> None:
 
     Example: campaign resume "Solar spring check-in"
     """
-    _act(lambda s: lifecycle.resume(s.db, name, actor=s.actor, now=s.clock.now()), as_json, heartbeat=True)
+    _act(
+        lambda s: lifecycle.resume(s.db, name, actor=s.actor, now=s.clock.now(), rulebook=s.rulebook),
+        as_json,
+        heartbeat=True,
+    )
 
 
 def stop(

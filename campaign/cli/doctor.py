@@ -30,6 +30,7 @@ from campaign.wiring import (
     open_gateway,
     read_rates,
     read_rulebook,
+    rule_data,
 )
 
 HTTP_SECONDS = 10.0
@@ -154,6 +155,7 @@ def _files(settings: Settings) -> list[Check]:
             found.append(Check(name, Verdict.FAULT, error.what, error.do))
         else:
             found.append(Check(name, Verdict.OK, "Can be read."))
+    found.append(Check("time zones", Verdict.OK, f"{rule_data().in_words()}."))
     return found
 
 

@@ -1,7 +1,7 @@
 """`campaign rules`: the law as it is applied, and past dials judged under other packs."""
 
 import csv
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, date, datetime, time
@@ -24,6 +24,9 @@ from campaign.domain.rule_words import demand
 from campaign.domain.rulebook import Pack, Rulebook, parse_rulebook
 from campaign.flow import replay as replays
 from campaign.flow.replay import Difference, Totals
+from campaign.flow.rule_records import in_words
+from campaign.store import rule_records
+from campaign.store.rule_records import KeptWaiver
 from campaign.wiring import Services, read_rulebook
 
 app = typer.Typer(
@@ -53,8 +56,9 @@ def show(
     except CampaignError as error:
         fail(error)
     packs = [(pack, _wanted(pack, day)) for pack in _packs(book, place)]
+    waived = waived_rules()
     if as_json:
-        print_json([_pack_json(pack, rules) for pack, rules in packs])
+        print_json([_pack_json(pack, rules, waived) for pack, rules in packs])
         return
     if place is not None:
         zones = ", ".join(place.zones) or "no known time zone: it cannot be called"
@@ -64,8 +68,23 @@ def show(
         out.print(f"\n[bold]{pack.id}[/] {pack.version}, {escape(review)}")
         for rule in rules:
             out.print(f"  {escape(_sentence(rule))}")
+            for kept in waived.get(rule.id, ()):
+                out.print(f'    For campaign "{escape(kept.campaign)}": {escape(in_words(kept.waiver))}')
     if not packs:
         out.print("No pack covers that place, so nobody there may be called.")
+
+
+def waived_rules() -> dict[str, list[KeptWaiver]]:
+    """Rule → the waivers of it."""
+
+    async def main(services: Services) -> list[KeptWaiver]:
+        async with services.db.connection() as tx:
+            return await rule_records.waivers(tx)
+
+    found: dict[str, list[KeptWaiver]] = {}
+    for one in run(main):
+        found.setdefault(one.waiver.rule_id, []).append(one)
+    return found
 
 
 def _packs(book: Rulebook, place: Place | None) -> Sequence[Pack]:
@@ -99,7 +118,9 @@ def _sentence(rule: Rule) -> str:
     )
 
 
-def _pack_json(pack: Pack, rules: Sequence[Rule]) -> dict[str, Any]:
+def _pack_json(
+    pack: Pack, rules: Sequence[Rule], waived: Mapping[str, Sequence[KeptWaiver]]
+) -> dict[str, Any]:
     return {
         "pack": pack.id,
         "version": pack.version,
@@ -114,6 +135,10 @@ def _pack_json(pack: Pack, rules: Sequence[Rule]) -> dict[str, Any]:
                 "effective_from": rule.effective_from,
                 "effective_to": rule.effective_to,
                 "lifted_by": rule.lifted_by,
+                "waivable": rule.waivable,
+                "waived": [
+                    {"campaign": one.campaign, **asdict(one.waiver)} for one in waived.get(rule.id, ())
+                ],
                 "source": rule.source.cite,
                 "read_on": rule.source.read_on,
                 "note": rule.note,

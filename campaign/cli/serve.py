@@ -5,6 +5,7 @@ import contextlib
 import signal
 import socket
 from collections.abc import Iterator
+from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -23,7 +24,7 @@ from campaign.flow import draining
 from campaign.settings import Settings
 from campaign.store.leases import DrainAsked, Running
 from campaign.web.app import create_app
-from campaign.wiring import Services, open_services, settle_memory
+from campaign.wiring import Services, open_services, rule_data, settle_memory
 
 log = structlog.get_logger(__name__)
 
@@ -94,6 +95,7 @@ def serve(
 
 async def _serve(settings: Settings, role: Role, port: Port, ready_file: Path | None) -> None:
     async with open_services(settings, actor=actor(), role=role.value, pool_size=10) as services:
+        log.info("rule_data", **asdict(rule_data()))
         services.gateway  # noqa: B018 (a wrong account setting is told before anything starts)
         before = await draining.holder_of(services, port.number) if port.shared else None
         services.replica.detail["port"] = port.number

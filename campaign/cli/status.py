@@ -12,7 +12,8 @@ from campaign.cli.campaign_view import Standing, list_view, status_view
 from campaign.cli.common import err, out, print_json, run
 from campaign.domain.campaign_state import OVER
 from campaign.flow import why_idle
-from campaign.store import campaigns, reports
+from campaign.flow.rule_records import in_words
+from campaign.store import campaigns, reports, rule_records
 from campaign.store.campaigns import CampaignRow
 from campaign.wiring import Services
 
@@ -37,8 +38,10 @@ async def standing_of(services: Services, name: str) -> Standing:
             clock_rate=services.clock.rate,
             max_calls=services.settings.twilio_max_calls,
         )
+        waived = [one.waiver for one in await rule_records.waivers(tx, campaign_id=row.id)]
     account = services.settings.twilio_calls_per_second
-    return Standing(row, status_, min(row.calls_per_second or account, account), told)
+    notes = [in_words(waiver) for waiver in waived if waiver.holds(now)]
+    return Standing(row, status_, min(row.calls_per_second or account, account), told, notes)
 
 
 def status(
@@ -76,6 +79,7 @@ def status(
                 "why_idle": found.why.line if found.why.idle else None,
                 "reasons": [asdict(reason) for reason in found.why.reasons],
                 "warnings": found.why.warnings,
+                "waivers": list(found.waived),
             }
         )
     else:

@@ -16,6 +16,7 @@ from campaign.flow.call_events import Hands
 from campaign.flow.claiming import ClaimLimits
 from campaign.flow.dialer import Dialer
 from campaign.flow.draining import ANSWERS, heard_since
+from campaign.flow.facts import AbandonmentCounts
 from campaign.flow.live_talks import Drained
 from campaign.flow.lookups import Lookups
 from campaign.flow.scheduler import Part, Scheduler, scheduling
@@ -202,6 +203,7 @@ class Workers:
         return {
             "reconcile": self._questions,
             "campaigns": partial(lifecycle.tick, db),
+            "abandonment": partial(lifecycle.pause_abandoning, db, services.rulebook, AbandonmentCounts()),
             "enrolment": self._enrolment,
             "lookups": self._lookups,
             "replicas": sweep_replicas,

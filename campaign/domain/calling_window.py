@@ -187,6 +187,7 @@ class Clause:
         closed: local date → the name of the closed day, or None when it is not one.
         from_date, to_date: local dates, both included, between which the clause binds; outside it is open.
         rule_id: whose clause it is, for the explanation.
+        waived_until: UTC second before which it does not bind; None: it is not waived.
     """
 
     zone: str
@@ -195,9 +196,12 @@ class Clause:
     from_date: date | None = None
     to_date: date | None = None
     rule_id: str = ""
+    waived_until: int | None = None
 
     def step(self, at: int) -> tuple[bool, int]:
         """(open at that UTC second?, the UTC second until which this certainly stays so)."""
+        if self.waived_until is not None and at < self.waived_until:
+            return True, self.waived_until
         offset, until = _offset_at(self.zone, at)
         day, second = divmod(at + offset, _DAY)
         midnight = at - second + _DAY

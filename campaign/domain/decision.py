@@ -50,6 +50,7 @@ class RuleVerdict:
         until: for a deferral, the first instant at which this rule alone would allow; None when it waits
             for an event and not for the clock.
         source: the citation; empty for our own rules.
+        waived: it says no by itself, and allows only because somebody has waived it.
     """
 
     rule_id: str
@@ -59,6 +60,7 @@ class RuleVerdict:
     ground: Ground = Ground.CONTACT
     until: datetime | None = None
     source: str = ""
+    waived: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,11 @@ class Decision:
         return tuple(reason for reason in self.reasons if reason.verdict is not Verdict.ALLOW)
 
     @property
+    def waived(self) -> tuple[RuleVerdict, ...]:
+        """The verdicts that allow only because of a waiver."""
+        return tuple(reason for reason in self.reasons if reason.waived)
+
+    @property
     def main(self) -> RuleVerdict | None:
         """The verdict that counts people under one reason: the first block, else the latest deferral."""
         return self.against[0] if self.against else None
@@ -123,11 +130,12 @@ class Decision:
     def fingerprint(self) -> str:
         """Equal for two decisions that a person would call the same.
 
-        Made of the verdict, of each rule that says no and how, and of the packs' versions; figures,
-        instants and the rules that allow are left out.
+        Made of the verdict, of each rule that says no and how, of each that is waived, and of the packs'
+        versions; figures, instants and the rules that allow are left out.
         """
         parts = [self.verdict.value]
         parts += sorted(f"{reason.rule_id}={reason.verdict.value}" for reason in self.against)
+        parts += sorted(f"{reason.rule_id}=waived" for reason in self.waived)
         parts += [f"{pack}@{version}" for pack, version in self.packs]
         return hashlib.blake2s("\n".join(parts).encode(), digest_size=8).hexdigest()
 
@@ -149,6 +157,7 @@ class Decision:
                     "ground": reason.ground.value,
                     "until": _text(reason.until),
                     "source": reason.source,
+                    **({"waived": True} if reason.waived else {}),
                 }
                 for reason in self.reasons
             ],
@@ -177,6 +186,7 @@ class Decision:
                     ground=Ground(reason["ground"]),
                     until=_instant(reason["until"]),
                     source=reason["source"],
+                    waived=reason.get("waived", False),
                 )
                 for reason in value["reasons"]
             ),
@@ -200,14 +210,15 @@ def in_words(decision: Decision) -> str:
     match decision.verdict:
         case Verdict.ALLOW:
             until = f" until {utc(decision.closes_at)}" if decision.closes_at else ""
-            return f"May be called now{until}; {len(decision.reasons)} rules were checked and all allow it."
+            head = f"May be called now{until}; {len(decision.reasons)} rules were checked and all allow it."
+            return " ".join([head, *(_with_source(reason) for reason in decision.waived)])
         case Verdict.DEFER:
             head = f"Waits until {utc(decision.until)}." if decision.until else "Waits."
         case Verdict.BLOCK:
             head = "Must not be called."
         case _:
             assert_never(decision.verdict)
-    return " ".join([head, *(_with_source(reason) for reason in decision.against)])
+    return " ".join([head, *(_with_source(reason) for reason in (*decision.against, *decision.waived))])
 
 
 def _with_source(reason: RuleVerdict) -> str:

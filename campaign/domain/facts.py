@@ -107,6 +107,38 @@ class Pause:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiver:
+    """That somebody answers for not applying one rule of a pack to one campaign (domain/rule.py says which
+    rules can be waived).
+
+    Args:
+        rule_id: of a pack's rule; reason: why, in the words of the one who answers for it.
+        actor: who, as in the audit trail.
+        at: since when; until: the instant from which it no longer counts, None: until it is taken back.
+    """
+
+    rule_id: str
+    reason: str
+    actor: str
+    at: datetime
+    until: datetime | None = None
+
+    def holds(self, now: datetime) -> bool:
+        """Whether it counts at that instant."""
+        return self.until is None or now < self.until
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """That the seller has filed what a pack demands before calling: under what reference, by whose word."""
+
+    pack: str
+    reference: str
+    actor: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class CampaignPolicy:
     """What a campaign allows, and how it stands at this moment.
 
@@ -125,6 +157,7 @@ class CampaignPolicy:
         version: of the campaign's definition.
         line_type_days, reassigned_days: the campaign asks what line it is, or whether the number has a new
             owner, and so many days an answer holds; 0: it doesn't ask.
+        waivers: rules that somebody has waived for this campaign; registered: what the seller has filed.
         live_answered, abandoned: calls of the last 30 days answered by a person; of these, abandoned.
             None when they were not counted.
     """
@@ -144,6 +177,8 @@ class CampaignPolicy:
     pauses: tuple[Pause, ...] = ()
     all_stopped: bool = False
     version: int = 0
+    waivers: tuple[Waiver, ...] = ()
+    registered: tuple[Registered, ...] = ()
     live_answered: int | None = None
     abandoned: int = 0
     line_type_days: int = 0
@@ -160,9 +195,11 @@ class Facts:
         reassigned, line_type: the look-ups that hold for this number and this consent, however old; None also
             when the campaign doesn't ask.
         attempts: when this number was tried, by any campaign, as far back as the greatest cap looks
-            (`history_hours`), in any order; attempts that never reached the network don't belong here.
+            (30 days), in any order; attempts that never reached the network don't belong here.
+        elsewhere: the same of the person's other numbers; caps of law count a person, not a number.
         attempts_made, attempts_allowed: of this contact in this campaign, over all its numbers.
-        unsettled_since: when an attempt to this number began, by any campaign, that has not ended yet.
+        unsettled_since: when an attempt to any number of this person began, by any campaign, that has not
+            ended yet.
         callers: the campaign's E.164 numbers that have calls left today, the one to use first in front.
         reserve: what the longest call allowed would cost; None when there is no price for the destination.
         money_left: what the campaign may still spend today and in all; None when it has no cap.
@@ -179,6 +216,7 @@ class Facts:
     scrubs: Mapping[str, Scrub] = field(default_factory=dict)
     reassigned: Reassigned | None = None
     attempts: tuple[datetime, ...] = ()
+    elsewhere: tuple[datetime, ...] = ()
     attempts_made: int = 0
     attempts_allowed: int = 1
     unsettled_since: datetime | None = None

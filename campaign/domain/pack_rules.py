@@ -7,14 +7,16 @@ allow the dial and say where they are held.
 """
 
 import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from math import ceil
 from typing import assert_never
 
+from campaign.domain.abandonment import Counted
 from campaign.domain.calling_window import ALWAYS, CallingWindow, Clause, WeeklyHours, hours_in_words
 from campaign.domain.decision import Ground, RuleVerdict, Verdict
-from campaign.domain.facts import Facts, fresh, utc
+from campaign.domain.facts import Facts, Waiver, fresh, utc
 from campaign.domain.rule import (
     CONSENT_LEVELS,
     Abandonment,
@@ -34,14 +36,12 @@ from campaign.domain.rule import (
     Retention,
     RevocationScope,
     Rule,
+    Terms,
 )
 
 Judge = Callable[[Facts, datetime], RuleVerdict]
 
 NEVER = WeeklyHours(((),) * 7)
-SMALL_SAMPLE = 100
-"""Live-answered calls below which a campaign's abandonment is judged as if there had been so many: one
-abandoned call among the first ten is no rate yet."""
 
 LEVEL_WORDS = dict(
     zip(
@@ -70,8 +70,22 @@ class Cited:
         return RuleVerdict(self.rule_id, self.kind, Verdict.BLOCK, why, ground, None, self.source)
 
 
-def clauses_of(rule: Rule, zones: Iterable[str]) -> tuple[Clause, ...]:
-    """The hours, closed days or pause of a rule on every zone's wall clock; empty for other kinds."""
+def clauses_of(rule: Rule, zones: Iterable[str], waiver: Waiver | None = None) -> tuple[Clause, ...]:
+    """The hours, closed days or pause of a rule on every zone's wall clock; empty for other kinds.
+
+    Args:
+        waiver: of that rule: its clauses bind from the waiver's end on, or not at all.
+    """
+    if waiver is not None and waiver.until is None:
+        return ()
+    clauses = _clauses(rule, zones)
+    if waiver is None or waiver.until is None:
+        return clauses
+    end = ceil(waiver.until.timestamp())
+    return tuple(replace(clause, waived_until=end) for clause in clauses)
+
+
+def _clauses(rule: Rule, zones: Iterable[str]) -> tuple[Clause, ...]:
     first, last = rule.effective_from, rule.effective_to
     match rule.terms:
         case Hours(week, clock):
@@ -162,7 +176,9 @@ def judge_of(rule: Rule, zones: tuple[str, ...], margin: int) -> Judge:
         case Hours() | ClosedDays() | RegionPause():
             return window_judge(cited, clauses_of(rule, zones), margin)
         case AttemptCap(count, hours):
-            return lambda facts, now: cap_verdict(cited, count, hours, facts, now)
+            return lambda facts, now: cap_verdict(
+                cited, count, hours, (*facts.attempts, *facts.elsewhere), now, "person"
+            )
         case ConsentDemand(level, expires_days):
             return lambda facts, now: consent_verdict(cited, level, expires_days, facts, now)
         case Registry() as terms:
@@ -187,20 +203,60 @@ def judge_of(rule: Rule, zones: tuple[str, ...], margin: int) -> Judge:
             assert_never(rule.terms)
 
 
+def under_waiver(judge: Judge, rule: Rule, waiver: Waiver, margin: int) -> Judge:
+    """The judge of a rule that somebody has waived: it allows what it would not, and says by whose word.
+
+    What a waiver can't reach stays: a number that is on a registry, one that is known to have a new owner.
+    Within `margin` seconds of its end a waiver no longer counts, as with a window that closes.
+    """
+    until = f" until {utc(waiver.until)}" if waiver.until else ""
+    head = f"Waived by {waiver.actor} on {waiver.at:%Y-%m-%d}{until} because {waiver.reason.rstrip('.')}."
+
+    def judged(facts: Facts, now: datetime) -> RuleVerdict:
+        verdict = judge(facts, now)
+        if verdict.verdict is Verdict.ALLOW or not waiver.holds(now + timedelta(seconds=margin)):
+            return verdict
+        if _beyond_waiving(rule.terms, facts):
+            return verdict
+        why = f"{head} Without that: {verdict.why}"
+        return RuleVerdict(
+            rule.id, rule.kind, Verdict.ALLOW, why, Ground.CAMPAIGN, None, rule.source.cite, waived=True
+        )
+
+    return judged
+
+
+def _beyond_waiving(terms: Terms, facts: Facts) -> bool:
+    match terms:
+        case Registry(name):
+            return any(hit.kind == "registry" and hit.list_name == name for hit in facts.dnc)
+        case Reassigned():
+            return facts.reassigned is not None and facts.reassigned.answer == "yes"
+        case _:
+            return False
+
+
 def _always(verdict: RuleVerdict) -> Judge:
     return lambda facts, now: verdict
 
 
-def cap_verdict(cited: Cited, count: int, hours: int, facts: Facts, now: datetime) -> RuleVerdict:
-    """At most `count` attempts in any `hours`; the attempt that is `hours` old no longer counts."""
+def cap_verdict(
+    cited: Cited, count: int, hours: int, attempts: Sequence[datetime], now: datetime, whom: str
+) -> RuleVerdict:
+    """At most `count` attempts in any `hours`; the attempt that is `hours` old no longer counts.
+
+    Args:
+        attempts: when they were made, in any order.
+        whom: "person" or "number", for the sentence.
+    """
     since = now - timedelta(hours=hours)
-    recent = sorted(at for at in facts.attempts if at > since)
+    recent = sorted(at for at in attempts if at > since)
     if len(recent) < count:
-        return cited.allow(f"{len(recent)} of {count} attempts to this number in {hours} h.", Ground.TIME)
+        return cited.allow(f"{len(recent)} of {count} attempts to this {whom} in {hours} h.", Ground.TIME)
     if count == 0:
         return cited.block("No attempt is allowed.", Ground.NUMBER)
     until = recent[-count] + timedelta(hours=hours)
-    why = f"{len(recent)} of {count} attempts to this number in {hours} h; one is free again at {utc(until)}."
+    why = f"{len(recent)} of {count} attempts to this {whom} in {hours} h; one is free again at {utc(until)}."
     return cited.defer(why, until, Ground.TIME)
 
 
@@ -276,11 +332,11 @@ def _abandonment(cited: Cited, terms: Abandonment) -> Judge:
         policy = facts.policy
         if policy.live_answered is None:
             return uncounted
-        figures = f"{policy.abandoned} of {policy.live_answered} answered calls abandoned"
-        if policy.abandoned > terms.max_rate * max(policy.live_answered, SMALL_SAMPLE):
-            why = f"{figures} in {terms.window_days} days, over the ceiling of {terms.max_rate:.1%}."
-            return cited.defer(why, None, Ground.CONTACT)
-        return cited.allow(f"{figures}; the ceiling is {terms.max_rate:.1%}.", Ground.CAMPAIGN)
+        counted = Counted(policy.live_answered, policy.abandoned)
+        why = f"{counted.in_words()}; the ceiling is {terms.max_rate:.1%}."
+        if counted.over(terms.max_rate):
+            return cited.defer(why, None, Ground.CAMPAIGN)
+        return cited.allow(why, Ground.CAMPAIGN)
 
     return judge
 
@@ -318,9 +374,18 @@ def _registration(cited: Cited, terms: Registration) -> Judge:
     region = cited.rule_id.split(".")[0]
     done = cited.allow(f"The campaign names {region} itself: {terms.what} is taken as done.", Ground.CAMPAIGN)
     missing = cited.block(
-        f"Needed first: {terms.what}. Once it is done, name {region} itself among the campaign's regions."
+        f"Needed first: {terms.what}. Once it is done, record it with `campaign rules registered {region}`, "
+        f"or name {region} itself among the campaign's regions."
     )
-    return lambda facts, now: done if region in facts.policy.regions else missing
+
+    def judge(facts: Facts, now: datetime) -> RuleVerdict:
+        for one in facts.policy.registered:
+            if one.pack == region:
+                why = f"{terms.what} is recorded as done ({one.reference}; {one.actor}, {one.at:%Y-%m-%d})."
+                return cited.allow(why[0].upper() + why[1:], Ground.CAMPAIGN)
+        return done if region in facts.policy.regions else missing
+
+    return judge
 
 
 def new_owner_verdict(cited: Cited, days: int, facts: Facts, now: datetime) -> RuleVerdict:

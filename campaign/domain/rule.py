@@ -5,6 +5,7 @@ decided in `pack_rules.py`.
 
 from dataclasses import dataclass
 from datetime import date
+from enum import StrEnum
 from functools import lru_cache
 
 import holidays
@@ -24,6 +25,39 @@ SCOPES = {
     "line": ("mobile", "landline"),
 }
 STATUSES = ("in_force", "stayed", "proposed")
+
+
+class Waiving(StrEnum):
+    """Whether an admin may waive a rule for one campaign, with a reason and their name."""
+
+    NEVER = "never"
+    IF_PACK_SAYS = "if the pack says so"
+    YES = "yes"
+
+
+WAIVING: dict[str, tuple[Waiving, str]] = {
+    "hours": (Waiving.IF_PACK_SAYS, "a call at a forbidden hour can't be undone"),
+    "closed_days": (Waiving.YES, "the library's holidays are not always the statute's"),
+    "region_pause": (Waiving.NEVER, "a halt is lifted, not waived"),
+    "attempt_cap": (Waiving.YES, "statutes count by subject, and here all campaigns count together"),
+    "consent": (Waiving.NEVER, "without consent an artificial voice may not call anybody"),
+    "registry": (Waiving.YES, "only the age of its copy: who is on it is never called"),
+    "internal_dnc": (Waiving.NEVER, "who asked not to be called is not called"),
+    "revocation_scope": (Waiving.NEVER, "it says what a person has taken back"),
+    "opt_out": (Waiving.NEVER, "a call must offer it"),
+    "disclosure": (Waiving.NEVER, "a call must say it"),
+    "abandonment": (Waiving.YES, "it is a safe harbour, and old calls weigh for thirty days"),
+    "caller_number": (Waiving.YES, "which number may be shown can be agreed with the regulator"),
+    "prohibition": (Waiving.YES, "whether it reaches this seller is for a lawyer to say"),
+    "registration": (Waiving.YES, "exemptions exist that no pack knows"),
+    "reassigned": (Waiving.YES, "only the age of the answer: a known new owner is never called"),
+    "retention": (Waiving.NEVER, "it binds what is kept, not whom we call"),
+}
+"""Kind of rule → whether it can be waived, and why. Our own rules (do-not-call, one call at a time, number
+class, regions, a known zone) are never waived. A pack may forbid for one rule what its kind permits
+(`waivable = false`), and permit hours (`waivable = true`)."""
+COUNTED_DAYS = 30
+"""Abandoned calls are counted over so many days (47 CFR 64.1200(a)(7))."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +97,7 @@ class RegionPause:
 
 @dataclass(frozen=True, slots=True)
 class AttemptCap:
-    """At most `count` attempts to a number within `window_hours`, over all campaigns."""
+    """At most `count` attempts to a person within `window_hours`, over all numbers and all campaigns."""
 
     count: int
     window_hours: int
@@ -116,7 +150,7 @@ class OptOut:
 
 @dataclass(frozen=True, slots=True)
 class Disclosure:
-    """What must be said (business_name, phone_number, purpose, ai), within so many seconds of the start."""
+    """What must be said (rulebook.SAID), within so many seconds of the start."""
 
     say: tuple[str, ...]
     within_s: float
@@ -150,8 +184,9 @@ class Prohibition:
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """Paper that the seller must have filed before calling: taken as done when the campaign names the very
-    region (or country) of the pack among its regions, and not only the country around it."""
+    """Paper that the seller must have filed before calling: taken as done when somebody has recorded that it
+    is (`campaign rules registered`), or when the campaign names the very region (or country) of the pack
+    among its regions, and not only the country around it."""
 
     what: str
 
@@ -248,6 +283,16 @@ class Rule:
     source: Source
     lifted_by: tuple[str, ...] = ()
     note: str = ""
+    may_waive: bool | None = None
+    """What the pack says about waiving it; None: nothing, so its kind decides."""
+
+    @property
+    def waivable(self) -> bool:
+        """Whether an admin may waive it for a campaign."""
+        waiving, _ = WAIVING[self.kind]
+        if waiving is Waiving.NEVER or self.may_waive is False:
+            return False
+        return waiving is Waiving.YES or self.may_waive is True
 
     def in_force(self, on: date) -> bool:
         """Whether it is applied on that local date (first and last date included)."""

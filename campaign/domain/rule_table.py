@@ -55,6 +55,9 @@ class Table:
     def day_or_none(self, key: str) -> date | None:
         return self.day(key) if key in self._left else None
 
+    def __contains__(self, key: str) -> bool:
+        return key in self._left
+
     def texts(self, key: str, required: bool = False, one: bool = False) -> tuple[str, ...]:
         """A list of texts (dates become their ISO form); with `one` a single text will do."""
         value = self._take(key, (list, str) if one else list, "a list of texts", None if required else [])

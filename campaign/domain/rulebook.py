@@ -20,9 +20,11 @@ from campaign.domain.calling_window import WeeklyHours, WindowError, known_zone
 from campaign.domain.errors import BadInput
 from campaign.domain.rule import (
     CONSENT_LEVELS,
+    COUNTED_DAYS,
     LIFTING,
     SCOPES,
     STATUSES,
+    WAIVING,
     Abandonment,
     AttemptCap,
     CallerNumber,
@@ -43,10 +45,13 @@ from campaign.domain.rule import (
     Scope,
     Source,
     Terms,
+    Waiving,
     closed_days,
 )
 from campaign.domain.rule_table import Table
 
+SAID = ("business_name", "phone_number", "purpose", "ai", "toll_free_opt_out")
+"""What a call may have to say."""
 LONGEST_CAP_HOURS = 720
 """The greatest window of an attempt cap: 30 days."""
 
@@ -84,6 +89,8 @@ class Pack:
     reviewed_by: str
     reviewed_on: date | None
     rules: tuple[Rule, ...]
+    needs_tzdata: str = ""
+    """The oldest release of PyPI's tzdata that knows its clocks, such as "2026.6"; empty: any."""
 
     def matches(self, place: Located) -> bool:
         """Whether any evidence puts the person in this jurisdiction.
@@ -133,6 +140,16 @@ class Rulebook:
     def versions(self) -> dict[str, str]:
         """Pack id → version, of all packs."""
         return {pack.id: pack.version for pack in self.packs}
+
+    def too_old(self, tzdata: str) -> list[Pack]:
+        """The packs that this release of tzdata is too old for.
+
+        Args:
+            tzdata: such as "2026.6"; what can't be read is too old for every pack that names one.
+        """
+        return [
+            pack for pack in self.packs if pack.needs_tzdata and release(tzdata) < release(pack.needs_tzdata)
+        ]
 
     @cached_property
     def kinds(self) -> dict[str, str]:
@@ -187,6 +204,11 @@ def parse_rulebook(texts: Mapping[str, str]) -> Rulebook:
     return Rulebook(tuple(packs))
 
 
+def release(text: str) -> tuple[int, ...]:
+    """A release such as "2026.6", to be compared."""
+    return tuple(int(part) for part in re.findall(r"\d+", text))
+
+
 def _pack(table: Table) -> Pack:
     match = table.table("match")
     countries = match.texts("country", required=True, one=True)
@@ -203,7 +225,10 @@ def _pack(table: Table) -> Pack:
         reviewed_by=table.text("reviewed_by", ""),
         reviewed_on=table.day_or_none("reviewed_on"),
         rules=rules,
+        needs_tzdata=table.text("needs_tzdata", ""),
     )
+    if pack.needs_tzdata and not re.fullmatch(r"\d{4}(\.\d+)+", pack.needs_tzdata):
+        table.fault("needs_tzdata", f'"{pack.needs_tzdata}" is no release such as "2026.6"')
     for rule in rules:
         if not rule.id.startswith(pack.id + "."):
             table.fault(f"rule {rule.id}", f'its id must begin with "{pack.id}."')
@@ -231,6 +256,7 @@ def _rule(table: Table) -> Rule:
         source=cited,
         lifted_by=_lifted_by(table, kind),
         note=table.text("note", ""),
+        may_waive=_may_waive(table, kind),
         terms=_terms(table, kind),
     )
     if rule.effective_to is not None and rule.effective_to < rule.effective_from:
@@ -255,6 +281,15 @@ def _lifted_by(table: Table, kind: str) -> tuple[str, ...]:
     if tokens and kind in ("internal_dnc", "consent"):
         table.fault("lifted_by", f"a rule of kind {kind} is never lifted")
     return tokens
+
+
+def _may_waive(table: Table, kind: str) -> bool | None:
+    if "waivable" not in table:
+        return None
+    said = table.flag("waivable", False)
+    if said and kind in WAIVING and WAIVING[kind][0] is Waiving.NEVER:
+        table.fault("waivable", f"a rule of kind {kind} is never waived: {WAIVING[kind][1]}")
+    return said
 
 
 def _terms(table: Table, kind: str) -> Terms:
@@ -342,19 +377,24 @@ def _opt_out(table: Table) -> OptOut:
 def _disclosure(table: Table) -> Disclosure:
     say = table.texts("say", required=True)
     for what in say:
-        if what not in ("business_name", "phone_number", "purpose", "ai"):
-            table.fault("say", f'"{what}" is not one of business_name, phone_number, purpose, ai')
+        if what not in SAID:
+            table.fault("say", f'"{what}" is not one of {", ".join(SAID)}')
     return Disclosure(say, table.number("within_s", 0))
 
 
 def _abandonment(table: Table) -> Abandonment:
-    return Abandonment(
+    terms = Abandonment(
         table.number("max_rate"),
         table.whole("window_days", least=1),
         table.choice("per", ("campaign",), "campaign"),
         table.number("connect_within_s", 0),
         table.number("ring_min_s", 0),
     )
+    if terms.window_days != COUNTED_DAYS:
+        table.fault("window_days", f"must be {COUNTED_DAYS}: calls are counted over so many days")
+    if not 0 < terms.max_rate <= 1:
+        table.fault("max_rate", "must be a share above 0 and at most 1, such as 0.03")
+    return terms
 
 
 def _caller_number(table: Table) -> CallerNumber:

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from campaign.domain.calling_window import ALWAYS, CallingWindow, Clause, WeeklyHours, known_zone
 from campaign.domain.decision import Decision, Ground, RuleVerdict, Verdict, by_weight, in_words, worst
-from campaign.domain.facts import CampaignPolicy, Facts, Pause, lines_of, utc
+from campaign.domain.facts import CampaignPolicy, Facts, Pause, Waiver, lines_of, utc
 from campaign.domain.lookup import CHECKS, awaits_line_type
 from campaign.domain.pack_rules import (
     Cited,
@@ -25,6 +25,7 @@ from campaign.domain.pack_rules import (
     consent_verdict,
     judge_of,
     pause_clauses,
+    under_waiver,
     window_judge,
 )
 from campaign.domain.phone import NumberKind
@@ -42,6 +43,7 @@ __all__ = [
     "Verdict",
     "decide",
     "in_words",
+    "is_paused",
     "next_legal",
 ]
 
@@ -81,6 +83,7 @@ def decide(facts: Facts, rulebook: Rulebook, now: datetime, *, margin: int = DIA
         (policy.purpose, facts.party, facts.voice, lines),
         facts.consent.lifts(now) if facts.consent else frozenset(),
         (policy.hours, policy.restricted, policy.pauses),
+        policy.waivers,
         margin,
     )
     at = now.timestamp()
@@ -133,10 +136,19 @@ def next_legal(
         (policy.purpose, party, "artificial", lines_of(kind)),
         frozenset(),
         (policy.hours, policy.restricted, policy.pauses),
+        policy.waivers,
         margin,
     )
     found = ground.window.next_open(max(after, policy.starts_at or after), margin)
     return None if found and policy.ends_at and found >= policy.ends_at else found
+
+
+def is_paused(pause: Pause, place: Place, now: datetime) -> bool:
+    """Whether somebody who may be anywhere in that place must not be called at that instant for a pause."""
+    if not _reaches(pause.region, (place.countries, place.regions, place.zones)):
+        return False
+    days = [now.astimezone(ZoneInfo(zone)).date() for zone in place.zones if known_zone(zone)]
+    return any(pause.first <= day and (pause.last is None or day <= pause.last) for day in days) or not days
 
 
 # ── what is worked out once per place ──────────────────────────────────────────────────────────────────
@@ -169,7 +181,13 @@ _Own = tuple[WeeklyHours, frozenset[date], tuple[Pause, ...]]
 
 @lru_cache(maxsize=16384)
 def _ground(
-    rulebook: Rulebook, where: _Where, call: _Call, lifts: frozenset[str], own: _Own, margin: int
+    rulebook: Rulebook,
+    where: _Where,
+    call: _Call,
+    lifts: frozenset[str],
+    own: _Own,
+    waivers: tuple[Waiver, ...],
+    margin: int,
 ) -> _Ground:
     countries, regions, named = where
     zones = tuple(zone for zone in named if known_zone(zone))
@@ -180,12 +198,14 @@ def _ground(
     binding = [entry for entry in timed if lifts.isdisjoint(entry[2].lifted_by)]
     judges = [_place_judge(rulebook, where), *_own_windows(own, where, zones, margin)]
     clauses = [*_own_clauses(own, where, zones)]
+    waived = {waiver.rule_id: waiver for waiver in waivers}
+    waiver_of = {rule.id: waived.get(rule.id) if rule.waivable else None for rule in rules}
     for _, _, rule in binding:
-        clauses += clauses_of(rule, zones)
+        clauses += clauses_of(rule, zones, waiver_of[rule.id])
     return _Ground(
         judges=(
             *((float("-inf"), float("inf"), judge) for judge in judges),
-            *((first, end, judge_of(rule, zones, margin)) for first, end, rule in binding),
+            *((first, end, _judge(rule, zones, waiver_of[rule.id], margin)) for first, end, rule in binding),
             *(
                 (first, end, _lifted(rule, lifts))
                 for first, end, rule in timed
@@ -196,9 +216,22 @@ def _ground(
         packs=tuple((pack.id, pack.version) for pack in packs),
         registries=rulebook.registries,
         caller_rules=tuple(
-            (first, end, rule.terms) for first, end, rule in binding if isinstance(rule.terms, CallerNumber)
+            (_binds_from(first, waiver_of[rule.id]), end, rule.terms)
+            for first, end, rule in binding
+            if isinstance(rule.terms, CallerNumber)
         ),
     )
+
+
+def _judge(rule: Rule, zones: tuple[str, ...], waiver: Waiver | None, margin: int) -> Judge:
+    judge = judge_of(rule, zones, margin)
+    return judge if waiver is None else under_waiver(judge, rule, waiver, margin)
+
+
+def _binds_from(first: float, waiver: Waiver | None) -> float:
+    if waiver is None:
+        return first
+    return max(first, waiver.until.timestamp()) if waiver.until else float("inf")
 
 
 def _in_force(rule: Rule, zones: Iterable[str]) -> tuple[float, float]:
@@ -242,9 +275,22 @@ def _pauses(pauses: tuple[Pause, ...], where: _Where, zones: tuple[str, ...]) ->
     return tuple(
         clause
         for pause in pauses
-        if pause.region in where[0] or pause.region in where[1]
-        for clause in pause_clauses("campaign.pause", zones, pause.first, pause.last, pause.reason)
+        if _reaches(pause.region, where)
+        for clause in pause_clauses("campaign.pause", zones, pause.first, pause.last, _paused(pause))
     )
+
+
+def _reaches(region: str, where: _Where) -> bool:
+    """Whether the person may be in that country or region: of a country of which no region is known, all."""
+    countries, regions, _ = where
+    if region in countries or region in regions:
+        return True
+    country, _, division = region.partition("-")
+    return bool(division) and country in countries and not any(r.startswith(country + "-") for r in regions)
+
+
+def _paused(pause: Pause) -> str:
+    return f"calls to {pause.region} are paused: {pause.reason}"
 
 
 def _own_windows(own: _Own, where: _Where, zones: tuple[str, ...], margin: int) -> list[Judge]:
@@ -358,7 +404,7 @@ def _limit(facts: Facts, now: datetime) -> RuleVerdict:
     count, hours = facts.policy.attempts_per_number, facts.policy.limit_hours
     if not count:
         return _LIMIT_OK
-    return cap_verdict(_LIMIT, count, hours, facts, now)
+    return cap_verdict(_LIMIT, count, hours, facts.attempts, now, "number")
 
 
 def _gap(facts: Facts, now: datetime) -> RuleVerdict:
@@ -376,7 +422,7 @@ def _gap(facts: Facts, now: datetime) -> RuleVerdict:
 def _busy(facts: Facts, now: datetime) -> RuleVerdict:
     if facts.unsettled_since is None:
         return _BUSY_OK
-    why = f"An attempt to this number of {utc(facts.unsettled_since)} has not ended yet."
+    why = f"An attempt to this person of {utc(facts.unsettled_since)} has not ended yet."
     return _BUSY.defer(why, None, Ground.NUMBER)
 
 
@@ -417,7 +463,7 @@ _LIMIT_OK = _LIMIT.allow("The campaign sets no limit of its own.", Ground.TIME)
 _GAP = Cited("number.gap", "attempt_cap")
 _GAP_OK = _GAP.allow("Long enough since the last attempt to this number.", Ground.TIME)
 _BUSY = Cited("number.busy", "one_call")
-_BUSY_OK = _BUSY.allow("No attempt to this number is under way.", Ground.NUMBER)
+_BUSY_OK = _BUSY.allow("No attempt to this person is under way.", Ground.NUMBER)
 _DNC = Cited("dnc.own", "internal_dnc")
 _DNC_OK = _DNC.allow("On no do-not-call list of ours.", Ground.NUMBER)
 _LISTED = Cited("dnc.registries", "registry")

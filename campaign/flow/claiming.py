@@ -13,6 +13,7 @@ from decimal import Decimal
 
 import structlog
 
+from campaign.domain.abandonment import Counted
 from campaign.domain.budget import Rates
 from campaign.domain.campaign import CampaignDefinition, stored
 from campaign.domain.clock import Clock
@@ -21,6 +22,7 @@ from campaign.domain.rulebook import Rulebook
 from campaign.domain.rules import Decision, Facts, Verdict, decide
 from campaign.flow import facts as gathering
 from campaign.flow import versions
+from campaign.flow.abandonment import stand
 from campaign.store import claims, decisions, dnc
 from campaign.store.claims import DueContact, Intent, RunningCampaign, Tenure, Waiting
 from campaign.store.database import Tx
@@ -99,6 +101,8 @@ class Claimer:
         self._served: dict[int, float] = {}
         self._abandonment = gathering.AbandonmentCounts()
         self._made_with = versions.made_with()
+        self._slowed: dict[int, float] = {}
+        """Campaign → the share of its pace that abandoned calls have left it, as the last claim found it."""
         self.tenure: Tenure | None = None
         """What this process believes; another may have taken over since: the row in Postgres decides."""
         self._most = MOST
@@ -131,7 +135,9 @@ class Claimer:
         if free == 0:
             wait = (next_slot - now - pace.reach).total_seconds()
             return Claim([], min(idle, max(wait, pace.spacing.total_seconds() / 10)))
-        campaigns, busy = await claims.running(tx, now, pace.stale)
+        campaigns, busy = await claims.running(
+            tx, now, pace.stale, slowed=self._slowed, account_pace=pace.calls_per_second
+        )
         if limits.max_calls is not None:
             free = min(free, limits.max_calls - busy)
         if free <= 0 or not campaigns:
@@ -197,6 +203,7 @@ class Claimer:
             abandonment=self._abandonment,
             rulebook=self._limits.rulebook,
         )
+        self._slow_down(situation, now)
         given, served = share_out(
             free,
             _count(due, room),
@@ -212,6 +219,17 @@ class Claimer:
             changed = [(row, decision) for w, row, decision in put_off if w.decision != row.decision]
             await decisions.keep(tx, changed, now, made_with=self._made_with)
         return chosen, bool(put_off)
+
+    def _slow_down(self, situation: gathering.Situation, now: datetime) -> None:
+        for campaign_id, one in situation.campaigns.items():
+            counted = Counted(one.policy.live_answered or 0, one.policy.abandoned)
+            found = stand(one.definition, self._limits.rulebook, one.policy.waivers, counted, now)
+            kept = 1.0 if found is None else found.pace
+            if kept == 1.0:
+                self._slowed.pop(campaign_id, None)
+            elif self._slowed.get(campaign_id) != kept:
+                self._slowed[campaign_id] = kept
+                log.warning("campaign_slowed", campaign=one.policy.name, pace=kept)
 
     async def _judge(
         self,
@@ -231,13 +249,13 @@ class Claimer:
                 await asyncio.sleep(0)
             if taken.get(row.campaign_id, 0) >= min(room[row.campaign_id], free):
                 continue
-            if row.number in numbers:
-                continue  # two campaigns want the same number in this claim: the other waits for the next
+            if not numbers.isdisjoint(row.numbers):
+                continue  # two campaigns want the same person in this claim: the other waits for the next
             decision = decide(fact, self._limits.rulebook, now)
             if decision.verdict is Verdict.ALLOW and decision.callers:
                 allowed.append(_Allowed(row, fact, decision, definitions[row.campaign_id]))
                 taken[row.campaign_id] = taken.get(row.campaign_id, 0) + 1
-                numbers.add(row.number)
+                numbers.update(row.numbers)
                 continue
             if decision.campaign_wide:
                 continue  # the campaign's own standing: its contacts stay as they are

@@ -5,17 +5,19 @@ stood after a kill. Contacts of an import that is not finished are invisible her
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 import structlog
 
 from campaign.domain.campaign import CampaignDefinition, stored
 from campaign.domain.campaign_state import ENROLS
-from campaign.domain.facts import CampaignPolicy
+from campaign.domain.facts import CampaignPolicy, Waiver
 from campaign.domain.place import Place
 from campaign.domain.rulebook import Rulebook
 from campaign.domain.rules import next_legal
 from campaign.store import campaigns, enrolment
+from campaign.store import facts as stored_facts
 from campaign.store.database import Database, Tx
 
 log = structlog.get_logger(__name__)
@@ -50,6 +52,7 @@ async def tick(
     async with db.transaction() as tx:
         tasks = await enrolment.tasks(tx, STATES, campaign_id)
     definitions: dict[int, CampaignDefinition] = {}
+    waived: dict[int, Sequence[Waiver]] = {}
     for task in tasks:
         seen = BATCH
         while seen == BATCH and left > 0:
@@ -58,11 +61,13 @@ async def tick(
                 if task.campaign_id not in definitions:
                     kept = await campaigns.definition(tx, task.campaign_id, task.version)
                     definitions[task.campaign_id] = stored(kept)
+                    waived[task.campaign_id] = await _waivers(tx, task.campaign_id, now)
                 held = await enrolment.begin(tx, task)
                 if held is None:
                     break
                 places = await enrolment.places(tx, held, BATCH)
-                instants = first_instants(definitions[task.campaign_id], places, rulebook, now)
+                definition, waivers = definitions[task.campaign_id], waived[task.campaign_id]
+                instants = first_instants(definition, places, rulebook, now, waivers)
                 seen, added = await enrolment.enrol_batch(tx, held, instants, BATCH, now)
                 enrolled += added
     async with db.transaction() as tx:
@@ -89,16 +94,26 @@ async def enrol_contact(tx: Tx, contact_id: int, now: datetime) -> int:
 async def plan_again(
     tx: Tx, campaign_id: int, definition: CampaignDefinition, rulebook: Rulebook, now: datetime
 ) -> None:
-    """After an edit of the hours: when contacts that wait for their first attempt are due."""
+    """After an edit of the hours or a waiver: when contacts that wait for their first attempt are due."""
     places = await enrolment.waiting_places(tx, campaign_id)
-    await enrolment.plan_again(tx, campaign_id, first_instants(definition, places, rulebook, now), now)
+    waivers = await _waivers(tx, campaign_id, now)
+    instants = first_instants(definition, places, rulebook, now, waivers)
+    await enrolment.plan_again(tx, campaign_id, instants, now)
+
+
+async def _waivers(tx: Tx, campaign_id: int, now: datetime) -> Sequence[Waiver]:
+    return (await stored_facts.campaigns(tx, [campaign_id], now))[campaign_id].waivers
 
 
 def first_instants(
-    definition: CampaignDefinition, places: Sequence[str], rulebook: Rulebook, now: datetime
+    definition: CampaignDefinition,
+    places: Sequence[str],
+    rulebook: Rulebook,
+    now: datetime,
+    waivers: Sequence[Waiver] = (),
 ) -> Mapping[str, datetime]:
     """When contacts of each place may first be called; places that never may are left out."""
-    policy = window_policy(definition)
+    policy = replace(window_policy(definition), waivers=tuple(waivers))
     found = {place: next_legal(Place.from_key(place), policy, rulebook, now) for place in places}
     return {place: at for place, at in found.items() if at is not None}
 

@@ -21,13 +21,14 @@ from campaign.domain.facts import CampaignPolicy, Consent, DncHit, Facts, Scrub
 from campaign.domain.lookup import LINE_TYPE_DAYS, Known, Want, consent_date, line_of, owner_of
 from campaign.domain.phone import NumberKind, PhoneNumber
 from campaign.domain.place import Place, locate, zones_named
+from campaign.domain.rule import COUNTED_DAYS
 from campaign.domain.rulebook import LONGEST_CAP_HOURS, Rulebook
 from campaign.store import claims, dnc, lookups
 from campaign.store import facts as stored
 from campaign.store.database import Tx
 
 NOWHERE = Place((), (), ())
-MONTH = timedelta(days=30)
+MONTH = timedelta(days=COUNTED_DAYS)
 RECOUNT = timedelta(seconds=60)
 CONNECTS = tuple(code.value for code, meaning in MEANING.items() if meaning.connect)
 
@@ -45,6 +46,8 @@ class Candidate(Protocol):
     def number(self) -> str: ...
     @property
     def phone(self) -> str: ...
+    @property
+    def other_phones(self) -> Sequence[str]: ...
     @property
     def place(self) -> str: ...
     @property
@@ -115,10 +118,13 @@ class AbandonmentCounts:
 
     counted: dict[int, tuple[datetime, int, int]] = field(default_factory=dict)
 
+    def old(self, ids: Sequence[int], now: datetime) -> list[int]:
+        """Those that are due to be counted."""
+        return [c for c in ids if c not in self.counted or now - self.counted[c][0] >= RECOUNT]
+
     async def of(self, tx: Tx, ids: Sequence[int], now: datetime) -> dict[int, tuple[int, int]]:
         """Campaign → (answered by a person, of these abandoned) over the last 30 days."""
-        old = [c for c in ids if c not in self.counted or now - self.counted[c][0] >= RECOUNT]
-        if old:
+        if old := self.old(ids, now):
             found = await stored.abandonment(tx, old, now - MONTH, CONNECTS)
             self.counted.update({c: (now, *found.get(c, (0, 0))) for c in old})
         return {c: self.counted[c][1:] for c in ids}
@@ -142,7 +148,7 @@ async def situation(
         rulebook: whose packs may demand look-ups; None: only the campaigns' own checks count.
     """
     ids = list(definitions)
-    rows = await stored.campaigns(tx, ids)
+    rows = await stored.campaigns(tx, ids, now)
     lists = await claims.dnc_lists(tx, ids)
     capped = [c for c, d in definitions.items() if d.budget.per_day is not None or d.budget.total is not None]
     spent = await claims.spend(tx, capped, now.date()) if capped else {}
@@ -192,8 +198,11 @@ def _policy(
         minimum_consent=definition.consent.minimum.value,
         attempts_per_number=definition.retry.per_number_per_day,
         min_gap_minutes=definition.retry.min_gap_minutes,
+        pauses=row.pauses,
         all_stopped=row.all_stopped,
         version=row.version,
+        waivers=row.waivers,
+        registered=row.registered,
         live_answered=answered,
         abandoned=abandoned,
         line_type_days=LINE_TYPE_DAYS if definition.checks.line_type else 0,
@@ -231,7 +240,10 @@ async def gather(tx: Tx, rows: Sequence[Candidate], standing: Situation, now: da
     listed: dict[str, list[dnc.Hit]] = {}
     for hit in await dnc.hits(tx, numbers, lists):
         listed.setdefault(hit.phone, []).append(hit)
-    tried = await stored.tried(tx, numbers, now - timedelta(hours=LONGEST_CAP_HOURS))
+    persons: dict[str, list[str]] = {}
+    for row in rows:
+        persons.setdefault(row.number, []).extend((row.phone, *row.other_phones))
+    tried = await stored.tried(tx, persons, now - timedelta(hours=LONGEST_CAP_HOURS))
     checked = [row.number for row in rows if standing.campaigns[row.campaign_id].checks]
     known = await lookups.latest(tx, list(set(checked))) if checked else {}
     return [
@@ -273,6 +285,7 @@ def _facts(
         ),
         scrubs=situation.scrubs,
         attempts=tries.attempts if tries else (),
+        elsewhere=tries.elsewhere if tries else (),
         attempts_made=row.attempts,
         attempts_allowed=stand.definition.retry.budget,
         unsettled_since=tries.unsettled_since if tries else None,

@@ -13,9 +13,10 @@ from campaign.domain.budget import Rates
 from campaign.domain.campaign import CampaignDefinition, stored
 from campaign.domain.lookup import Want
 from campaign.domain.rulebook import Rulebook
+from campaign.flow import abandonment
 from campaign.flow.draining import ANSWERS
 from campaign.flow.facts import asked_by, reserve_for
-from campaign.store import campaigns, claims, enrolment, halts, leases, lookups
+from campaign.store import campaigns, claims, enrolment, halts, leases, lookups, rule_records
 from campaign.store.campaigns import CampaignRow
 from campaign.store.database import Tx
 
@@ -39,7 +40,8 @@ async def of_campaign(
     Args:
         rates: prices, to say whether the budget has room for one more call.
         clock_rate: clock seconds per real second; heartbeats are about real time.
-        rulebook: whose packs may demand look-ups.
+        rulebook: the packs, to say whether abandoned calls slow it down, and what they want looked up;
+            None: neither is looked at.
     """
     found = await of_all(tx, row, now, rates=rates, clock_rate=clock_rate, rulebook=rulebook)
     return [one.sentence for one in found]
@@ -75,6 +77,7 @@ async def of_all(
         Hindrance(await held(tx, now)),
         Hindrance(await unknown(tx, row.id, now), everybody=False),
         Hindrance(await nobody_enrolled(tx, row)),
+        *(Hindrance(said, everybody=False) for said in await paused_regions(tx, definition, now)),
         *(
             Hindrance(said, everybody=False)
             for said in await no_lookups(tx, definition, rates, now, rulebook)
@@ -86,6 +89,9 @@ async def of_all(
         ),
         Hindrance(await no_caller(tx, definition, now)),
     ]
+    if rulebook is not None:
+        abandoned = await abandonment.stand_of(tx, row.id, definition, rulebook, now)
+        found.append(Hindrance(abandoned.in_words() if abandoned is not None else "", everybody=False))
     return [one for one in found if one.sentence]
 
 
@@ -119,6 +125,24 @@ async def no_answerer(tx: Tx, now: datetime, clock_rate: float = 1.0) -> str:
         "No process answers Twilio (--role web or all), so nobody is dialled: they would hear nothing. "
         "Start one: campaign serve --role web"
     )
+
+
+async def paused_regions(tx: Tx, definition: CampaignDefinition, now: datetime) -> list[str]:
+    """Regions of the campaign in which nobody is called, by hand."""
+    countries = {region.partition("-")[0] for region in definition.regions}
+    today = now.date()
+    found = []
+    for kept in await rule_records.pauses(tx):
+        pause = kept.pause
+        if pause.region.partition("-")[0] not in countries or (pause.last and pause.last < today):
+            continue
+        days = f"since {pause.first}" if pause.first <= today else f"from {pause.first}"
+        end = f" to {pause.last}" if pause.last else ""
+        found.append(
+            f"Calls to {pause.region} are paused {days}{end} by {kept.actor} ({pause.reason}). "
+            f"An admin lifts it with: campaign rules unpause {pause.region}"
+        )
+    return found
 
 
 async def held(tx: Tx, now: datetime) -> str:

@@ -17,8 +17,10 @@ from campaign.domain.campaign import stored
 from campaign.domain.campaign_state import OVER, CampaignAction, CampaignState
 from campaign.domain.disposition import MEANING, Disposition
 from campaign.domain.errors import BadInput, CampaignError, Conflict, LeaseLost
-from campaign.flow import hindrances
+from campaign.domain.rulebook import Rulebook
+from campaign.flow import abandonment, hindrances
 from campaign.flow.definitions import check, create, edit, faults_against, next_state
+from campaign.flow.facts import AbandonmentCounts
 from campaign.store import campaigns, enrolment, halts
 from campaign.store.accounts import audit
 from campaign.store.campaigns import CampaignRow
@@ -32,6 +34,7 @@ __all__ = [
     "faults_against",
     "lift",
     "pause",
+    "pause_abandoning",
     "pause_for_fault",
     "pause_within",
     "redial",
@@ -46,6 +49,7 @@ __all__ = [
 log = structlog.get_logger(__name__)
 
 SYSTEM = "system:scheduler"
+ABANDONMENT = "system:abandonment"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,30 +92,44 @@ async def _move(
     return Change(row.id, row.name, following.value, changed, why)
 
 
-async def start(db: Database, name: str, *, actor: str, now: datetime) -> Change:
+async def start(
+    db: Database, name: str, *, actor: str, now: datetime, rulebook: Rulebook | None = None
+) -> Change:
     """Start a draft (or go on with a paused campaign). One whose start is still to come is scheduled.
+
+    Args:
+        rulebook: the packs: over their ceiling of abandoned calls a campaign doesn't start. None: not looked
+            at (it would pause by itself).
 
     Raises:
         BadDefinition: the lists have changed so that the script no longer fits them.
-        Conflict: it is over, or its end has passed.
+        Conflict: it is over, or its end has passed, or it has abandoned too many calls.
     """
     async with db.transaction() as tx:
         row = await campaigns.find(tx, name, lock=True)
-        return await _go(tx, row, CampaignAction.START, f"started by {actor}", actor, now)
+        return await _go(tx, row, CampaignAction.START, f"started by {actor}", actor, now, rulebook)
 
 
-async def resume(db: Database, name: str, *, actor: str, now: datetime) -> Change:
+async def resume(
+    db: Database, name: str, *, actor: str, now: datetime, rulebook: Rulebook | None = None
+) -> Change:
     """Go on with a paused campaign; contacts that were blocked are judged once more.
 
-    Raises: as start.
+    Args, raises: as start.
     """
     async with db.transaction() as tx:
         row = await campaigns.find(tx, name, lock=True)
-        return await _go(tx, row, CampaignAction.RESUME, f"resumed by {actor}", actor, now)
+        return await _go(tx, row, CampaignAction.RESUME, f"resumed by {actor}", actor, now, rulebook)
 
 
 async def _go(
-    tx: Tx, row: CampaignRow, action: CampaignAction, why: str, actor: str, now: datetime
+    tx: Tx,
+    row: CampaignRow,
+    action: CampaignAction,
+    why: str,
+    actor: str,
+    now: datetime,
+    rulebook: Rulebook | None,
 ) -> Change:
     next_state(row, action)
     if row.ends_at is not None and row.ends_at <= now:
@@ -120,7 +138,12 @@ async def _go(
             "Set a later schedule.end with: campaign edit",
         )
     if row.state in (CampaignState.DRAFT, CampaignState.PAUSED, CampaignState.FAILED):
-        await check(tx, stored(await campaigns.definition(tx, row.id)))
+        definition = stored(await campaigns.definition(tx, row.id))
+        await check(tx, definition)
+        if rulebook is not None:
+            stand = await abandonment.stand_of(tx, row.id, definition, rulebook, now)
+            if stand is not None and stand.over:
+                raise Conflict(f'Campaign "{row.name}" does not go on: {stand.in_words()}')
         await enrolment.look_again(tx, row.id, now)
     if row.starts_at is not None and row.starts_at > now:
         action, why = CampaignAction.SCHEDULE, f"starts by itself at {row.starts_at.isoformat()}"
@@ -164,6 +187,33 @@ async def pause_for_fault(
         found = await campaigns.listed(tx, [CampaignState.RUNNING])
         names = [row.name for row in found if campaign_id in (None, row.id)]
         return [await pause_within(tx, name, actor=actor, now=now, why=why) for name in sorted(names)]
+
+
+async def pause_abandoning(
+    db: Database, rulebook: Rulebook, counts: AbandonmentCounts, now: datetime
+) -> list[Change]:
+    """Pause campaigns that have abandoned more calls than a pack allows, with the figures as the reason.
+
+    Args:
+        counts: kept from tick to tick: a campaign is counted once a minute.
+    """
+    async with db.transaction() as tx:
+        running = await campaigns.listed(tx, [CampaignState.RUNNING])
+        due = counts.old([row.id for row in running], now)
+        over: dict[str, str] = {}
+        for row in running:
+            if row.id in due:
+                definition = stored(await campaigns.definition(tx, row.id))
+                stand = await abandonment.stand_of(tx, row.id, definition, rulebook, now, counts)
+                if stand is not None and stand.over:
+                    over[row.name] = stand.in_words()
+    changes = []
+    for name, why in over.items():
+        try:
+            changes.append(await pause(db, name, actor=ABANDONMENT, now=now, why=why))
+        except Conflict as error:  # it has come to its end meanwhile
+            log.info("campaign_not_paused", campaign=name, why=error.what)
+    return changes
 
 
 async def stop(

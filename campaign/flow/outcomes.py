@@ -7,18 +7,21 @@ stands. Nothing in it depends on when it runs: a retry is counted from the end o
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, assert_never
 
 import structlog
 
 from campaign.domain import retry
+from campaign.domain.abandonment import SERVED_WITHIN_S, served_within_s
 from campaign.domain.attempt import AttemptState
 from campaign.domain.budget import Rates
 from campaign.domain.campaign import CampaignDefinition, Detection, RetryPolicy
 from campaign.domain.disposition import MEANING, Disposition, Ending, conclude
 from campaign.domain.phone import PhoneNumber, parse
+from campaign.domain.place import locate
+from campaign.domain.rulebook import Rulebook
 from campaign.flow import made_with
 from campaign.store import outcomes as store
 from campaign.store.attempts import Attempt
@@ -27,10 +30,6 @@ from campaign.store.outcomes import Known, Outcome, Release
 from campaign.telephony import codes
 
 log = structlog.get_logger(__name__)
-
-SERVED_WITHIN_MS = 2000
-"""A person who hears nothing of us for longer after answering counts as abandoned (47 CFR 64.1200(a)(7);
-for a machine that speaks, the reading is ours)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +40,25 @@ class Terms:
         rates: prices for what Twilio's call price doesn't cover; None: only that price is a cost.
         clock_rate: clock seconds per real second. Our machine's own milliseconds count so many times on a
             fast clock, so a person there waits that much longer before they count as abandoned.
+        rulebook: the packs, whose threshold for abandoned calls holds; None: two seconds.
     """
 
     rates: Rates | None = None
     clock_rate: float = 1.0
+    rulebook: Rulebook | None = None
 
-    @property
-    def served_within_ms(self) -> float:
-        """Milliseconds of the clock until a person who hears nothing of us counts as abandoned."""
-        return SERVED_WITHIN_MS * max(1.0, self.clock_rate)
+    def served_within_ms(self, number: str, purpose: str, on: date) -> float:
+        """Milliseconds of the clock until a person who hears nothing of us counts as abandoned.
+
+        Args:
+            number: E.164; its country's packs hold.
+            purpose: of the campaign; on: the day of the call, UTC.
+        """
+        seconds = SERVED_WITHIN_S
+        parsed = parse(number, None)
+        if self.rulebook is not None and isinstance(parsed, PhoneNumber):
+            seconds = served_within_s(self.rulebook, locate(parsed).countries, purpose, on)
+        return 1000 * seconds * max(1.0, self.clock_rate)
 
 
 REAL_TIME = Terms()
@@ -175,8 +184,13 @@ def _outcome(
     attempt, meaning = known.attempt, MEANING[disposition]
     seconds = _seconds(attempt)
     lines = _cost_lines(known, seconds, definition, terms.rates)
-    late = meaning.connect and (known.first_word_ms or 0) > terms.served_within_ms
-    unserved = disposition is Disposition.ABANDONED and seconds * 1000 >= terms.served_within_ms
+    late = unserved = False
+    if meaning.connect:
+        purpose = definition.purpose.value if definition is not None else "sales"
+        on = (attempt.answered_at or attempt.intent_at).astimezone(UTC).date()
+        within_ms = terms.served_within_ms(attempt.phone, purpose, on)
+        late = (known.first_word_ms or 0) > within_ms
+        unserved = disposition is Disposition.ABANDONED and seconds * 1000 >= within_ms
     return Outcome(
         attempt_id=attempt.id,
         campaign_id=attempt.campaign_id,

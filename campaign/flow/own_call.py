@@ -120,7 +120,7 @@ async def _judge(
 ) -> tuple[datetime | None, str]:
     """When the window closes and from which number; raises Conflict when a rule forbids the call."""
     listed = await dnc.check(tx, number.e164)
-    tries = (await stored.tried(tx, [number.e164], now)).get(number.e164)
+    tries = (await stored.tried(tx, {number.e164: ()}, now)).get(number.e164)
     policy = CampaignPolicy(
         name=definition.name,
         purpose=definition.purpose.value,

@@ -179,36 +179,59 @@ class RunningCampaign:
     about to go out."""
 
 
-async def running(tx: Tx, now: datetime, stale: timedelta) -> tuple[list[RunningCampaign], int]:
+async def running(
+    tx: Tx,
+    now: datetime,
+    stale: timedelta,
+    *,
+    slowed: Mapping[int, float] | None = None,
+    account_pace: float | None = None,
+) -> tuple[list[RunningCampaign], int]:
     """Campaigns that may dial now, and the account's lines in use by anything.
 
     Args:
         stale: an intent older than this does not go out.
+        slowed: campaign → the share of its pace and lines that it keeps (one line at least).
+        account_pace: calls per second of the account; of a campaign that has none of its own.
     """
+    slow = slowed or {}
     uncertain = now + HOLD - ON_THE_LINE
     rows = await tx.execute(
         text(
             """
-            SELECT c.id, c.name, c.version, c.lines, c.share, c.calls_per_second,
+            SELECT c.id, c.name, c.version, c.share, paced.calls_per_second,
+                   greatest(1, CAST(round(c.lines * coalesce(s.kept, 1)) AS int)) AS lines,
                    (SELECT count(*) FROM attempts a
                      WHERE a.campaign_id = c.id AND a.settled_at IS NULL
                        AND (a.state <> 'unknown' OR a.hold_until > :uncertain)) AS busy,
-                   CASE WHEN c.calls_per_second IS NULL THEN 0 ELSE
+                   CASE WHEN paced.calls_per_second IS NULL THEN 0 ELSE
                    (SELECT count(*) FROM attempts a
                      WHERE a.campaign_id = c.id AND a.intent_at > :now - per_call - :stale
                        AND (a.state = 'placing' OR coalesce(a.sent_at, a.slot_at) > :now - per_call))
                    END AS recent
               FROM campaigns c
+              LEFT JOIN unnest(CAST(:slowed AS bigint[]), CAST(:kept AS float8[])) AS s (id, kept)
+                     ON s.id = c.id
              CROSS JOIN LATERAL (
-                    SELECT make_interval(secs => CAST(greatest(1, 1 / c.calls_per_second) AS float8)))
-                        AS own (per_call)
+                    SELECT CASE WHEN s.kept IS NULL THEN CAST(c.calls_per_second AS float8)
+                                ELSE s.kept * coalesce(c.calls_per_second, CAST(:account AS float8)) END)
+                        AS paced (calls_per_second)
+             CROSS JOIN LATERAL (
+                    SELECT make_interval(secs => greatest(1, 1 / paced.calls_per_second))) AS own (per_call)
              WHERE c.state = 'running'
                AND (c.starts_at IS NULL OR c.starts_at <= :now)
                AND (c.ends_at IS NULL OR c.ends_at > :now)
              ORDER BY c.id
             """
         ),
-        {"now": now, "stale": stale, "uncertain": uncertain},
+        {
+            "now": now,
+            "stale": stale,
+            "uncertain": uncertain,
+            "slowed": list(slow),
+            "kept": list(slow.values()),
+            "account": account_pace,
+        },
     )
     found = [
         RunningCampaign(
@@ -291,6 +314,11 @@ class DueContact:
     consent: str
     consent_at: datetime | None
     consent_source: str | None
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """All numbers of the person, in their order."""
+        return (self.phone, *self.other_phones)
 
     @property
     def number(self) -> str:

@@ -64,6 +64,16 @@ GUARDS: dict[tuple[str, str], frozenset[Role]] = {
     ("POST", API + "/stop-all"): _OPERATE,
     ("DELETE", API + "/stop-all"): _ADMIN,
     ("GET", API + "/audit"): _ADMIN,
+    ("GET", API + "/rules"): _ANY,
+    ("GET", API + "/rules/waivers"): _ANY,
+    ("PUT", API + "/rules/waivers/{rule_id}"): _ADMIN,
+    ("DELETE", API + "/rules/waivers/{rule_id}"): _ADMIN,
+    ("GET", API + "/rules/registrations"): _ANY,
+    ("PUT", API + "/rules/registrations/{pack}"): _ADMIN,
+    ("DELETE", API + "/rules/registrations/{pack}"): _ADMIN,
+    ("GET", API + "/rules/pauses"): _ANY,
+    ("PUT", API + "/rules/pauses/{region}"): _ADMIN,
+    ("DELETE", API + "/rules/pauses/{region}"): _ADMIN,
 }
 """(method, path) → the roles that may. `admin` may all."""
 

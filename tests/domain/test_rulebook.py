@@ -8,8 +8,8 @@ import pytest
 
 import campaign
 from campaign.domain.place import Place
-from campaign.domain.rule import AttemptCap, ClosedDays, Hours, closed_days
-from campaign.domain.rulebook import BadRulebook, Rulebook, parse_rulebook
+from campaign.domain.rule import WAIVING, AttemptCap, ClosedDays, Hours, Waiving, closed_days
+from campaign.domain.rulebook import _KINDS, BadRulebook, Rulebook, parse_rulebook
 
 FOLDER = Path(campaign.__file__).parent / "rulebooks"
 SHIPPED = {path.name: path.read_text(encoding="utf-8") for path in FOLDER.glob("*.toml")}
@@ -120,7 +120,8 @@ def test_closed_days_of_2027_are_these() -> None:
                     *(f"\n  {day:%a %d %b} {name}" for day, name in sorted(days.items())),
                 )
     assert shown.keys() == {
-        f"{place}.holidays" for place in ("US-AL", "US-LA", "US-ME", "US-MS", "US-PA", "US-RI", "US-UT", "AU")
+        f"{place}.holidays"
+        for place in ("US-AL", "US-LA", "US-ME", "US-MS", "US-NE", "US-PA", "US-RI", "US-UT", "AU")
     }
     for rule in (r for r in RULES.values() if isinstance(r.terms, ClosedDays)):
         assert isinstance(rule.terms, ClosedDays)
@@ -161,7 +162,7 @@ def test_a_country_without_a_known_region_gets_the_packs_of_all_its_regions() ->
 
 
 def test_a_region_without_a_pack_gets_the_countrys_only() -> None:
-    assert [pack.id for pack in RULEBOOK.packs_for(at(("US",), ("US-OH",)))] == ["US"]
+    assert [pack.id for pack in RULEBOOK.packs_for(at(("US",), ("US-KS",)))] == ["US"]
 
 
 def test_germany_is_in_the_union_and_has_rules_of_its_own() -> None:
@@ -248,6 +249,22 @@ def test_a_pack_of_one_rule_is_read() -> None:
             '"13-45" is neither a date nor "MM-DD"',
         ),
         (with_rule(kind='"disclosure"', week="", say='["age"]'), '"age" is not one of business_name'),
+        (
+            PACK.replace('version = "1"', 'version = "1"\nneeds_tzdata = "new"'),
+            'needs_tzdata: "new" is no release such as "2026.6"',
+        ),
+        (
+            with_rule(kind='"consent"', week="", level='"ebr"', waivable="true"),
+            "waivable: a rule of kind consent is never waived: without consent an artificial voice",
+        ),
+        (
+            with_rule(kind='"abandonment"', week="", max_rate="0.03", window_days="7"),
+            "window_days: must be 30: calls are counted over so many days",
+        ),
+        (
+            with_rule(kind='"abandonment"', week="", max_rate="3", window_days="30"),
+            "max_rate: must be a share",
+        ),
         (with_rule(id='"YY.hours"'), 'rule YY.hours: its id must begin with "XX."'),
         (PACK + RULE + RULE, "rule XX.hours: the id is used twice"),
         (PACK + PACK, "pack XX: the id is used twice"),
@@ -255,6 +272,35 @@ def test_a_pack_of_one_rule_is_read() -> None:
 )
 def test_a_wrong_pack_is_refused_by_file_pack_rule_and_key(text: str, fault: str) -> None:
     assert fault in fault_of(text)
+
+
+def test_a_rule_is_waivable_as_its_kind_says_and_its_pack_may_differ() -> None:
+    def waivable(**keys: str) -> bool:
+        (pack,) = parse_rulebook({"xx.toml": with_rule(**keys)}).packs
+        return pack.rules[0].waivable
+
+    bar = {"kind": '"prohibition"', "week": "", "reason": '"anything"'}
+    assert not waivable()
+    assert waivable(waivable="true")
+    assert waivable(**bar)
+    assert not waivable(**bar, waivable="false")
+    assert not waivable(kind='"consent"', week="", level='"ebr"')
+    assert not waivable(kind='"consent"', week="", level='"ebr"', waivable="false")
+
+
+def test_every_kind_of_rule_says_whether_it_can_be_waived_and_why() -> None:
+    assert WAIVING.keys() == _KINDS.keys()
+    never = {kind for kind, (waiving, why) in WAIVING.items() if waiving is Waiving.NEVER and why}
+    assert {"consent", "internal_dnc", "region_pause", "opt_out"} <= never
+
+
+def test_packs_that_know_newer_clocks_than_the_time_zone_database_are_named() -> None:
+    """In November 2026 parts of Canada stopped changing their clocks; tzdata 2025b is an hour wrong there."""
+    assert [pack.id for pack in RULEBOOK.too_old("2025.2")] == ["CA"]
+    assert [pack.id for pack in RULEBOOK.too_old("2026.5")] == ["CA"]
+    assert [pack.id for pack in RULEBOOK.too_old("")] == ["CA"]
+    for new in ("2026.6", "2026.10", "2027.1"):
+        assert RULEBOOK.too_old(new) == []
 
 
 def test_all_faults_are_told_at_once() -> None:

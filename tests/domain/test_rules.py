@@ -97,7 +97,7 @@ def test_the_fourth_attempt_to_florida_in_a_day_waits() -> None:
     assert against(decision) == {"US-FL.cap": "defer"}
     # free again at 14:00 ET, 24 hours after the first of the three
     assert decision.until == NOON + timedelta(hours=2)
-    assert "3 of 3 attempts to this number in 24 h" in in_words(decision)
+    assert "3 of 3 attempts to this person in 24 h" in in_words(decision)
     assert decide(facts("+18509091234", attempts=tries[1:]), RULEBOOK, NOON).allowed
 
 

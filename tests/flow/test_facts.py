@@ -191,7 +191,8 @@ async def test_history_is_read_by_index_whatever_the_tables_size(db: Database) -
     async with db.transaction() as tx:
         await tx.execute(text("SET LOCAL enable_seqscan = off"))
         plan = await tx.execute(
-            text("EXPLAIN " + TRIED.text), {"phones": [phone(0)], "since": NOW - timedelta(days=30)}
+            text("EXPLAIN " + TRIED.text),
+            {"phones": [phone(0)], "numbers": [phone(0)], "since": NOW - timedelta(days=30)},
         )
         told = "\n".join(row[0] for row in plan)
     assert "ix_attempts_phone_intent_at" in told

@@ -254,7 +254,13 @@ async def edit_campaign(services: With, key: SignedIn, campaign_id: Id, request:
 async def start_campaign(services: With, key: SignedIn, campaign_id: Id) -> Changed:
     """Calls begin at once, or at the campaign's start if that is still to come."""
     return _changed(
-        await lifecycle.start(services.db, f"#{campaign_id}", actor=actor_of(key), now=services.clock.now())
+        await lifecycle.start(
+            services.db,
+            f"#{campaign_id}",
+            actor=actor_of(key),
+            now=services.clock.now(),
+            rulebook=services.rulebook,
+        )
     )
 
 
@@ -274,7 +280,13 @@ async def pause_campaign(
 async def resume_campaign(services: With, key: SignedIn, campaign_id: Id) -> Changed:
     """After a pause; contacts that were blocked are judged once more."""
     return _changed(
-        await lifecycle.resume(services.db, f"#{campaign_id}", actor=actor_of(key), now=services.clock.now())
+        await lifecycle.resume(
+            services.db,
+            f"#{campaign_id}",
+            actor=actor_of(key),
+            now=services.clock.now(),
+            rulebook=services.rulebook,
+        )
     )
 
 
