@@ -109,14 +109,19 @@ TRIED = text(
         SELECT DISTINCT phone, number
           FROM unnest(CAST(:phones AS text[]), CAST(:numbers AS text[])) AS g (phone, number)
     ), person AS (
-        SELECT g.phone, g.number FROM given g
+        SELECT phone, number FROM given
          UNION
-        SELECT g.phone, unnest(k.phone || k.other_phones)
-          FROM given g JOIN contacts k ON k.phone = g.number AND k.other_phones <> '{}'::text[]
-         UNION
-        SELECT g.phone, unnest(k.phone || k.other_phones)
+        SELECT g.phone, unnest(k.numbers)
           FROM given g
-          JOIN contacts k ON k.other_phones <> '{}'::text[] AND k.other_phones @> ARRAY[g.number]
+         CROSS JOIN LATERAL (
+                SELECT k.phone || k.other_phones AS numbers FROM contacts k
+                 WHERE k.phone = g.number AND k.other_phones <> '{}'::text[] OFFSET 0) AS k
+         UNION
+        SELECT g.phone, unnest(k.numbers)
+          FROM given g
+         CROSS JOIN LATERAL (
+                SELECT k.phone || k.other_phones AS numbers FROM contacts k
+                 WHERE k.other_phones <> '{}'::text[] AND k.other_phones @> ARRAY[g.number] OFFSET 0) AS k
     )
     SELECT n.phone,
            array_agg(a.intent_at) FILTER (WHERE a.counts AND n.number = n.phone) AS attempts,
@@ -138,7 +143,8 @@ TRIED = text(
 """Attempts that rang or may have rung count towards caps: not test calls, not what was proven unplaced, not
 what was cancelled while it still queued.
 
-A person is a contact, and every contact of any list that shares a number with it: their numbers together."""
+A person is a contact, and every contact of any list that shares a number with it: their numbers together.
+OFFSET 0 makes Postgres look each number up by its index; left to itself it reads through all contacts."""
 
 
 async def tried(tx: Tx, persons: Mapping[str, Sequence[str]], since: datetime) -> dict[str, Tries]:

@@ -18,6 +18,7 @@ depends_on = None
 
 def upgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '5s'")
+    _search_at_once()
     op.create_table(
         "rule_waivers",
         sa.Column("id", sa.BigInteger, sa.Identity(always=False), nullable=False),
@@ -81,6 +82,13 @@ def upgrade() -> None:
     )
 
 
+def _search_at_once() -> None:
+    """Claims look a person's numbers up in this index. With `fastupdate` every search also reads through the
+    entries that were inserted lately: 3 ms for each number after an import, 0.02 ms without."""
+    op.execute("ALTER INDEX ix_contacts_other_phones SET (fastupdate = off)")
+    op.execute("SELECT gin_clean_pending_list('ix_contacts_other_phones'::regclass)")
+
+
 def _recorded(why: str) -> list[sa.Column[object]]:
     at = sa.DateTime(timezone=True)
     return [
@@ -94,6 +102,7 @@ def _recorded(why: str) -> list[sa.Column[object]]:
 
 def downgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '5s'")
+    op.execute("ALTER INDEX ix_contacts_other_phones SET (fastupdate = on)")
     op.drop_table("rule_waivers")
     op.drop_table("rule_registrations")
     op.drop_table("region_pauses")

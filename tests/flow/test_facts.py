@@ -220,3 +220,61 @@ async def test_abandoned_calls_are_counted_among_those_that_a_person_answered(db
     assert await counted(soon + timedelta(seconds=59)) == (3, 1)
     assert await counted(soon + timedelta(seconds=60)) == (4, 4)
     assert await counted(NOW + timedelta(days=31)) == (0, 0)
+
+
+async def test_attempts_to_any_number_of_a_person_count_for_the_person(db: Database) -> None:
+    """Over all numbers of a contact, and of contacts of other lists that share a number with it."""
+    mobile, office = "+13105550142", "+14155550142"
+    one = await campaign(db, 2)
+    two = await campaign(db, 1, name="Other")
+    third = await campaign(db, 1, name="Third")
+    for campaign_id, numbers in ((one, [mobile]), (two, [mobile, office])):
+        await rows(
+            db,
+            "UPDATE contacts SET other_phones = :others WHERE phone = :phone AND id IN "
+            "(SELECT contact_id FROM campaign_contacts WHERE campaign_id = :id)",
+            others=numbers, phone=phone(0), id=campaign_id,
+        )  # fmt: skip
+    await rows(db, "UPDATE contacts SET phone = :office WHERE id = (SELECT contact_id FROM campaign_contacts "
+               "WHERE campaign_id = :id)", office=office, id=third)  # fmt: skip
+    ago = [NOW - timedelta(hours=h) for h in (1, 2, 3)]
+    for number, at in zip((phone(0), mobile, office), ago, strict=True):
+        made = await make_attempt(db, one, phone(0), state="ended", disposition="no_answer", retry_at=NOW,
+                                  now=at, number=at.hour)  # fmt: skip
+        await rows(db, "UPDATE attempts SET phone = :number WHERE id = :id", number=number, id=made)
+    await rows(db, "UPDATE campaign_contacts SET state = 'waiting', next_at = :now", now=NOW)
+    found = {(row.campaign_id, row.phone): known for row, known in await gathered(db, one, two, third)}
+    here = found[one, phone(0)]
+    assert here.attempts == (ago[0],)
+    assert sorted(here.elsewhere) == sorted(ago[1:]), "the office is a number of the same person elsewhere"
+    assert sorted(found[two, phone(0)].elsewhere) == sorted(ago[1:])
+    assert (found[one, phone(1)].attempts, found[one, phone(1)].elsewhere) == ((), ())
+    await rows(
+        db, "UPDATE attempts SET settled_at = NULL, state = 'ringing' WHERE phone = :number", number=mobile
+    )
+    found = {(row.campaign_id, row.phone): known for row, known in await gathered(db, one, two, third)}
+    assert found[two, phone(0)].unsettled_since == ago[1], "one call at a time to one person"
+    assert found[one, phone(1)].unsettled_since is None
+
+
+async def test_whom_a_batch_shares_numbers_with_is_found_by_index_however_many_there_are(
+    db: Database,
+) -> None:
+    one = await campaign(db, 2)
+    await rows(
+        db,
+        "INSERT INTO contacts (list_id, phone, other_phones, place, created_at) "
+        "SELECT (SELECT min(id) FROM contact_lists), '+1313' || lpad(n::text, 7, '0'), "
+        "CASE WHEN n % 5 = 0 THEN ARRAY['+1314' || lpad(n::text, 7, '0')] ELSE '{}'::text[] END, "
+        "'US||America/Detroit', :now FROM generate_series(1, 20000) AS n",
+        now=NOW,
+    )
+    await make_attempt(db, one, phone(0), state="ended", disposition="busy", retry_at=NOW)
+    await rows(db, "ANALYZE contacts")
+    numbers = [f"+1313{n:07}" for n in range(0, 6000, 10)]
+    given = {"phones": numbers, "numbers": numbers, "since": NOW - timedelta(days=30)}
+    async with db.transaction() as tx:
+        told = "\n".join(row[0] for row in await tx.execute(text("EXPLAIN " + TRIED.text), given))
+    assert "ix_contacts_other_phones" in told
+    assert "ix_contacts_phone" in told
+    assert "Seq Scan on contacts" not in told
