@@ -44,9 +44,7 @@ def upgrade() -> None:
         sa.Column("result", JSONB(), nullable=True),
         sa.Column("error", sa.Text(), nullable=True),
         sa.CheckConstraint("kind IN ('preview', 'replay')", name=op.f("ck_studies_kind_known")),
-        sa.CheckConstraint(
-            "state IN ('running', 'finished', 'failed')", name=op.f("ck_studies_state_known")
-        ),
+        sa.CheckConstraint("state IN ('running', 'finished', 'failed')", name=op.f("ck_studies_state_known")),
         sa.ForeignKeyConstraint(
             ["campaign_id"],
             ["campaigns.id"],
