@@ -138,7 +138,7 @@ def view(found: Preview) -> RenderableType:
         ),
         Text(f"{found.summary}."),
     ]
-    parts += [Text(f"Before that: {one}", style="yellow") for one in found.hindrances]
+    parts += [Text(f"Besides: {one}", style="yellow") for one in found.hindrances]
     if found.under_way or found.done:
         parts.append(Text(f"Not judged: {found.under_way:,} being called, {found.done:,} done."))
     if found.waits:

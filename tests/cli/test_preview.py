@@ -39,7 +39,7 @@ def test_preview_tells_who_would_be_called_and_who_not_and_why(cli: Run) -> None
     told = cli(f"preview Minimal --at {TUESDAY}").stdout
     assert "Minimal (draft), 5 contacts judged for 2026-12-01 15:00 UTC" in told
     assert "3 will be called now, 1 waits until 19:00 UTC, 1 is blocked (no consent 1)." in told
-    assert "Before that: No dialler has a heartbeat" in told
+    assert "Besides: No dialler has a heartbeat" in told
     assert "Pacific/Honolulu" in told
     assert "US.consent.informational" in told
     assert "US 5" in told
