@@ -27,7 +27,12 @@ async def standing_of(services: Services, name: str) -> Standing:
         row = await campaigns.find(tx, name)
         status_ = await reports.status(tx, row.id, now)
         warnings = await hindrances.of_campaign(
-            tx, row, now, rates=services.rates, clock_rate=services.clock.rate
+            tx,
+            row,
+            now,
+            rates=services.rates,
+            rulebook=services.rulebook,
+            clock_rate=services.clock.rate,
         )
     account = services.settings.twilio_calls_per_second
     return Standing(row, status_, min(row.calls_per_second or account, account), warnings)

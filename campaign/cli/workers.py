@@ -17,6 +17,7 @@ from campaign.flow.claiming import ClaimLimits
 from campaign.flow.dialer import Dialer
 from campaign.flow.draining import ANSWERS, heard_since
 from campaign.flow.live_talks import Drained
+from campaign.flow.registry_watch import RegistryWatch
 from campaign.flow.scheduler import Part, Scheduler, scheduling
 from campaign.store import leases, placing
 from campaign.store.database import Database
@@ -193,6 +194,7 @@ class Workers:
             "reconcile": self._questions,
             "campaigns": partial(lifecycle.tick, db),
             "enrolment": self._enrolment,
+            "registries": RegistryWatch(db, services.rulebook),
             "replicas": sweep_replicas,
         }
 

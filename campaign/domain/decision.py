@@ -11,6 +11,8 @@ from campaign.domain.facts import Facts, utc
 
 LOOK_AGAIN = timedelta(seconds=60)
 """When to look again at a contact that waits for an event (a call under way, a person), not an instant."""
+LOOK_FOR_COPY = timedelta(hours=1)
+"""The same for one that waits for a registry's copy: a fresh one has them all looked at by itself."""
 
 
 class Verdict(StrEnum):
@@ -48,6 +50,7 @@ class RuleVerdict:
         until: for a deferral, the first instant at which this rule alone would allow; None when it waits
             for an event and not for the clock.
         source: the citation; empty for our own rules.
+        basis: the version of a registry that the verdict rests on: "us-national-dnc@3".
     """
 
     rule_id: str
@@ -57,6 +60,7 @@ class RuleVerdict:
     ground: Ground = Ground.CONTACT
     until: datetime | None = None
     source: str = ""
+    basis: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +110,8 @@ class Decision:
         """When a waiting contact should be looked at again; None unless deferred."""
         match self.verdict:
             case Verdict.DEFER:
-                return self.until or self.at + LOOK_AGAIN
+                copy = any(reason.kind == "registry" for reason in self.against)
+                return self.until or self.at + (LOOK_FOR_COPY if copy else LOOK_AGAIN)
             case Verdict.ALLOW | Verdict.BLOCK:
                 return None
             case _:
@@ -116,12 +121,13 @@ class Decision:
     def fingerprint(self) -> str:
         """Equal for two decisions that a person would call the same.
 
-        Made of the verdict, of each rule that says no and how, and of the packs' versions; figures,
-        instants and the rules that allow are left out.
+        Made of the verdict, of each rule that says no and how, and of the packs' and registries' versions;
+        figures, instants and the rules that allow are left out.
         """
         parts = [self.verdict.value]
         parts += sorted(f"{reason.rule_id}={reason.verdict.value}" for reason in self.against)
         parts += [f"{pack}@{version}" for pack, version in self.packs]
+        parts += sorted(reason.basis for reason in self.reasons if reason.basis)
         return hashlib.blake2s("\n".join(parts).encode(), digest_size=8).hexdigest()
 
     def to_json(self) -> dict[str, Any]:
@@ -142,6 +148,7 @@ class Decision:
                     "ground": reason.ground.value,
                     "until": _text(reason.until),
                     "source": reason.source,
+                    **({"basis": reason.basis} if reason.basis else {}),
                 }
                 for reason in self.reasons
             ],
@@ -170,6 +177,7 @@ class Decision:
                     ground=Ground(reason["ground"]),
                     until=_instant(reason["until"]),
                     source=reason["source"],
+                    basis=reason.get("basis", ""),
                 )
                 for reason in value["reasons"]
             ),

@@ -10,6 +10,8 @@ from decimal import Decimal
 
 from campaign.domain.budget import Rates
 from campaign.domain.campaign import CampaignDefinition, stored
+from campaign.domain.rulebook import Rulebook
+from campaign.flow import registry_standing
 from campaign.flow.draining import ANSWERS
 from campaign.flow.facts import reserve_for
 from campaign.store import campaigns, claims, enrolment, halts, leases
@@ -23,11 +25,12 @@ DIALS = ("all", "dialer")
 
 
 async def of_campaign(
-    tx: Tx, row: CampaignRow, now: datetime, *, rates: Rates, clock_rate: float = 1.0
+    tx: Tx, row: CampaignRow, now: datetime, *, rates: Rates, rulebook: Rulebook, clock_rate: float = 1.0
 ) -> list[str]:
     """Everything that keeps a running or scheduled campaign from dialling; empty for any other.
 
     Args:
+        rulebook: the packs, to say which registries they demand.
         rates: prices, to say whether the budget has room for one more call.
         clock_rate: clock seconds per real second; heartbeats are about real time.
     """
@@ -40,6 +43,7 @@ async def of_campaign(
         await held(tx, now),
         await unknown(tx, row.id, now),
         await nobody_enrolled(tx, row),
+        await registry_standing.kept_back(tx, row.id, rulebook, now),
     ]
     definition = stored(await campaigns.definition(tx, row.id))
     found += await no_money(tx, row, definition, rates, now)

@@ -310,7 +310,12 @@ async def _detail(services: With, campaign_id: int) -> CampaignDetail:
         definition = await store.definition(tx, row.id)
         history = await store.history(tx, row.id)
         warnings = await hindrances.of_campaign(
-            tx, row, services.clock.now(), rates=services.rates, clock_rate=services.clock.rate
+            tx,
+            row,
+            services.clock.now(),
+            rates=services.rates,
+            rulebook=services.rulebook,
+            clock_rate=services.clock.rate,
         )
     return CampaignDetail(
         **Campaign.model_validate(row).model_dump(),
