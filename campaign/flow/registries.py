@@ -77,6 +77,8 @@ class Order:
 
     def check(self, now: datetime) -> None:
         """Raises BadInput for what can't be meant."""
+        if self.name == dnc.OWN:
+            raise BadInput('"own" is the name of our own list.', "Give the registry another name.")
         if self.as_of > now + AHEAD:
             raise BadInput("The copy's date lies in the future.", "Write the day it was downloaded on.")
         if not is_region(self.region):
