@@ -337,7 +337,9 @@ async def areas(tx: Tx, version_id: int) -> dict[str, int]:
 
 
 async def set_numbers(tx: Tx, version_id: int, numbers: int) -> None:
-    """Note how many numbers a version has."""
+    """Note how many numbers a version has that is wholly loaded, and have the planner look at it: a list of
+    contacts is compared by another plan than a claim's few numbers."""
+    await tx.execute(text("ANALYZE registry_blocks"))
     await tx.execute(
         text("UPDATE registry_versions SET numbers = :n WHERE id = :id"), {"n": numbers, "id": version_id}
     )
