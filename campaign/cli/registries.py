@@ -172,7 +172,7 @@ def list_(
     found, versions, now = run(main)
     if as_json:
         shown: Any = (
-            [asdict(one) for one in versions] if every_version else [as_dict(one, now) for one in found]
+            [asdict(one) for one in versions] if every_version else [one.as_dict(now) for one in found]
         )
         print_json(shown)
     elif every_version:
@@ -207,22 +207,6 @@ def rejected(
         out.print(f"{count(len(rows), 'row')} of version {one.number} written to {escape(str(out_file))}.")
     if one.rows_rejected > len(rows):
         err.print(f"{one.rows_rejected:,} rows were rejected; only the first {len(rows):,} are kept.")
-
-
-def as_dict(one: Standing, now: datetime) -> dict[str, Any]:
-    """A registry's standing for programs."""
-    copy, age = one.copy, one.age(now)
-    return {
-        "name": one.name,
-        "version": copy.version if copy else None,
-        "numbers": copy.numbers if copy else None,
-        "as_of": copy.as_of if copy else None,
-        "age_days": age.days if age is not None else None,
-        "area_codes": sorted(copy.area_codes) if copy and copy.area_codes is not None else None,
-        "expires_at": one.expires_at,
-        "demanded_by": [asdict(demand) for demand in one.demands],
-        "fault": one.fault(now),
-    }
 
 
 def _standings(found: list[Standing], active: dict[str, Version], now: datetime) -> Table:

@@ -1,8 +1,9 @@
 """How old the copies of registries are, which rules demand them, and whom a missing or old one keeps back."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from campaign.domain.rule import Registry
 from campaign.domain.rulebook import Rulebook
@@ -58,6 +59,21 @@ class Standing:
         if self.copy.area_codes is not None:
             return f"{which} doesn't have their area codes"
         return ""
+
+    def as_dict(self, now: datetime) -> dict[str, Any]:
+        """For programs."""
+        copy, age = self.copy, self.age(now)
+        return {
+            "name": self.name,
+            "version": copy.version if copy else None,
+            "numbers": copy.numbers if copy else None,
+            "as_of": copy.as_of if copy else None,
+            "age_days": age.days if age is not None else None,
+            "area_codes": sorted(copy.area_codes) if copy and copy.area_codes is not None else None,
+            "expires_at": self.expires_at,
+            "demanded_by": [asdict(demand) for demand in self.demands],
+            "fault": self.fault(now),
+        }
 
 
 def demands(rulebook: Rulebook, now: datetime) -> dict[str, tuple[Demand, ...]]:
