@@ -210,54 +210,50 @@ def rejected(
 
 
 def _standings(found: list[Standing], active: dict[str, Version], now: datetime) -> Table:
-    table = Table(
-        "registry", "what", "version", "numbers", "covers", "as of", "age", "expires", "demanded by"
-    )
+    table = Table()
+    table.add_column("registry", no_wrap=True)
+    for title in ("copy", "numbers", "age", "expires", "demanded by"):
+        table.add_column(title)
     for one in found:
         copy, age, version = one.copy, one.age(now), active.get(one.name)
-        old = one.expires_at is not None and now > one.expires_at
         wanted = ", ".join(
             f"{demand.rule_id} ({'the same day' if demand.same_day else f'{demand.max_age_days} days'})"
             for demand in one.demands
         )
-        covers = "–"
-        if copy is not None:
-            areas = copy.area_codes
-            covers = (
-                "all" if areas is None else ", ".join(sorted(areas)[:5]) + (" …" if len(areas) > 5 else "")
-            )
+        if copy is None or age is None:
+            table.add_row(escape(one.name), "not loaded", "–", "–", "–", escape(wanted) or "–")
+            continue
+        areas = copy.area_codes
+        numbers = f"{copy.numbers:,}" if copy.version else "–"
+        old = one.expires_at is not None and now > one.expires_at
+        expires = f"{one.expires_at:%Y-%m-%d}" if one.expires_at else "–"
+        what = f", {version.what}" if version and version.what else ""
         table.add_row(
             escape(one.name),
-            (version.what or "") if version else "",
-            str(copy.version or "–") if copy else "not loaded",
-            f"{copy.numbers:,}" if copy and copy.version else "–",
-            covers,
-            f"{copy.as_of:%Y-%m-%d}" if copy else "–",
-            count(age.days, "day") if age is not None else "–",
-            ("[bold red]expired [/]" if old else "")
-            + (f"{one.expires_at:%Y-%m-%d}" if one.expires_at else "–"),
+            f"{f'version {copy.version} of ' if copy.version else ''}{copy.as_of:%Y-%m-%d}{what}",
+            numbers if areas is None else f"{numbers} in {count(len(areas), 'area code')}",
+            count(age.days, "day"),
+            f"[bold red]expired {expires}[/]" if old else expires,
             escape(wanted) or "–",
         )
     return table
 
 
 def _versions(versions: list[Version]) -> Table:
-    table = Table(
-        "registry", "version", "state", "numbers", "as of", "files", "rejected", "loaded", "by", "why"
-    )
+    table = Table()
+    table.add_column("registry", no_wrap=True)
+    for title in ("version", "state", "numbers", "files", "rejected", "loaded", "why not"):
+        table.add_column(title)
     for one in versions:
+        names = ", ".join(str(file["name"]) for file in one.files[:3]) + (" …" if len(one.files) > 3 else "")
         table.add_row(
             escape(one.name),
-            str(one.number),
+            f"{one.number} of {one.as_of:%Y-%m-%d}",
             one.state,
             f"{one.numbers:,}",
-            f"{one.as_of:%Y-%m-%d}",
-            escape(
-                ", ".join(str(file["name"]) for file in one.files[:3]) + (" …" if len(one.files) > 3 else "")
-            ),
+            escape(names),
             f"{one.rows_rejected:,}",
-            f"{one.loaded_at:%Y-%m-%d %H:%M}" if one.loaded_at else "–",
-            escape(one.actor),
+            f"{one.loaded_at:%Y-%m-%d %H:%M} by {escape(one.actor)}" if one.loaded_at else "–",
             escape(one.error or ""),
         )
     return table
