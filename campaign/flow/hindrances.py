@@ -43,9 +43,10 @@ async def of_campaign(
         await held(tx, now),
         await unknown(tx, row.id, now),
         await nobody_enrolled(tx, row),
-        await registry_standing.kept_back(tx, row.id, rulebook, now),
     ]
     definition = stored(await campaigns.definition(tx, row.id))
+    countries = frozenset(region.partition("-")[0] for region in definition.regions)
+    found.append(await registry_standing.kept_back(tx, row.id, rulebook, now, countries))
     found += await no_money(tx, row, definition, rates, now)
     return [sentence for sentence in found if sentence]
 

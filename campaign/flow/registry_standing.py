@@ -87,14 +87,21 @@ def demands(rulebook: Rulebook, now: datetime) -> dict[str, tuple[Demand, ...]]:
     return {name: tuple(listed) for name, listed in found.items()}
 
 
-def rules_of(rulebook: Rulebook, names: Iterable[str] | None = None) -> dict[str, str]:
-    """Rule id → registry, of all rules that speak of a registry, or of those ones."""
-    wanted = None if names is None else set(names)
+def rules_of(
+    rulebook: Rulebook, names: Iterable[str], countries: frozenset[str] | None = None
+) -> dict[str, str]:
+    """Rule id → registry, of all rules that speak of one of those registries.
+
+    Args:
+        countries: only rules of packs of these; None: of all.
+    """
+    wanted = set(names)
     return {
         rule.id: rule.terms.registry
         for pack in rulebook.packs
+        if countries is None or not countries.isdisjoint(pack.countries)
         for rule in pack.rules
-        if isinstance(rule.terms, Registry) and (wanted is None or rule.terms.registry in wanted)
+        if isinstance(rule.terms, Registry) and rule.terms.registry in wanted
     }
 
 
@@ -115,23 +122,30 @@ def judged(copies: Mapping[str, Copy], rulebook: Rulebook, now: datetime) -> lis
     return found
 
 
-async def kept_back(tx: Tx, campaign_id: int, rulebook: Rulebook, now: datetime) -> str:
-    """Which registries keep contacts of a campaign back and what to do about it; empty when none does."""
-    rules = rules_of(rulebook)
-    waiting = await registries.kept_back(tx, campaign_id, sorted(rules))
-    if not waiting:
+async def kept_back(
+    tx: Tx,
+    campaign_id: int,
+    rulebook: Rulebook,
+    now: datetime,
+    countries: frozenset[str] | None = None,
+) -> str:
+    """Which registries keep contacts of a campaign back and what to do about it; empty when none does.
+
+    Args:
+        countries: that the campaign calls; None: any.
+    """
+    faults = {one.name: one.fault(now) for one in await standings(tx, rulebook, now)}
+    rules = rules_of(rulebook, [name for name, fault in faults.items() if fault], countries)
+    if not rules:
         return ""
     contacts: dict[str, int] = {}
-    for rule, number in waiting.items():
+    for rule, number in (await registries.kept_back(tx, campaign_id, sorted(rules))).items():
         contacts[rules[rule]] = contacts.get(rules[rule], 0) + number
     sentences = []
-    for one in await standings(tx, rulebook, now):
-        number = contacts.get(one.name, 0)
-        fault = one.fault(now)
-        if number and fault:
-            whose = "1 contact waits" if number == 1 else f"{number:,} contacts wait"
-            sentences.append(
-                f"{whose} for the registry {one.name}: {fault}. Load a fresh copy, and they are called by "
-                f"themselves: campaign dnc registry load FILE --name {one.name} --as-of DATE"
-            )
+    for name, number in sorted(contacts.items()):
+        whose = "1 contact waits" if number == 1 else f"{number:,} contacts wait"
+        sentences.append(
+            f"{whose} for the registry {name}: {faults[name]}. Load a fresh copy, and they are called by "
+            f"themselves: campaign dnc registry load FILE --name {name} --as-of DATE"
+        )
     return " ".join(sentences)
