@@ -265,8 +265,10 @@ _HAS_IT = """
     CASE WHEN b.bits IS NULL THEN CAST(n.digits % 10000 AS smallint) = ANY(b.few)
          ELSE get_bit(b.bits, n.digits % 10000) = 1 END
 """
-ON_VERSION = f"JOIN registry_blocks b ON b.version_id = v.id AND b.block = n.digits / 10000 AND {_HAS_IT}"
-"""Joins many `n` (`digits`: E.164 without "+", a bigint) to the version `v` of a registry that has them.
+ON_VERSIONS = (
+    f"JOIN registry_blocks b ON b.version_id = ANY(:versions) AND b.block = n.digits / 10000 AND {_HAS_IT}"
+)
+"""Joins many `n` (`digits`: E.164 without "+", a bigint) to those versions of registries that have them.
 
 A claim's few numbers are looked up one by one instead (`_hits`): whatever the planner believes of a table
 that was just filled, it must not read all of it for a claim.

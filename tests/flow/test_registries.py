@@ -1,6 +1,7 @@
 """Registries from their files into force, whole or not at all; and what a missing or old copy does."""
 
 import dataclasses
+import json
 import zipfile
 from datetime import timedelta
 from pathlib import Path
@@ -16,7 +17,7 @@ from campaign.flow import enrol, hindrances, lifecycle, registries, registry_sta
 from campaign.flow.claiming import Claim, Claimer, ClaimLimits
 from campaign.flow.registry_watch import EVERY, RegistryWatch
 from campaign.settings import read_settings
-from campaign.store import campaigns, dnc
+from campaign.store import campaigns, dnc, migrate
 from campaign.store import registries as store
 from campaign.store.database import Database
 from campaign.wiring import read_rates, token
@@ -25,6 +26,8 @@ from tests.support.clock import ManualClock
 from tests.support.registries import NAME, change, demanding, load, registry_file
 
 BOOK = demanding()
+SCHEMA = json.dumps({"schema": migrate.head()}).replace(":", "\\:")
+"""What a process of this version tells of itself, for a statement's text."""
 RATES = read_rates(read_settings({}, None))
 
 
@@ -216,7 +219,7 @@ async def test_older_code_is_shut_out_with_the_first_version_and_not_before(
     with pytest.raises(Conflict, match="older version of the service dials"):
         await load(db, clock, file)
     assert await works_from() == before
-    await rows(db, 'UPDATE replicas SET detail = \'{"schema": "0006"}\'')
+    await rows(db, f"UPDATE replicas SET detail = '{SCHEMA}'")
     await load(db, clock, file)
     assert await works_from() == store.WORKS_FROM
 
@@ -312,7 +315,7 @@ async def campaign(db: Database, clock: ManualClock, contacts: int = 4) -> int:
     await rows(
         db,
         "INSERT INTO replicas (id, role, host, pid, started_at, beat_at, detail) "
-        "VALUES ('r', 'dialer', 'h', 1, :now, :later, '{\"schema\": \"0006\"}'), "
+        f"VALUES ('r', 'dialer', 'h', 1, :now, :later, '{SCHEMA}'), "
         "('w', 'web', 'h', 2, :now, :later, '{}')",
         now=clock.now(),
         later=clock.now() + timedelta(days=90),

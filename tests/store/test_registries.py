@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from campaign.domain.registry_blocks import Block, pack
-from campaign.store import contacts, dnc, registries
+from campaign.store import contacts, dnc, migrate, registries
 from campaign.store.database import Database, Tx
 from tests.support.campaigns import make_list, phone
 from tests.support.clock import TUESDAY_MORNING as NOW
@@ -118,3 +118,12 @@ async def test_changes_do_not_go_into_force_on_another_base(db: Database) -> Non
         given = {"files": [], "as_of": NOW, "area_codes": None, "actor": "x", "now": NOW}
         changes = await registries.begin(tx, one.list_id, source="changes", base=7, **given)
         assert not await registries.activate(tx, changes, NOW)
+
+
+def test_code_is_shut_out_that_is_older_than_the_migration_that_made_the_blocks() -> None:
+    made = [
+        file.name[:4]
+        for file in (migrate.migrations_dir() / "versions").glob("*.py")
+        if '"registry_blocks",' in file.read_text()
+    ]
+    assert made == [registries.WORKS_FROM]
