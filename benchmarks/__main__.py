@@ -2,7 +2,7 @@
 
 import argparse
 
-from benchmarks import events, import_rows, pace, place, restart, turns
+from benchmarks import dnc, events, import_rows, pace, place, restart, turns
 from benchmarks.queues import compare
 
 ALL = {
@@ -11,6 +11,7 @@ ALL = {
     "turns": turns.run,
     "events": events.run,
     "import": import_rows.run,
+    "dnc": dnc.run,
     "restart": restart.run,
     "queues": compare.run,
 }

@@ -381,6 +381,7 @@ async def open_services(
                 host=host,
                 pid=os.getpid(),
                 started_at=clock.now(),
+                detail={"schema": migrate.head()},
             ),
         )
         stack.push_async_callback(services.close_gateway)

@@ -1,14 +1,14 @@
 """`campaign dnc`: numbers that must not be called."""
 
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 from rich.markup import escape
 from rich.table import Table
 
+from campaign.cli import registries
 from campaign.cli.common import count, end_marked_calls, moment, out, print_json, run
 from campaign.cli.contacts import (
     AsJson,
@@ -33,6 +33,7 @@ app = typer.Typer(
     help="Do-not-call lists: the own list holds for all campaigns, others for the campaigns that name them.",
     no_args_is_help=True,
 )
+app.add_typer(registries.app, name="registry")
 
 ListName = Annotated[str | None, typer.Option("--list", help="Default: the own list, for all campaigns.")]
 Number = Annotated[str, typer.Argument(help="A telephone number, best with + and country code.")]
@@ -41,28 +42,18 @@ Region = Annotated[str, typer.Option(help="ISO country of numbers written withou
 
 @app.command("import")
 def import_(
-    file: Annotated[
-        Path, typer.Argument(help="One number a line, AAA,NNNNNNN as the registry has it, or a CSV.")
-    ],
+    file: Annotated[Path, typer.Argument(help="One number a line, or a CSV with a telephone column.")],
     list_name: ListName = None,
-    kind: Annotated[
-        Literal["campaign", "registry"],
-        typer.Option(help="Of a new list: for campaigns that name it, or a copy of a public registry."),
-    ] = "campaign",
-    as_of: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Date of a registry's copy: 2026-11-01.")
-    ] = None,
     region: Region = "US",
     mapped: Mapped = None,
     reason: Annotated[str, typer.Option(help="Kept with numbers whose row gives none.")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Put the numbers of a file on a do-not-call list. They are in force at once, batch by batch.
+    """Put the numbers of a file on the own list or a campaign's. They are in force at once, batch by batch.
+    A registry's copy is loaded as a whole instead: see campaign dnc registry load --help
 
     Example: campaign dnc import stop.csv
     """
-    if kind == "registry" and (as_of is None or list_name is None):
-        raise BadInput("A registry needs a name and the date of its copy.", "Add --list NAME --as-of DATE.")
     options = Options(region=region.upper(), mapping=pairs(mapped or []), reason=reason)
 
     async def main(services: Services) -> tuple[Import, list[RowError]]:
@@ -73,8 +64,6 @@ def import_(
             list_name,
             options,
             kind="dnc",
-            dnc_kind=kind,
-            as_of=as_of.replace(tzinfo=UTC) if as_of else None,
             max_bytes=services.settings.max_upload_mb * 1_000_000,
             actor=services.actor,
         )

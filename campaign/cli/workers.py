@@ -19,6 +19,7 @@ from campaign.flow.draining import ANSWERS, heard_since
 from campaign.flow.facts import AbandonmentCounts
 from campaign.flow.live_talks import Drained
 from campaign.flow.lookups import Lookups
+from campaign.flow.registry_watch import RegistryWatch
 from campaign.flow.scheduler import Part, Scheduler, scheduling
 from campaign.store import leases, placing
 from campaign.store.database import Database
@@ -206,6 +207,7 @@ class Workers:
             "abandonment": partial(lifecycle.pause_abandoning, db, services.rulebook, AbandonmentCounts()),
             "enrolment": self._enrolment,
             "lookups": self._lookups,
+            "registries": RegistryWatch(db, services.rulebook),
             "replicas": sweep_replicas,
         }
 

@@ -11,6 +11,8 @@ from campaign.domain.facts import Facts, utc
 
 LOOK_AGAIN = timedelta(seconds=60)
 """When to look again at a contact that waits for an event (a call under way, a person), not an instant."""
+LOOK_FOR_COPY = timedelta(hours=1)
+"""The same for one that waits for a registry's copy: a fresh one has them all looked at by itself."""
 
 
 class Verdict(StrEnum):
@@ -51,6 +53,7 @@ class RuleVerdict:
             for an event and not for the clock.
         source: the citation; empty for our own rules.
         waived: it says no by itself, and allows only because somebody has waived it.
+        basis: the version of a registry that the verdict rests on: "us-national-dnc@3".
     """
 
     rule_id: str
@@ -61,6 +64,7 @@ class RuleVerdict:
     until: datetime | None = None
     source: str = ""
     waived: bool = False
+    basis: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +124,8 @@ class Decision:
         """When a waiting contact should be looked at again; None unless deferred."""
         match self.verdict:
             case Verdict.DEFER:
-                return self.until or self.at + LOOK_AGAIN
+                copy = any(reason.kind == "registry" for reason in self.against)
+                return self.until or self.at + (LOOK_FOR_COPY if copy else LOOK_AGAIN)
             case Verdict.ALLOW | Verdict.BLOCK:
                 return None
             case _:
@@ -130,13 +135,14 @@ class Decision:
     def fingerprint(self) -> str:
         """Equal for two decisions that a person would call the same.
 
-        Made of the verdict, of each rule that says no and how, of each that is waived, and of the packs'
-        versions; figures, instants and the rules that allow are left out.
+        Made of the verdict, of each rule that says no and how, of each that is waived, and of the packs' and
+        registries' versions; figures, instants and the rules that allow are left out.
         """
         parts = [self.verdict.value]
         parts += sorted(f"{reason.rule_id}={reason.verdict.value}" for reason in self.against)
         parts += sorted(f"{reason.rule_id}=waived" for reason in self.waived)
         parts += [f"{pack}@{version}" for pack, version in self.packs]
+        parts += sorted(reason.basis for reason in self.reasons if reason.basis)
         return hashlib.blake2s("\n".join(parts).encode(), digest_size=8).hexdigest()
 
     def to_json(self) -> dict[str, Any]:
@@ -158,6 +164,7 @@ class Decision:
                     "until": _text(reason.until),
                     "source": reason.source,
                     **({"waived": True} if reason.waived else {}),
+                    **({"basis": reason.basis} if reason.basis else {}),
                 }
                 for reason in self.reasons
             ],
@@ -187,6 +194,7 @@ class Decision:
                     until=_instant(reason["until"]),
                     source=reason["source"],
                     waived=reason.get("waived", False),
+                    basis=reason.get("basis", ""),
                 )
                 for reason in value["reasons"]
             ),

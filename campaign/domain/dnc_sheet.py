@@ -4,7 +4,7 @@ Also the national registry's flat form, area code and number apart: "212,5550142
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from campaign.domain.cells import unquoted
@@ -33,14 +33,22 @@ class DncParser:
         columns: what the columns are; None when the file has no header and its first row is data.
     """
 
-    def __init__(self, first: Sequence[str], *, region: str | None, mapping: Mapping[str, str] | None = None):
-        """Args: `first`: the file's first row; `region`: ISO country of numbers without "+".
+    def __init__(
+        self,
+        first: Sequence[str],
+        *,
+        region: str | None,
+        mapping: Mapping[str, str] | None = None,
+        read: Callable[[str, str | None], PhoneNumber | Rejected] = parse,
+    ):
+        """Args: `first`: the file's first row; `region`: ISO country of numbers without "+"; `read`: how a
+        cell and that country make a number.
 
         Raises:
             BadFile: the first row is neither a header with a telephone column nor a number.
             BadInput: the mapping names an unknown field or column.
         """
-        self._region = region
+        self._region, self._read = region, read
         self.columns: Columns | None = None
         self._reason: int | None = None
         self._apart = len(first) == 2 and all(map(str.isdigit, first)) and len(first[0]) == 3
@@ -74,7 +82,7 @@ class DncParser:
     def _row(self, line: int, cells: list[str], texts: list[str], reason: str) -> DncRow | RowError:
         found: list[PhoneNumber] = []
         for text in texts:
-            number = parse(text, self._region)
+            number = self._read(text, self._region)
             if isinstance(number, Rejected):
                 return RowError(line, "phone", number.why, number.code, tuple(cells))
             found.append(number)

@@ -56,22 +56,39 @@ class DncHit:
     Args:
         list_name: the list's name; for a registry its registry name, such as "us-national-dnc".
         kind: "own" (all campaigns), "campaign", or "registry" (national, state, litigator lists).
-        added_at: since when.
+        added_at: since when; for a number of a registry's copy, the copy's date.
         reason: why, in the words of whoever added it.
+        version: of the registry's copy that has it.
     """
 
     list_name: str
     kind: str
     added_at: datetime
     reason: str = ""
+    version: str = ""
+
+    def in_words(self) -> str:
+        """Where it stands, and since when or by which copy that is known."""
+        if not self.version:
+            return f"{self.list_name} since {self.added_at:%Y-%m-%d}"
+        return f"{self.list_name} by its copy of {self.added_at:%Y-%m-%d} (version {self.version})"
 
 
 @dataclass(frozen=True, slots=True)
 class Scrub:
-    """That the number was compared with a registry: its copy's date and version."""
+    """That the number was compared with a registry: its copy's date and version.
+
+    `lacks`: the number's area code, when the copy doesn't have it: then nothing was compared.
+    """
 
     as_of: datetime
     version: str = ""
+    lacks: str | None = None
+
+    def in_words(self) -> str:
+        """The copy, for sentences."""
+        number = f", version {self.version}" if self.version else ""
+        return f"{self.as_of:%Y-%m-%d}{number}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -282,29 +282,35 @@ def consent_verdict(cited: Cited, level: str, expires_days: int, facts: Facts, n
 
 
 def _registry(cited: Cited, terms: Registry, zones: tuple[str, ...]) -> Judge:
+    """On the registry: block. No copy of it, one that is too old, or one without the number's area code:
+    wait, for whether the number is on it isn't known. A fresh copy ends that (flow/registries.py)."""
     clocks = [Clause(zone, ALWAYS) for zone in zones]
+    name = terms.registry
 
     def judge(facts: Facts, now: datetime) -> RuleVerdict:
         for hit in facts.dnc:
             if hit.kind == "registry" and hit.list_name == terms.registry:
-                return cited.block(
-                    f"The number is on {terms.registry} since {hit.added_at:%Y-%m-%d}.", Ground.NUMBER
-                )
-        scrub = facts.scrubs.get(terms.registry)
+                return cited.block(f"The number is on {hit.in_words()}.", Ground.NUMBER)
+        scrub = facts.scrubs.get(name)
         if scrub is None:
-            why = f"The number has not been compared with {terms.registry}; load that registry first."
-            return cited.block(why)
+            why = f"The number has not been compared with {name}; load that registry first."
+            return cited.defer(why, None, Ground.CONTACT)
+        if scrub.lacks is not None:
+            why = f"Area code {scrub.lacks} is not in the copy of {name} ({scrub.in_words()}); load it first."
+            return cited.defer(why, None, Ground.CONTACT)
         age = now - scrub.as_of
         lapsed = terms.same_day and any(
             clock.local(scrub.as_of).date() != clock.local(now).date() for clock in clocks
         )
         if age > timedelta(days=terms.max_age_days) or lapsed:
             limit = "the same day" if terms.same_day else f"{terms.max_age_days} days"
-            why = (
-                f"The copy of {terms.registry} is {age.days} days old ({utc(scrub.as_of)}); {limit} at most."
-            )
-            return cited.block(why)
-        return cited.allow(f"Not on {terms.registry} by its copy of {scrub.as_of:%Y-%m-%d}.", Ground.NUMBER)
+            why = f"The copy of {name} is {age.days} days old ({scrub.in_words()}); {limit} at most."
+            return cited.defer(why, None, Ground.CONTACT)
+        why = f"Not on {name} by its copy of {scrub.in_words()}."
+        basis = f"{name}@{scrub.version}" if scrub.version else ""
+        return RuleVerdict(
+            cited.rule_id, cited.kind, Verdict.ALLOW, why, Ground.NUMBER, source=cited.source, basis=basis
+        )
 
     return judge
 

@@ -438,7 +438,7 @@ def _other_registries(facts: Facts, known: frozenset[str]) -> RuleVerdict:
     """A list that no pack speaks of (litigators, say) bars the number outright."""
     for hit in facts.dnc:
         if hit.kind == "registry" and hit.list_name not in known:
-            return _LISTED.block(f"On {hit.list_name} since {utc(hit.added_at)}.", Ground.NUMBER)
+            return _LISTED.block(f"On {hit.in_words()}.", Ground.NUMBER)
     return _LISTED_OK
 
 

@@ -21,9 +21,10 @@ from campaign.domain.facts import CampaignPolicy, Consent, DncHit, Facts, Scrub
 from campaign.domain.lookup import LINE_TYPE_DAYS, Known, Want, consent_date, line_of, owner_of
 from campaign.domain.phone import NumberKind, PhoneNumber
 from campaign.domain.place import Place, locate, zones_named
+from campaign.domain.registry_sheet import area_code_of
 from campaign.domain.rule import COUNTED_DAYS
 from campaign.domain.rulebook import LONGEST_CAP_HOURS, Rulebook
-from campaign.store import claims, dnc, lookups
+from campaign.store import claims, dnc, lookups, registries
 from campaign.store import facts as stored
 from campaign.store.database import Tx
 
@@ -84,9 +85,31 @@ class Situation:
     """
 
     campaigns: Mapping[int, CampaignStand]
-    scrubs: Mapping[str, Scrub]
+    scrubs: "Scrubs"
     rates: Rates
     caller_use: dict[str, int]
+
+
+class Scrubs:
+    """What a number was compared with: the copies in force of all registries.
+
+    A copy of some area codes says nothing about the others; numbers outside North America are not among
+    them.
+    """
+
+    def __init__(self, copies: Mapping[str, registries.Copy]) -> None:
+        self._copies = copies
+        self._kept: dict[str | None, Mapping[str, Scrub]] = {}
+
+    def of(self, e164: str) -> Mapping[str, Scrub]:
+        """Registry name → the comparison of that number with it; shared by all numbers of an area code."""
+        area = area_code_of(e164)
+        if area not in self._kept:
+            self._kept[area] = {
+                name: Scrub(copy.as_of, str(copy.version or ""), copy.lacks(area))
+                for name, copy in self._copies.items()
+            }
+        return self._kept[area]
 
 
 def reserve_for(
@@ -154,7 +177,7 @@ async def situation(
     spent = await claims.spend(tx, capped, now.date()) if capped else {}
     callers = sorted({caller.number for d in definitions.values() for caller in d.caller_ids})
     use = await claims.caller_use(tx, callers, now.date())
-    scrubs = {name: Scrub(as_of) for name, as_of in (await stored.registries(tx)).items()}
+    scrubs = Scrubs(await registries.in_force(tx))
     counts = await abandonment.of(tx, ids, now) if abandonment is not None else {}
     stands = {
         c: CampaignStand(
@@ -279,11 +302,11 @@ def _facts(
         party=row.party,
         consent=_consent(row),
         dnc=tuple(
-            DncHit(hit.list_name, hit.kind, hit.added_at, hit.reason)
+            DncHit(hit.list_name, hit.kind, hit.added_at, hit.reason, str(hit.version or ""))
             for hit in listed
             if hit.kind != "campaign" or hit.list_id in stand.dnc_lists
         ),
-        scrubs=situation.scrubs,
+        scrubs=situation.scrubs.of(number.e164),
         attempts=tries.attempts if tries else (),
         elsewhere=tries.elsewhere if tries else (),
         attempts_made=row.attempts,

@@ -13,7 +13,7 @@ from campaign.domain.budget import Rates
 from campaign.domain.campaign import CampaignDefinition, stored
 from campaign.domain.lookup import Want
 from campaign.domain.rulebook import Rulebook
-from campaign.flow import abandonment
+from campaign.flow import abandonment, registry_standing
 from campaign.flow.draining import ANSWERS
 from campaign.flow.facts import asked_by, reserve_for
 from campaign.store import campaigns, claims, enrolment, halts, leases, lookups, rule_records
@@ -27,21 +27,15 @@ DIALS = ("all", "dialer")
 
 
 async def of_campaign(
-    tx: Tx,
-    row: CampaignRow,
-    now: datetime,
-    *,
-    rates: Rates,
-    clock_rate: float = 1.0,
-    rulebook: Rulebook | None = None,
+    tx: Tx, row: CampaignRow, now: datetime, *, rates: Rates, rulebook: Rulebook, clock_rate: float = 1.0
 ) -> list[str]:
     """Everything that keeps a running or scheduled campaign from dialling; empty for any other.
 
     Args:
         rates: prices, to say whether the budget has room for one more call.
+        rulebook: the packs, to say which registries and look-ups they demand, and whether abandoned calls
+            slow it down.
         clock_rate: clock seconds per real second; heartbeats are about real time.
-        rulebook: the packs, to say whether abandoned calls slow it down, and what they want looked up;
-            None: neither is looked at.
     """
     found = await of_all(tx, row, now, rates=rates, clock_rate=clock_rate, rulebook=rulebook)
     return [one.sentence for one in found]
@@ -56,20 +50,14 @@ class Hindrance:
 
 
 async def of_all(
-    tx: Tx,
-    row: CampaignRow,
-    now: datetime,
-    *,
-    rates: Rates,
-    clock_rate: float = 1.0,
-    rulebook: Rulebook | None = None,
+    tx: Tx, row: CampaignRow, now: datetime, *, rates: Rates, rulebook: Rulebook, clock_rate: float = 1.0
 ) -> list[Hindrance]:
     """As `of_campaign`, with whom each concerns."""
     if row.state not in ("running", "scheduled"):
         return []
     definition = stored(await campaigns.definition(tx, row.id))
     money = await no_money(tx, row, definition, rates, now)
-    countries = {region.partition("-")[0] for region in definition.regions}
+    countries = frozenset(region.partition("-")[0] for region in definition.regions)
     found = [
         Hindrance(await all_stopped(tx)),
         Hindrance(await no_dialler(tx, now, clock_rate)),
@@ -78,6 +66,7 @@ async def of_all(
         Hindrance(await unknown(tx, row.id, now), everybody=False),
         Hindrance(await nobody_enrolled(tx, row)),
         *(Hindrance(said, everybody=False) for said in await paused_regions(tx, definition, now)),
+        Hindrance(await registry_standing.kept_back(tx, row.id, rulebook, now, countries), everybody=False),
         *(
             Hindrance(said, everybody=False)
             for said in await no_lookups(tx, definition, rates, now, rulebook)
@@ -89,9 +78,8 @@ async def of_all(
         ),
         Hindrance(await no_caller(tx, definition, now)),
     ]
-    if rulebook is not None:
-        abandoned = await abandonment.stand_of(tx, row.id, definition, rulebook, now)
-        found.append(Hindrance(abandoned.in_words() if abandoned is not None else "", everybody=False))
+    abandoned = await abandonment.stand_of(tx, row.id, definition, rulebook, now)
+    found.append(Hindrance(abandoned.in_words() if abandoned is not None else "", everybody=False))
     return [one for one in found if one.sentence]
 
 
@@ -178,7 +166,7 @@ async def unknown(tx: Tx, campaign_id: int, now: datetime) -> str:
 
 
 async def no_lookups(
-    tx: Tx, definition: CampaignDefinition, rates: Rates, now: datetime, rulebook: Rulebook | None
+    tx: Tx, definition: CampaignDefinition, rates: Rates, now: datetime, rulebook: Rulebook
 ) -> list[str]:
     """What the campaign, or a pack, wants to know of each number can't be looked up: there is no price for
     it, or nobody answers."""

@@ -50,8 +50,6 @@ async def begin(
     options: Options,
     *,
     kind: str = "contacts",
-    dnc_kind: str = "campaign",
-    as_of: datetime | None = None,
     file_name: str | None = None,
     max_bytes: int,
     actor: str,
@@ -62,7 +60,7 @@ async def begin(
     Args:
         path: where the file lies, and stays until the import has ended.
         list_name: of the contact list, made if need be; of the do-not-call list, None for the own one.
-        kind: "contacts" or "dnc"; dnc_kind, as_of: of a new do-not-call list, see `dnc.ensure_list`.
+        kind: "contacts" or "dnc" (the own list or a campaign's; a registry is loaded by registries.py).
         file_name: as the user knows it, when it isn't the path's.
         anew: read a file again that was read before (contacts that were removed come back).
 
@@ -90,7 +88,7 @@ async def begin(
                 await imports.resume(tx, left, now, silent, path=str(path))
                 return Begun(left, resumed=True)
         else:
-            target = await dnc.ensure_list(tx, list_name, dnc_kind, now, as_of)
+            target = await dnc.ensure_list(tx, list_name, "campaign", now)
         made = await imports.begin(
             tx,
             kind=kind,

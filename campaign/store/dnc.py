@@ -1,5 +1,8 @@
 """Do-not-call: the own list (all campaigns), campaign lists, registries, and the lock that entries need.
 
+The numbers of registries stand in the blocks of their version in force (registries.py); what was put on a
+registry singly, or before registries had versions, is an entry as on any list.
+
 Whoever adds an entry holds DNC_LOCK alone until the entry is committed; whoever writes an intent to dial
 holds it shared. So an entry committed before a claim is seen by it, and a claim that was first has its
 intent committed before the entry, where `queued_calls` finds it.
@@ -23,7 +26,8 @@ OWN = "own"
 
 @dataclass(frozen=True, slots=True)
 class DncList:
-    """A do-not-call list. `kind`: "own", "campaign" or "registry"; `as_of`: date of a registry's copy."""
+    """A do-not-call list. `kind`: "own", "campaign" or "registry"; `as_of`: date of a registry's copy;
+    `entries`: its numbers, those of the copy included."""
 
     id: int
     name: str
@@ -45,6 +49,8 @@ class Hit:
     quote: str | None
     actor: str
     added_at: datetime
+    version: int | None = None
+    """Of the registry's copy that has it; `added_at` is the copy's date then."""
 
 
 async def lock_shared(tx: Tx) -> None:
@@ -82,7 +88,7 @@ async def ensure_list(
     Args:
         name: None for the own list.
         kind: "own", "campaign" or "registry".
-        as_of: of a registry's copy; a later one replaces an earlier.
+        as_of: of a registry that is imported as entries; a later one replaces an earlier.
 
     Raises:
         BadInput: the name is empty or too long, or "own" for another kind.
@@ -108,7 +114,8 @@ async def ensure_list(
     ).one()
     if row.kind != kind:
         raise Conflict(
-            f'The do-not-call list "{wanted}" is of kind {row.kind}, not {kind}.', "Take another name for it."
+            f'The do-not-call list "{wanted}" is of kind {row.kind}, not {kind}.',
+            "Take another name for it. (A registry's copy is loaded with: campaign dnc registry load)",
         )
     return int(row.id)
 
@@ -117,7 +124,14 @@ async def lists(tx: Tx, *, counted: bool = True) -> list[DncList]:
     """All lists, by name; `counted` also counts their entries."""
     count = "(SELECT count(*) FROM dnc_entries e WHERE e.list_id = l.id)" if counted else "0"
     rows = await tx.execute(
-        text(f"SELECT l.id, l.name, l.kind, l.as_of, {count} AS entries FROM dnc_lists l ORDER BY name")  # noqa: S608
+        text(
+            f"""
+            SELECT l.id, l.name, l.kind, coalesce(v.as_of, l.as_of) AS as_of,
+                   {count} + coalesce(v.numbers, 0) AS entries
+              FROM dnc_lists l LEFT JOIN registry_versions v ON v.list_id = l.id AND v.state = 'active'
+             ORDER BY name
+            """  # noqa: S608 (constants of this file)
+        )
     )
     return [DncList(**row._mapping) for row in rows]
 
@@ -247,6 +261,20 @@ async def check(tx: Tx, phone: str) -> list[Hit]:
     return await _hits(tx, [phone], "true", [])
 
 
+_HAS_IT = """
+    CASE WHEN b.bits IS NULL THEN CAST(n.digits % 10000 AS smallint) = ANY(b.few)
+         ELSE get_bit(b.bits, n.digits % 10000) = 1 END
+"""
+ON_VERSIONS = (
+    f"JOIN registry_blocks b ON b.version_id = ANY(:versions) AND b.block = n.digits / 10000 AND {_HAS_IT}"
+)
+"""Joins many `n` (`digits`: E.164 without "+", a bigint) to those versions of registries that have them.
+
+A claim's few numbers are looked up one by one instead (`_hits`): whatever the planner believes of a table
+that was just filled, it must not read all of it for a claim.
+"""
+
+
 async def _hits(tx: Tx, phones: Collection[str], which: str, list_ids: list[int]) -> list[Hit]:
     if not phones:
         return []
@@ -254,10 +282,22 @@ async def _hits(tx: Tx, phones: Collection[str], which: str, list_ids: list[int]
         text(
             f"""
             SELECT e.phone, e.list_id, l.name AS list_name, l.kind, e.reason, e.source, e.quote, e.actor,
-                   e.added_at
+                   e.added_at, NULL AS version
               FROM dnc_entries e JOIN dnc_lists l ON l.id = e.list_id
              WHERE e.phone = ANY(:phones) AND {which}
-             ORDER BY e.phone, l.name
+             UNION ALL
+            SELECT n.phone, v.list_id, l.name, l.kind, '', 'registry', NULL, v.actor, v.as_of, v.number
+              FROM registry_versions v
+              JOIN dnc_lists l ON l.id = v.list_id
+             CROSS JOIN LATERAL (
+                    SELECT u.phone, CAST(substr(u.phone, 2) AS bigint) AS digits
+                      FROM unnest(CAST(:phones AS text[])) AS u (phone)) AS n
+             CROSS JOIN LATERAL (
+                    SELECT FROM registry_blocks b
+                     WHERE b.version_id = v.id AND b.block = n.digits / 10000 AND {_HAS_IT}
+                     LIMIT 1) AS found
+             WHERE v.state = 'active'
+             ORDER BY 1, 3
             """  # noqa: S608 (constants of this file)
         ),
         {"phones": list(phones), "lists": list_ids},

@@ -58,14 +58,6 @@ async def campaigns(tx: Tx, ids: Sequence[int], now: datetime) -> dict[int, Camp
     }
 
 
-async def registries(tx: Tx) -> dict[str, datetime]:
-    """Registry name → the date of the copy that is loaded; registries without a date are not named."""
-    rows = await tx.execute(
-        text("SELECT name, as_of FROM dnc_lists WHERE kind = 'registry' AND as_of IS NOT NULL")
-    )
-    return {row.name: row.as_of for row in rows}
-
-
 async def abandonment(
     tx: Tx, ids: Sequence[int], since: datetime, connects: Sequence[str]
 ) -> dict[int, tuple[int, int]]:

@@ -3,7 +3,7 @@
 No session locks, so that all of it works through PgBouncer in transaction mode.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -110,8 +110,8 @@ class Replica:
 
     Args:
         id: `<host>:<pid>:<random>`.
-        detail: what else it tells, and may change: `port` on which it listens (null: no more), `talks` that
-            it holds.
+        detail: what else it tells, and may change: `schema`, the revision that its code was made for; `port`
+            on which it listens (null: no more), `talks` that it holds.
     """
 
     id: str
@@ -218,6 +218,21 @@ async def alive(tx: Tx, since: datetime) -> list[Alive]:
         {"since": since},
     )
     return [Alive(row.id, row.role, row.beat_at) for row in rows]
+
+
+async def older(tx: Tx, since: datetime, schema: str, roles: Sequence[str]) -> list[str]:
+    """Replicas of those roles heard of since an instant whose code is of an older schema revision."""
+    rows = await tx.execute(
+        text(
+            """
+            SELECT id FROM replicas
+             WHERE beat_at >= :since AND role = ANY(:roles) AND coalesce(detail ->> 'schema', '') < :schema
+             ORDER BY id
+            """
+        ),
+        {"since": since, "schema": schema, "roles": list(roles)},
+    )
+    return list(rows.scalars())
 
 
 class Running(NamedTuple):

@@ -4,6 +4,8 @@ One dialect: PostgreSQL 15 or newer. Every constraint has a name. Times are `tim
 the service's clock (`:now`), never by the database. Words are the glossary's (docs/glossary.md).
 
     contact_lists ─< imports ─< rejected_rows        dnc_lists ─< dnc_entries
+                                                     dnc_lists ─< registry_versions ─< registry_blocks,
+                                                                                       registry_rejects
           └────────< contacts
     campaigns ─< campaign_versions, campaign_lists, campaign_dnc_lists, campaign_log, campaign_spend
           └────< campaign_contacts ─< decisions
@@ -261,8 +263,10 @@ dnc_lists = sa.Table(
     sa.Column("kind", sa.Text, nullable=False, comment="own: honoured by all campaigns; campaign; registry"),
     _at("as_of", null=True),
     _at("created_at", null=False),
+    sa.Column("what", sa.Text, comment="of a registry: national, state, litigator or other"),
     sa.UniqueConstraint("name"),
     _one_of("kind", "own", "campaign", "registry"),
+    _one_of("what", "national", "state", "litigator", "other"),
     sa.Index("uq_dnc_lists_one_own", "kind", unique=True, postgresql_where=sa.text("kind = 'own'")),
 )
 
@@ -278,6 +282,78 @@ dnc_entries = sa.Table(
     _at("added_at", null=False),
     sa.PrimaryKeyConstraint("phone", "list_id"),
     sa.CheckConstraint("phone ~ '^\\+[1-9][0-9]{5,14}$'", name="phone_e164"),
+)
+
+registry_versions = sa.Table(
+    "registry_versions",
+    metadata,
+    _id(),
+    _ref("list_id", "dnc_lists.id"),
+    sa.Column("number", sa.Integer, nullable=False, comment="of this registry, from 1"),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("source", sa.Text, nullable=False, comment="full: a whole copy; changes: applied to base"),
+    sa.Column("base", sa.Integer, comment="the version that changes were applied to"),
+    sa.Column("files", JSONB, nullable=False, comment="name, bytes and SHA-256 of each file"),
+    _at("as_of", null=False),
+    sa.Column(
+        "area_codes", ARRAY(sa.Text), comment="North American area codes that the copy covers; null: all"
+    ),
+    sa.Column("numbers", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("rows_read", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("rows_rejected", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("error", sa.Text, comment="why it failed, for people"),
+    sa.Column("actor", sa.Text, nullable=False),
+    _at("began_at", null=False),
+    _at("beat_at", null=False),
+    _at("loaded_at"),
+    _at("retired_at"),
+    sa.Column(
+        "emptied", sa.Boolean, nullable=False, server_default=sa.false(), comment="its numbers are gone"
+    ),
+    sa.UniqueConstraint("list_id", "number"),
+    _one_of("state", "loading", "active", "retired", "failed"),
+    _one_of("source", "full", "changes"),
+    sa.Index(
+        "uq_registry_versions_one_active",
+        "list_id",
+        unique=True,
+        postgresql_where=sa.text("state = 'active'"),
+    ),
+    sa.Index(
+        "uq_registry_versions_one_loading",
+        "list_id",
+        unique=True,
+        postgresql_where=sa.text("state = 'loading'"),
+    ),
+    comment="Copies of registries, each loaded beside the one in force; the rows are kept for the record",
+)
+
+registry_blocks = sa.Table(
+    "registry_blocks",
+    metadata,
+    _ref("version_id", "registry_versions.id"),
+    sa.Column(
+        "block", sa.BigInteger, nullable=False, comment="an E.164 number without + and its last four digits"
+    ),
+    sa.Column("numbers", sa.SmallInteger, nullable=False, comment="how many of the 10,000 are listed"),
+    sa.Column("few", ARRAY(sa.SmallInteger), comment="their last four digits, when they are few"),
+    sa.Column("bits", sa.LargeBinary, comment="a bit for each of the 10,000, as get_bit counts"),
+    sa.PrimaryKeyConstraint("version_id", "block"),
+    sa.CheckConstraint("(few IS NULL) <> (bits IS NULL)", name="few_or_bits"),
+    comment="Numbers of registries: one row for ten thousand that differ in their last four digits only",
+)
+
+registry_rejects = sa.Table(
+    "registry_rejects",
+    metadata,
+    _id(),
+    _ref("version_id", "registry_versions.id"),
+    sa.Column("file", sa.Text, nullable=False),
+    sa.Column("line", sa.BigInteger, nullable=False, comment="of the file, from 1"),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("raw", sa.Text, nullable=False, comment="the row as it stands in the file, cut if long"),
+    sa.Index("ix_registry_rejects_version_id", "version_id"),
+    comment="Rows that a registry's file has and that could not be read: the first ten thousand of a version",
 )
 
 # ── look-ups ───────────────────────────────────────────────────────────────────────────────────────────

@@ -39,6 +39,8 @@ GUARDS: dict[tuple[str, str], frozenset[Role]] = {
     ("GET", API + "/dnc"): _ANY,
     ("POST", API + "/dnc"): _LISTS,
     ("DELETE", API + "/dnc"): _OPERATE,
+    ("GET", API + "/dnc/registries"): _ANY,
+    ("GET", API + "/dnc/registries/{name}/versions"): _ANY,
     ("GET", API + "/campaigns"): _ANY,
     ("POST", API + "/campaigns"): _OPERATE,
     ("POST", API + "/campaigns/validate"): _OPERATE,

@@ -124,10 +124,10 @@ def test_do_not_call_files_go_on_the_own_list_or_a_named_one(call: Call, tmp_pat
     own = told(call("dnc", "import", str(ROOT / "docs" / "samples" / "dnc.sample.csv"), "--json"))
     assert (own["list_name"], own["rows_taken"]) == ("own", 5)
     (tmp_path / "registry.txt").write_text("212,5550142\n305,5550101\n")
-    registry = ("--list", "us-national-dnc", "--kind", "registry")
-    result = CliRunner().invoke(dnc.app, ["import", "registry.txt", *registry])
+    registry = ("registry.txt", "--name", "us-national-dnc", "--as-of", "2026-11-01")
+    result = CliRunner().invoke(dnc.app, ["registry", "load", *registry])
     assert isinstance(result.exception, BadInput)
-    call("dnc", "import", "registry.txt", *registry, "--as-of", "2026-11-01")
+    call("dnc", "registry", "load", *registry, "--area-codes", "212,305")
     listed = {one["name"]: one for one in told(call("dnc", "lists", "--json"))}
     assert listed["us-national-dnc"]["entries"] == 2
     assert listed["us-national-dnc"]["as_of"].startswith("2026-11-01")

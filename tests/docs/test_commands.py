@@ -84,6 +84,7 @@ def test_every_marked_block_is_of_a_kind_that_a_test_runs() -> None:
         ("README.md", "sh"),
         ("rules.md", "sh"),
         ("packs.md", "sh"),
+        ("do-not-call.md", "sh"),
         ("analysts.md", "sql"),
         ("api.md", "python"),
     }

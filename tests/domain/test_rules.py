@@ -145,7 +145,7 @@ def test_indian_sales_calls_need_the_140_series_and_a_scrub_of_the_day() -> None
     mobile = "+919812345678"
     decision = decide(facts(mobile), RULEBOOK, noon)
     assert decision.verdict is Verdict.BLOCK
-    assert against(decision) == {"IN.series": "block", "IN.dnd": "block"}
+    assert against(decision) == {"IN.series": "block", "IN.dnd": "defer"}
     scrubs = {"in-dlt-preference": Scrub(at("2026-11-20T06:00+05:30"))}
     series = ("+911401234567", MIAMI)
     decision = decide(facts(mobile, callers=series, scrubs=scrubs), RULEBOOK, noon)
@@ -153,13 +153,13 @@ def test_indian_sales_calls_need_the_140_series_and_a_scrub_of_the_day() -> None
     assert decision.callers == ("+911401234567",)
     stale = {"in-dlt-preference": Scrub(at("2026-11-19T23:00+05:30"))}
     decision = decide(facts(mobile, callers=series, scrubs=stale), RULEBOOK, noon)
-    assert against(decision) == {"IN.dnd": "block"}
+    assert against(decision) == {"IN.dnd": "defer"}
 
 
 def test_an_american_without_consent_is_blocked_twice_over() -> None:
     """47 CFR 64.1200(a)(2)-(3) with FCC 24-17, and 64.1200(c)(2): consent first, then the registry."""
     decision = decide(facts(consent=None), RULEBOOK, NOON)
-    assert against(decision) == {"US.consent.artificial-voice": "block", "US.dnc.national": "block"}
+    assert against(decision) == {"US.consent.artificial-voice": "block", "US.dnc.national": "defer"}
     assert "none is recorded" in in_words(decision)
     assert "has not been compared with us-national-dnc" in in_words(decision)
 
@@ -196,7 +196,7 @@ def test_a_scrub_may_be_31_days_old() -> None:
     fresh = {"us-national-dnc": Scrub(NOON - timedelta(days=31))}
     assert decide(facts(scrubs=fresh, **live), RULEBOOK, NOON).allowed
     stale = {"us-national-dnc": Scrub(NOON - timedelta(days=31, seconds=1))}
-    assert against(decide(facts(scrubs=stale, **live), RULEBOOK, NOON)) == {"US.dnc.national": "block"}
+    assert against(decide(facts(scrubs=stale, **live), RULEBOOK, NOON)) == {"US.dnc.national": "defer"}
     hit = (DncHit("us-national-dnc", "registry", NOON),)
     decision = decide(facts(scrubs=fresh, dnc=hit, **live), RULEBOOK, NOON)
     assert "The number is on us-national-dnc since" in in_words(decision)

@@ -31,7 +31,7 @@ async def started(db: Database, clock: ManualClock, contacts: int = 1, **changes
 async def told(db: Database, clock: ManualClock, name: str = "Minimal") -> list[str]:
     async with db.connection() as tx:
         row = await campaigns.find(tx, name)
-        return await hindrances.of_campaign(tx, row, clock.now(), rates=RATES)
+        return await hindrances.of_campaign(tx, row, clock.now(), rates=RATES, rulebook=rulebook())
 
 
 async def test_a_campaign_that_can_dial_has_no_hindrance(db: Database, clock: ManualClock) -> None:

@@ -22,7 +22,7 @@ from campaign.store import campaigns
 from campaign.store.attempts import ON_THE_LINE
 from campaign.telephony.gateway import CallRequest, Gateway, Leaves, PlaceResult, Throttled
 from campaign.wiring import read_rates
-from tests.support.campaigns import rows
+from tests.support.campaigns import rows, rulebook
 from tests.support.clock import ManualClock
 from tests.support.dialing import dialer, running_campaign
 from tests.support.moved import WatchedDatabase, WatchedGateway, Work, move
@@ -68,7 +68,9 @@ class Line:
         async with self.db.transaction() as tx:
             await replica(tx, self.clock.now())
             row = await campaigns.find(tx, f"#{self.campaign_id}")
-            found = await hindrances.of_campaign(tx, row, self.clock.now(), rates=read_rates(Settings()))
+            found = await hindrances.of_campaign(
+                tx, row, self.clock.now(), rates=read_rates(Settings()), rulebook=rulebook()
+            )
         return " ".join(found)
 
     async def states(self) -> Counter[str]:

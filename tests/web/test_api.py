@@ -4,16 +4,19 @@ import asyncio
 import csv
 import io
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi import FastAPI
 
+from campaign.flow import registries
 from campaign.store.accounts import Role
 from campaign.store.database import Database
 from campaign.wiring import Services
 from tests.support import rows
 from tests.support.campaigns import SAMPLES, make_list
+from tests.support.registries import registry_file
 from tests.web.conftest import Client, ClientFor
 
 API = "/api/v1"
@@ -342,3 +345,23 @@ def test_a_merge_patch_merges_removes_and_replaces():
         "d": [3],
     }
     assert merged(present, {}) == present
+
+
+async def test_registries_are_shown_with_their_expiry_and_their_versions(
+    client_for: ClientFor, services: Services, db: Database, tmp_path: Path
+):
+    operator = await client_for(Role.OPERATOR)
+    missing = await operator.get(f"{API}/dnc/registries/us-national-dnc/versions")
+    assert missing.status_code == 404
+    order = registries.Order("us-national-dnc", services.clock.now())
+    file = registry_file(tmp_path, ["2125550142"])
+    await registries.load(db, services.clock, services.rulebook, [file], order, actor="cli:ana")
+    listed = {one["name"]: one for one in (await operator.get(f"{API}/dnc/registries")).json()}
+    national = listed["us-national-dnc"]
+    assert (national["version"], national["numbers"], national["age_days"]) == (1, 1, 0)
+    assert national["demanded_by"][0]["rule_id"] == "US.dnc.national"
+    assert (national["fault"], listed["gb-tps"]["version"]) == ("", None)
+    (version,) = (await operator.get(f"{API}/dnc/registries/us-national-dnc/versions")).json()
+    assert (version["state"], version["files"][0]["name"]) == ("active", "registry.txt")
+    answer = await operator.get(f"{API}/dnc", params={"phone": "+12125550142"})
+    assert answer.json()["hits"][0]["list_name"] == "us-national-dnc"

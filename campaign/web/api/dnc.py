@@ -1,15 +1,16 @@
 """The do-not-call lists: ask, add, remove."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from campaign.domain import phone as phones
 from campaign.domain.errors import BadInput, NotFound
+from campaign.flow.registry_standing import standings
 from campaign.flow.suppress import suppress
-from campaign.store import accounts
+from campaign.store import accounts, registries
 from campaign.store import dnc as store
 from campaign.web.auth import API, SignedIn, actor_of, guard
 from campaign.web.deps import With
@@ -139,6 +140,73 @@ async def remove_number(
         unblocked = await store.unblock(tx, e164, now)
         await accounts.audit(tx, actor, "dnc.remove_why", f"phone:{e164}", now, {"reason": reason})
     return DncRemoved(phone=e164, removed=True, contacts_unblocked=unblocked)
+
+
+class RegistryDemand(BaseModel):
+    """A rule in force that wants numbers compared with a registry."""
+
+    rule_id: str
+    max_age_days: int
+    same_day: bool = Field(description="only by a copy of the called party's day")
+
+
+class Registry(BaseModel):
+    """A registry that was loaded, or that a rule demands, as it stands now."""
+
+    name: str
+    version: int | None = Field(description="of the copy in force; null: none, or from before versions")
+    numbers: int | None
+    as_of: datetime | None = Field(description="date of the copy in force; null: there is none")
+    age_days: int | None
+    area_codes: list[str] | None = Field(description="those that the copy covers; null: all")
+    expires_at: datetime | None = Field(description="until when the copy does for the strictest rule")
+    demanded_by: list[RegistryDemand]
+    fault: str = Field(description="what is the matter with it, in words; empty: nothing")
+
+
+class RegistryVersion(BaseModel):
+    """A copy of a registry that was loaded once; kept for the record."""
+
+    number: int
+    state: str = Field(description="loading, active (in force), retired or failed")
+    source: str = Field(description="full: a whole copy; changes: a change list applied to `base`")
+    base: int | None
+    files: list[dict[str, Any]] = Field(description="name, bytes and sha256 of each")
+    as_of: datetime
+    area_codes: list[str] | None
+    numbers: int
+    rows_read: int
+    rows_rejected: int
+    error: str | None
+    actor: str
+    began_at: datetime
+    loaded_at: datetime | None
+    retired_at: datetime | None
+
+
+@router.get("/dnc/registries", summary="How the registries stand")
+async def list_registries(services: With) -> list[Registry]:
+    """Every registry that was loaded or that a rule demands: version, age, expiry, and who demands it. They
+    are loaded with `campaign dnc registry load`."""
+    now = services.clock.now()
+    async with services.db.connection() as tx:
+        found = await standings(tx, services.rulebook, now)
+    return [Registry.model_validate(one.as_dict(now)) for one in found]
+
+
+@router.get("/dnc/registries/{name}/versions", summary="All copies of a registry", responses=responses(404))
+async def list_versions(
+    services: With, name: Annotated[str, Path(max_length=200, examples=["us-national-dnc"])]
+) -> list[RegistryVersion]:
+    """Every version there ever was, the newest first."""
+    async with services.db.connection() as tx:
+        found = await registries.versions(tx, name)
+    if not found:
+        raise NotFound(
+            f'There is no registry "{name[:200]}" that was ever loaded.', "GET /api/v1/dnc/registries"
+        )
+    fields = RegistryVersion.model_fields
+    return [RegistryVersion(**{field: getattr(one, field) for field in fields}) for one in found]
 
 
 def number(text: str, region: str | None) -> str:
