@@ -9,6 +9,7 @@ single words only in English and the campaign's language.
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -38,6 +39,34 @@ def recognise(text: str, language: str = "en") -> OptOut | None:
         if not _only_a_time(said, match):
             return OptOut(_quote(text))
     return None
+
+
+def sweep(turns: Sequence[str | None], language: str = "en") -> OptOut | None:
+    """The opt-out in a whole call's transcript, or None: also one that was cut in two by a pause.
+
+    To be asked once the call is over: what `recognise` saw in no single utterance may stand in two or three
+    that followed each other.
+
+    Args:
+        turns: what the person said, in order; None where we said something that was heard whole in between.
+        language: as in `recognise`.
+    """
+    run: list[str] = []
+    for said in turns:
+        if said is None:
+            run = []
+            continue
+        run = [*run[-(MOST_PIECES - 1) :], said]
+        for first in range(len(run) - 1, -1, -1):
+            pieces = [piece.rstrip(" .,;:!?…") for piece in run[first:]]
+            found = recognise(" ".join(pieces), language)
+            if found is not None:
+                return found
+    return None
+
+
+MOST_PIECES: Final = 3
+"""Utterances that one request may be spread over."""
 
 
 def _quote(text: str) -> str:
