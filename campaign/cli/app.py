@@ -44,6 +44,7 @@ PANELS = {
     },
     "Results": {
         "report": "campaign.cli.report:report",
+        "records": "campaign.cli.records:app",
         "explain": "campaign.cli.explain:explain",
         "rules": "campaign.cli.explain:rules_app",
     },

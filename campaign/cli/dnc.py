@@ -104,7 +104,7 @@ def add(
 
     Example: campaign dnc add "+1 212 555 0142" --quote "don't call me again"
     """
-    phone = _number(number, region)
+    phone = number_of(number, region)
 
     async def main(services: Services) -> dict[str, object]:
         done = await suppress(
@@ -159,7 +159,7 @@ def remove(
 
     Example: campaign dnc remove "+1 212 555 0142" --reason "typed wrongly" --mistake
     """
-    phone = _number(number, region)
+    phone = number_of(number, region)
 
     async def main(services: Services) -> tuple[dnc.Removed, int]:
         now = services.clock.now()
@@ -189,7 +189,7 @@ def remove(
 @app.command()
 def check(number: Number, region: Region = "US", as_json: AsJson = False) -> None:
     """Tell on which lists a number stands, since when and why. Exit code 3 when it stands on any."""
-    phone = _number(number, region)
+    phone = number_of(number, region)
 
     async def main(services: Services) -> list[dnc.Hit]:
         async with services.db.connection() as tx:
@@ -233,7 +233,12 @@ def lists(as_json: AsJson = False) -> None:
     out.print(table)
 
 
-def _number(text: str, region: str) -> str:
+def number_of(text: str, region: str) -> str:
+    """The number that a person typed, E.164.
+
+    Raises:
+        BadInput: it is none, with the reason.
+    """
     number = parse(text, region.upper())
     if isinstance(number, Rejected):
         raise BadInput(f"{text[:40]!r} is no telephone number: {number.why}.")

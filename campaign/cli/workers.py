@@ -17,6 +17,7 @@ from campaign.flow.claiming import ClaimLimits
 from campaign.flow.dialer import Dialer
 from campaign.flow.draining import ANSWERS, heard_since
 from campaign.flow.live_talks import Drained
+from campaign.flow.records import Retention
 from campaign.flow.scheduler import Part, Scheduler, scheduling
 from campaign.store import leases, placing
 from campaign.store.database import Database
@@ -59,6 +60,7 @@ class Workers:
         ending = reconcile.Reconciler(services.db, services.gateway, hands, rate=services.clock.rate)
         self._cancels = Beside("cancels", ending.cancel)
         self._questions = Beside("reconcile", asking.tick)
+        self._retention = Retention(fenced, services.retention)
         self._enrolment = Beside("enrolment", partial(enrol.tick, fenced, services.rulebook))
         self.scheduler = Scheduler(
             services.db,
@@ -194,6 +196,7 @@ class Workers:
             "campaigns": partial(lifecycle.tick, db),
             "enrolment": self._enrolment,
             "replicas": sweep_replicas,
+            "retention": self._retention.tick,
         }
 
     async def _relay_machines(self, now: datetime) -> None:

@@ -60,6 +60,8 @@ GUARDS: dict[tuple[str, str], frozenset[Role]] = {
     ("POST", API + "/stop-all"): _OPERATE,
     ("DELETE", API + "/stop-all"): _ADMIN,
     ("GET", API + "/audit"): _ADMIN,
+    ("GET", API + "/people/{number}/export"): _ADMIN,
+    ("DELETE", API + "/people/{number}"): _ADMIN,
 }
 """(method, path) → the roles that may. `admin` may all."""
 
