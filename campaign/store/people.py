@@ -122,7 +122,7 @@ _OF_CONTACTS: Final[Mapping[str, str]] = {
            AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.id = ANY(:attempts) AND a.contact_id = k.id)""",
     "contacts": f"""
         UPDATE contacts
-           SET phone = {_nobody(_CONTACT, "id")}, other_phones = '{{}}', place = '', said_zone = NULL,
+           SET phone = {_nobody(_CONTACT, "id")}, other_phones = '{{}}', place = '||', said_zone = NULL,
                state = NULL, postal_code = NULL, external_id = NULL, party = 'unknown', consent = 'none',
                consent_at = NULL, consent_source = NULL, variables = '{{}}', updated_at = :now
          WHERE id = ANY(:contacts)""",  # noqa: S608 (constants of this file)

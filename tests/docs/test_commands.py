@@ -80,11 +80,16 @@ def campaign(*words: str, environment: dict[str, str]) -> "subprocess.CompletedP
 
 def test_every_marked_block_is_of_a_kind_that_a_test_runs() -> None:
     kinds = {(block.page.name, block.language) for block in BLOCKS if block.runs}
-    assert kinds == {("README.md", "sh"), ("analysts.md", "sql"), ("api.md", "python")}
+    assert kinds == {
+        ("README.md", "sh"),
+        ("records.md", "sh"),
+        ("analysts.md", "sql"),
+        ("api.md", "python"),
+    }
 
 
 @pytest.mark.timeout(300)
-def test_the_commands_of_the_readme_work_in_their_order() -> None:
+def test_the_commands_of_the_readme_and_of_records_work_in_their_order() -> None:
     """As a new user: nothing set but a data directory, so the embedded PostgreSQL."""
     # Not pytest's own temporary directory: the server's user may not enter it when root runs the tests.
     place = Path(tempfile.mkdtemp(prefix="campaign-docs-"))
@@ -94,7 +99,7 @@ def test_the_commands_of_the_readme_work_in_their_order() -> None:
         # The samples name the list "sample", which the text before them tells to make.
         assert campaign(*SAMPLE_LIST, environment=environment).returncode == 0
         for block in SHELL:
-            if block.runs and block.page.name == "README.md":
+            if block.runs and block.page.name in ("README.md", "records.md"):
                 for line in block.commands():
                     meant = _CODE.search(line)
                     words = shlex.split(line, comments=True)

@@ -10,8 +10,11 @@ from sqlalchemy import text
 
 from campaign.domain.decision import Decision, Ground, RuleVerdict, Verdict
 from campaign.domain.errors import BadInput, Conflict, NotFound
+from campaign.domain.facts import CampaignPolicy
 from campaign.domain.phone import Rejected, parse
+from campaign.domain.place import Place
 from campaign.domain.retention import policy
+from campaign.domain.rules import next_legal
 from campaign.flow import optout_journal, records
 from campaign.flow.optout_journal import Entry
 from campaign.flow.records import Retention
@@ -208,6 +211,9 @@ async def test_totals_stay_right_and_nobody_waits_for_a_call_any_more(
     )
     kept = await rows.row(db, "campaign_contacts")
     assert (kept["state"], kept["next_at"], kept["waiting_for"]) == ("blocked", None, "contact.erased")
+    nowhere = Place.from_key((await rows.row(db, "contacts"))["place"])
+    anew = CampaignPolicy("autumn", "sales", frozenset({"US"}))
+    assert next_legal(nowhere, anew, rulebook(), now) is None, "whoever enrols the list again calls nobody"
     for table in ("contacts", "attempts", "campaign_contacts"):
         stands_for = (await rows.row(db, table))["phone"]
         assert isinstance(parse(stands_for, None), Rejected), "nobody has such a number"
