@@ -82,6 +82,7 @@ class Settings(BaseModel):
     rates_file: Annotated[Path | None, BeforeValidator(_blank_is_unset)] = Field(
         None, alias="CAMPAIGN_RATES_FILE"
     )
+    retention: Text = Field(None, alias="CAMPAIGN_RETENTION")
     max_upload_mb: int = Field(1024, alias="CAMPAIGN_MAX_UPLOAD_MB", gt=0)
     drain_seconds: float = Field(60, alias="CAMPAIGN_DRAIN_SECONDS", ge=0)
 

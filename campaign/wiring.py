@@ -27,6 +27,7 @@ from campaign.agent.protocol import Agent
 from campaign.agent.scripted import ScriptedAgent
 from campaign.domain.budget import Rates, parse_rates
 from campaign.domain.errors import SettingsError
+from campaign.domain.retention import Keep, policy
 from campaign.domain.rulebook import Rulebook, parse_rulebook, release
 from campaign.domain.script import SCRIPTED
 from campaign.flow.dialer import Counters
@@ -145,6 +146,15 @@ class Services:
     def terms(self) -> Terms:
         """What closing an attempt goes by."""
         return Terms(self.rates, self.clock.rate, self.rulebook)
+
+    @property
+    def retention(self) -> tuple[Keep, ...]:
+        """How long each kind of record is kept.
+
+        Raises:
+            SettingsError: the settings keep a kind shorter than a law demands, or can't be read.
+        """
+        return policy(self.settings.retention, self.rulebook, self.clock.now().date())
 
     @property
     def addresses(self) -> Addresses:

@@ -47,6 +47,7 @@ PANELS = {
     },
     "Results": {
         "report": "campaign.cli.report:report",
+        "records": "campaign.cli.records:app",
         "explain": "campaign.cli.explain:explain",
         "rules": "campaign.cli.rule_records:app",
     },

@@ -109,10 +109,11 @@ def count(n: int, thing: str) -> str:
 
 def print_json(value: object) -> None:
     """Print a value as JSON for programs: one document on standard output."""
-    sys.stdout.write(json.dumps(value, default=_jsonable, ensure_ascii=False, indent=2) + "\n")
+    sys.stdout.write(json.dumps(value, default=jsonable, ensure_ascii=False, indent=2) + "\n")
 
 
-def _jsonable(value: object) -> Any:
+def jsonable(value: object) -> Any:
+    """What JSON has no word for, as JSON: instants, amounts, paths and sets."""
     if isinstance(value, datetime | date):
         return value.isoformat()
     if isinstance(value, Decimal):

@@ -22,6 +22,7 @@ from campaign.domain.phone import Rejected, parse
 from campaign.flow import intake
 from campaign.flow.enrol import enrol_contact
 from campaign.flow.intake import Begun, Options
+from campaign.flow.suppress import as_marked
 from campaign.store import contacts, imports
 from campaign.store.contacts import Contact
 from campaign.store.imports import Import
@@ -265,6 +266,7 @@ def add(
             row = contact_from(pairs(fields), region=into.region or "US", now=now)
             made = await contacts.add(tx, into.id, row, actor=services.actor, now=now)
             await contacts.add_columns(tx, into.id, list(row.variables))
+            await as_marked(tx, row, source="cli", actor=services.actor, now=now)
             await enrol_contact(tx, made, now)
             return await contacts.get(tx, made)
 
@@ -289,6 +291,7 @@ def edit(
             row = changed(before, pairs(fields), now)
             await contacts.replace(tx, contact_id, row, actor=services.actor, now=now)
             await contacts.add_columns(tx, before.list_id, list(row.variables))
+            await as_marked(tx, row, source="cli", actor=services.actor, now=now)
             return await contacts.get(tx, contact_id)
 
     _show([run(main)], as_json=as_json)

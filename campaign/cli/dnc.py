@@ -83,6 +83,9 @@ def add(
     list_name: ListName = None,
     reason: Annotated[str, typer.Option(help="Why, for the books.")] = "asked by the person",
     quote: Annotated[str | None, typer.Option(help="The person's own words.")] = None,
+    all_numbers: Annotated[
+        bool, typer.Option("--all-numbers", help="Also the other numbers of contacts that have this one.")
+    ] = False,
     region: Region = "US",
     as_json: AsJson = False,
 ) -> None:
@@ -90,7 +93,7 @@ def add(
 
     Example: campaign dnc add "+1 212 555 0142" --quote "don't call me again"
     """
-    phone = _number(number, region)
+    phone = number_of(number, region)
 
     async def main(services: Services) -> dict[str, object]:
         done = await suppress(
@@ -103,6 +106,7 @@ def add(
             now=services.clock.now(),
             list_name=list_name,
             quote=quote,
+            all_numbers=all_numbers,
         )
         if done.call_sids:
             await end_marked_calls(services)
@@ -120,19 +124,53 @@ def add(
 
 
 @app.command()
-def remove(number: Number, list_name: ListName = None, region: Region = "US") -> None:
-    """Take a number off a do-not-call list. Only on good grounds: the audit trail keeps your name."""
-    phone = _number(number, region)
+def remove(
+    number: Number,
+    reason: Annotated[str, typer.Option(help="Why, for the books: it is kept for ever with your name.")],
+    list_name: ListName = None,
+    new_consent: Annotated[
+        str | None,
+        typer.Option(
+            "--new-consent",
+            help="Where the person's new consent comes from; a must when they asked in a call.",
+            metavar="TEXT",
+        ),
+    ] = None,
+    mistake: Annotated[
+        bool, typer.Option("--mistake", help="Nobody ever asked: consent that was given before counts again.")
+    ] = False,
+    region: Region = "US",
+) -> None:
+    """Take a number off a do-not-call list. Only on good grounds: the audit trail keeps your name.
 
-    async def main(services: Services) -> int:
+    Consent that was given before the request stays ended: the number is called again only with consent dated
+    later, or when the entry was a mistake.
+
+    Example: campaign dnc remove "+1 212 555 0142" --reason "typed wrongly" --mistake
+    """
+    phone = number_of(number, region)
+
+    async def main(services: Services) -> tuple[dnc.Removed, int]:
         now = services.clock.now()
         async with services.db.transaction() as tx:
-            if not await dnc.remove(tx, list_name=list_name, phone=phone, actor=services.actor, now=now):
+            removed = await dnc.remove(
+                tx,
+                list_name=list_name,
+                phone=phone,
+                reason=reason,
+                new_consent=new_consent,
+                mistake=mistake,
+                actor=services.actor,
+                now=now,
+            )
+            if removed is None:
                 raise NotFound(f"{phone} does not stand on that list.", f"See: campaign dnc check {phone}")
-            return await dnc.unblock(tx, phone, now)
+            return removed, await dnc.unblock(tx, phone, now)
 
-    again = run(main)
+    removed, again = run(main)
     out.print(f"{phone} is off the list.")
+    if removed.consent_ended_at is not None:
+        out.print(f"Consent given up to {moment(removed.consent_ended_at)} counts no more.")
     if again:
         out.print(f"{count(again, 'contact')} that it kept back will be judged anew.")
 
@@ -140,7 +178,7 @@ def remove(number: Number, list_name: ListName = None, region: Region = "US") ->
 @app.command()
 def check(number: Number, region: Region = "US", as_json: AsJson = False) -> None:
     """Tell on which lists a number stands, since when and why. Exit code 3 when it stands on any."""
-    phone = _number(number, region)
+    phone = number_of(number, region)
 
     async def main(services: Services) -> list[dnc.Hit]:
         async with services.db.connection() as tx:
@@ -184,7 +222,12 @@ def lists(as_json: AsJson = False) -> None:
     out.print(table)
 
 
-def _number(text: str, region: str) -> str:
+def number_of(text: str, region: str) -> str:
+    """The number that a person typed, E.164.
+
+    Raises:
+        BadInput: it is none, with the reason.
+    """
     number = parse(text, region.upper())
     if isinstance(number, Rejected):
         raise BadInput(f"{text[:40]!r} is no telephone number: {number.why}.")

@@ -19,6 +19,7 @@ from campaign.flow.draining import ANSWERS, heard_since
 from campaign.flow.facts import AbandonmentCounts
 from campaign.flow.live_talks import Drained
 from campaign.flow.lookups import Lookups
+from campaign.flow.records import Retention
 from campaign.flow.registry_watch import RegistryWatch
 from campaign.flow.scheduler import Part, Scheduler, scheduling
 from campaign.store import leases, placing
@@ -62,6 +63,7 @@ class Workers:
         ending = reconcile.Reconciler(services.db, services.gateway, hands, rate=services.clock.rate)
         self._cancels = Beside("cancels", ending.cancel)
         self._questions = Beside("reconcile", asking.tick)
+        self._retention = Retention(fenced, services.retention)
         self._enrolment = Beside("enrolment", partial(enrol.tick, fenced, services.rulebook))
         asked = Lookups(
             fenced,
@@ -209,6 +211,7 @@ class Workers:
             "lookups": self._lookups,
             "registries": RegistryWatch(db, services.rulebook),
             "replicas": sweep_replicas,
+            "retention": self._retention.tick,
         }
 
     async def _relay_machines(self, now: datetime) -> None:

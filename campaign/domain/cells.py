@@ -10,6 +10,18 @@ CONSENT_WORDS = {
     "express_written": "express_written", "written": "express_written", "pewc": "express_written",
     "express": "express_oral", "prior_express_written_consent": "express_written",
 }  # fmt: skip
+DO_NOT_CALL_WORDS = {
+    **dict.fromkeys(("", "no", "n", "false", "f", "0", "none", "nein", "non", "active", "callable"), False),
+    **dict.fromkeys(
+        (
+            "yes", "y", "true", "t", "1", "x", "✓", "ja", "si", "sí", "oui", "sim", "stop", "dnc", "dnd",
+            "donotcall", "donotcontact", "dontcall", "optout", "optedout", "unsubscribed", "blocked",
+            "revoked",
+        ),
+        True,
+    ),
+}  # fmt: skip
+"""What a column says of who must not be called, without spaces and hyphens. A date there means: since."""
 PARTY_WORDS = {
     "": "unknown", "unknown": "unknown", "consumer": "consumer", "person": "consumer", "private": "consumer",
     "residential": "consumer", "b2c": "consumer", "business": "business", "company": "business",

@@ -13,7 +13,7 @@ from functools import partial
 from operator import itemgetter
 from typing import NamedTuple, TypeVar
 
-from campaign.domain.cells import CONSENT_WORDS, COUNTRY_NAMES, PARTY_WORDS, unquoted, when
+from campaign.domain.cells import CONSENT_WORDS, COUNTRY_NAMES, DO_NOT_CALL_WORDS, PARTY_WORDS, unquoted, when
 from campaign.domain.cells import quoted as quoted
 from campaign.domain.csv_reader import RowError
 from campaign.domain.errors import BadFile, BadInput
@@ -70,6 +70,7 @@ class ContactRow(NamedTuple):
         phones: one to five numbers, in order, without repetition.
         where, consent: see there; the same objects for rows that say the same.
         variables: column name → text, for the script.
+        do_not_call: the list itself says that this person has asked not to be called.
     """
 
     line: int
@@ -78,6 +79,7 @@ class ContactRow(NamedTuple):
     consent: Consent
     external_id: str | None
     variables: dict[str, str]
+    do_not_call: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,6 +285,7 @@ class RowParser:
         self._width = len(columns.header)
         self._phones = columns.phones
         self._external_id = fields.get("external_id")
+        self._do_not_call = fields.get("do_not_call")
         self._country_at = fields.get("country")
         # Cells are picked out together and looked up as they stand: most rows say what others said before.
         self._place_cells = _picker([fields[name] for name in _PLACE_FIELDS if name in fields])
@@ -331,7 +334,20 @@ class RowParser:
             consent,
             (cells[external].strip() or None) if external is not None else None,
             {name: cells[index].strip() for name, index in self._variables},
+            self._do_not_call is not None and self._opted_out(cells[self._do_not_call], region),
         )
+
+    def _opted_out(self, cell: str, region: str | None) -> bool:
+        """Whether the cell says that the person must not be called; a word that nobody knows spoils the row,
+        since either reading of it could be wrong."""
+        found = DO_NOT_CALL_WORDS.get(re.sub(r"[\s_-]+", "", cell.casefold()))
+        if found is None:
+            if when(cell.strip(), region) is None:
+                assert self._do_not_call is not None
+                why = f'"{cell.strip()[:40]}" says neither yes nor no to calls (write yes, no or a date)'
+                raise _Refused(self._do_not_call, why, "do_not_call")
+            return True
+        return found
 
     def _numbers(self, cells: list[str], region: str | None) -> tuple[PhoneNumber, ...]:
         found: tuple[PhoneNumber, ...] = ()

@@ -14,6 +14,7 @@ FIELDS = (
     "consent",
     "consent_at",
     "consent_source",
+    "do_not_call",
     "external_id",
 )
 """Our own fields; every other column becomes a variable."""
@@ -37,6 +38,8 @@ _OTHERS = {
     "consent": "consent consentlevel consenttype consentstatus",
     "consent_at": "consentat consentdate consentedat consentgivenat consentedon optindate",
     "consent_source": "consentsource optinsource",
+    "do_not_call": "donotcall donotcallme donotcontact dontcall nocall optout optedout optoutstatus "
+    "unsubscribed dnc dncflag dncstatus dnd nichtanrufen nollamar nepasappeler",
     "external_id": "externalid id contactid customerid crmid leadid recordid",
 }
 _VARIABLES = {

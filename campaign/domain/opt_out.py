@@ -9,10 +9,14 @@ single words only in English and the campaign's language.
 
 import re
 import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import msgspec
 
+from campaign.domain.opt_out_words import WORDS
 from campaign.domain.phrases import primary
 
 
@@ -37,25 +41,63 @@ def recognise(text: str, language: str = "en") -> OptOut | None:
     for match in _UNLESS_TIMED.finditer(said):
         if not _only_a_time(said, match):
             return OptOut(_quote(text))
+    words = said.split()
+    stems = {word[:n] for word in words for n in (3, 4, 5, 6)}
+    stems.update(word + "_" for word in words if len(word) < 6)
+    if any(one.asks(said) for one in _LANGUAGES if not one.stems.isdisjoint(stems)):
+        return OptOut(_quote(text))
     return None
+
+
+@lru_cache(maxsize=1024)
+def sweep(turns: tuple[str | None, ...], language: str = "en") -> OptOut | None:
+    """The opt-out in a whole call's transcript, or None: also one that was cut in two by a pause.
+
+    To be asked once the call is over: what `recognise` saw in no single utterance may stand in two or three
+    that followed each other.
+
+    Args:
+        turns: what the person said, in order; None where we said something that was heard whole in between.
+        language: as in `recognise`.
+    """
+    run: list[str] = []
+    for said in turns:
+        if said is None:
+            run = []
+            continue
+        run = [*run[-(MOST_PIECES - 1) :], said]
+        for first in range(len(run) - 1, -1, -1):
+            pieces = [piece.rstrip(" .,;:!?…") for piece in run[first:]]
+            found = recognise(" ".join(pieces), language)
+            if found is not None:
+                return found
+    return None
+
+
+MOST_PIECES: Final = 3
+"""Utterances that one request may be spread over."""
 
 
 def _quote(text: str) -> str:
     return " ".join(text.split())[:300]
 
 
-_APOSTROPHES: Final = re.compile(r"[''`´‘’]")
-_MARKS: Final = re.compile(r"[.,;:!?…—–()\"“”¿¡]+")
-_OTHERS: Final = re.compile(r"[^\w,]+")
+_APOSTROPHES: Final = re.compile(r"['’`´‘’]")
+_MARKS: Final = re.compile(r"[.,;:!?…—–()\"“”„«»¿¡।]+")
+_OTHERS: Final = re.compile(r"[^\w,\u0900-\u0963]+")
+"""Devanagari's vowel signs are no letters to `re`, and must not part a word."""
+_LETTERS: Final = str.maketrans({"ł": "l", "ø": "o", "æ": "ae", "ß": "ss", "đ": "d", "ı": "i"})
+
+
+def fold(text: str) -> str:
+    """Lower case without accents; what speech recognition writes with them and without is the same."""
+    folded = unicodedata.normalize("NFKD", text.casefold().translate(_LETTERS))
+    return "".join(char for char in folded if not unicodedata.combining(char))
 
 
 def _plain(text: str) -> str:
-    """Lower case, no accents, apostrophes dropped, clauses separated by " , "."""
-    if text.isascii():
-        folded = text.lower()
-    else:
-        folded = unicodedata.normalize("NFKD", text.casefold().replace("ß", "ss"))
-        folded = "".join(char for char in folded if not unicodedata.combining(char))
+    """Folded, apostrophes dropped, clauses separated by " , "."""
+    folded = text.lower() if text.isascii() else fold(text)
     folded = _APOSTROPHES.sub("", folded)
     folded = _MARKS.sub(" , ", folded)
     folded = _OTHERS.sub(" ", folded)
@@ -63,22 +105,13 @@ def _plain(text: str) -> str:
 
 
 _FILLER = (
-    r"(?:please|just|ok|okay|hey|hi|hello|uh|um|oh|well|no|now|right now|thanks|thank you|sir|maam|"
+    r"(?:i said|please|just|ok|okay|hey|hi|hello|uh|um|oh|well|no|now|right now|thanks|thank you|sir|maam|"
     r"look|listen|"
     r"por favor|gracias|ya|bitte|danke|jetzt|sofort|merci|maintenant|s il vous plait|sil vous plait|,)"
 )
-_SINGLE: Final[dict[str, str]] = {
-    "en": r"stop(?: it| that| this| now)?|quit|end|revoke|opt out|cancel|unsubscribe|"
-    r"remove(?: me)?|go away|get lost",
-    "es": r"alto|basta|pare|paren|parar|cancelar|baja",
-    "fr": r"stop|arretez|arrete|ca suffit|desabonner|desinscription",
-    "de": r"stopp|aufhoren|aufhoeren|schluss|abmelden|kundigen|widerruf",
-    "pt": r"pare|parar|cancelar|sair",
-    "it": r"basta|fermatevi|cancellami|disiscrivimi",
-}
 _WHOLE: Final = {
-    tag: re.compile(rf"(?:{_FILLER}\s+)*(?:{words})(?:\s+(?:{_FILLER}|{words}))*")
-    for tag, words in _SINGLE.items()
+    tag: re.compile(rf"(?:{_FILLER}\s+)*(?:{fold(words.single)})(?:\s+(?:{_FILLER}|{fold(words.single)}))*")
+    for tag, words in WORDS.items()
 }
 
 
@@ -120,7 +153,8 @@ _ALWAYS: Final = re.compile(
             r"\b(?:revoke|withdraw|rescind|take back)\w* (?:my |our |any |all )?(?:consent|permission)\b",
             r"\bi (?:do not|dont|no longer) (?:give (?:you )?)?(?:consent|permission)\b",
             # stop the calls
-            rf"\b(?:stop|quit|cease|end|enough|no more|halt)(?: with)?(?: (?:all|the|these|those|your|"
+            rf"\b(?!end (?:this|the|our) call\b)(?:stop|quit|cease|end|enough|no more|halt)(?: with)?(?: "
+            rf"(?:all|the|these|those|your|"
             rf"any|of|more|this|"
             rf"further|future|unwanted|damn|stupid|fucking))* {_CALLS}\b(?! (?:it|that|yourself|him a))",
             r"\b(?:stop|quit|cease) (?:bothering|harassing|pestering|spamming|contacting|disturbing|"
@@ -142,7 +176,8 @@ _ALWAYS: Final = re.compile(
             r"any| your| these| more"
             r"| further| such| sales| marketing)* (?:phone )?calls\b(?! (?:in the|at|before|after|on|"
             r"during|today|tomorrow))",
-            r"\b(?:want|like|need|tell|ask|have|make)\w* (?:you |them |it |these |those |all "
+            r"(?<!dont )(?<!not )(?<!never )(?<!didnt )\b(?:want|like|need|tell|ask|have|make)\w* (?:you "
+            r"|them |it |these |those |all "
             r")*(?:people |guys |calls )*"
             r"(?:to )?stop(?: getting| receiving| these| the| calling| all| ,|$)",
             r"\bnever (?:ever )?(?:call|phone|ring|contact|dial|bother)(?: (?:me|us|here|this \w+|my \w+))*"
@@ -156,7 +191,8 @@ _ALWAYS: Final = re.compile(
             r"\bno (?:me )?vuelv[ae]n? a (?:llamar|marcar|contactar|molestar)\w*\b",
             r"\bno (?:me )?(?:llam|molest|contact|marqu)[ea]n? (?:mas|nunca|jamas|otra vez)\b|\bno "
             r"mas llamadas\b",
-            r"\bno (?:quiero|deseo) (?:recibir )?(?:mas |sus |estas )*llamadas\b|\bno quiero que me "
+            r"\bno (?:quiero|deseo) (?:recibir )?(?:mas |sus |estas )*llamadas\b(?! (?:por|de|a|antes|en|"
+            r"hoy)\b)|\bno quiero que me "
             r"(?:llam|contact)en\b",
             r"\bdej[ea]n?me en paz\b|\b(?:dar|den?|dar|deme|denme|darme) de baja\b|\blista de no llamar\b",
             r"\bno llamar\b",
@@ -178,7 +214,8 @@ _ALWAYS: Final = re.compile(
             r"\b(?:nicht|nie|niemals) (?:mehr|wieder) (?:an(?:zu)?rufen|angerufen|kontaktieren)\b",
             r"\b(?:nicht|nie) (?:von ihnen )?(?:mehr )?angerufen (?:werden|zu werden)\b",
             r"\bhor(?:en|t) (?:sie |endlich )*auf (?:, )?(?:mich |uns |hier )*(?:anzurufen|zu belastigen)\b",
-            r"\bkeine (?:weiteren |werbe ?)?anrufe(?: mehr)?\b(?! erhalten\b)",
+            r"\bkeine (?:weiteren |werbe ?)?anrufe(?: mehr)?\b(?! (?:erhalten|am|vor|nach|um|in|heute|"
+            r"morgen)\b)",
             r"\b(?:streich|losch|nehm|entfern)(?:en|t)? (?:sie |bitte )*(?:mich|meine? (?:nummer|"
             r"namen?|daten)|uns)\b",
             r"\b(?:in ruhe|in frieden) (?:lassen|zu lassen)\b|\blass(?:en|t)? (?:sie )?(?:mich|uns) "
@@ -187,7 +224,7 @@ _ALWAYS: Final = re.compile(
             r"entfernen)\b",
             r"\b(?:ich )?widerruf(?:e|en)? (?:meine |die )?(?:einwilligung|zustimmung)\b|"
             r"\bwerbewiderspruch\b",
-            # Portuguese, Italian, Hindi in Latin letters
+            # Portuguese, Italian
             r"\bnao (?:me )?(?:ligue|ligar|liguem|telefone)m? (?:mais|nunca)\b|\bpar(?:e|em|a) de "
             r"(?:me )?ligar\b",
             r"\b(?:me (?:tire|remova|retire)|(?:tire|remova)m? (?:me|meu (?:numero|nome))) (?:d[aeo] "
@@ -195,8 +232,6 @@ _ALWAYS: Final = re.compile(
             r"\bnon (?:mi |ci )?(?:chiam|richiam|contatt)(?:ate|i|are|atemi|armi|atelo) (?:piu|mai)\b",
             r"\b(?:togliete|toglie|cancell|rimuov)\w*(?:mi)? (?:dalla|dall|il mio)\b|\bsmett\w+ di "
             r"(?:chiamar|telefonar)\w+\b",
-            r"\b(?:call|phone|fon)s? (?:mat|nahi) (?:kar|karo|karna|kijiye|kariye|kare|karen)\b|\bmat "
-            r"(?:call|phone) kar\w*\b",
         )
     )
 )
@@ -243,7 +278,7 @@ _DAY = (
     r"afternoons?|nights?|christmas|lunes|martes|miercoles|jueves|viernes|sabado|domingo|manana|hoy|"
     r"demain|lundi|mardi|"
     r"mercredi|jeudi|vendredi|samedi|dimanche|aujourdhui|morgen|heute|montags?|dienstags?|mittwochs?|"
-    r"donnerstags?|"
+    r"matin|soir|midi|nuit|noche|tarde|abends?|morgens|nachts?|mittags?|donnerstags?|"
     r"freitags?|samstags?|sonntags?)"
 )
 _TIMED = re.compile(
@@ -258,6 +293,7 @@ _TIMED = re.compile(
     rf"so (?:early|late|often)|too (?:early|late)|over the weekend|first\b|"
     rf"for (?:a|the next|another|at least) (?:few|couple|while|week|month|day|\w+ (?:days|weeks|months|"
     rf"hours|minutes))|"
+    rf"ce (?:soir|matin|midi)\b|"
     rf"wenn\b|antes|hasta|avant|vor\b|bis\b|names?\b|that\b|it\b|mister|mr|mrs|sir|maam|buddy|honey|"
     rf"crazy|stupid|an?\b|the\b|"
     rf"ahora|por la|maintenant|jetzt)"
@@ -277,10 +313,61 @@ _REPORTED = re.compile(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class _Language:
+    """One language's wording, made ready."""
+
+    stems: frozenset[str]
+    always: re.Pattern[str]
+    timed: re.Pattern[str] | None
+    times: frozenset[str]
+
+    def asks(self, said: str) -> bool:
+        """Whether it asks not to be called; what is only about a time doesn't."""
+        if self.always.search(said):
+            return True
+        if self.timed is None:
+            return False
+        return any(self.times.isdisjoint(_clause(said, found)) for found in self.timed.finditer(said))
+
+
+def _clause(said: str, found: re.Match[str]) -> list[str]:
+    """The words of the clause that holds the match, and of the next one: "not tomorrow, call on Friday"."""
+    begin = said.rfind(" , ", 0, found.start()) + 1
+    parts = said[found.end() :].split(" , ", 2)
+    return (said[begin : found.end()] + " " + " ".join(parts[:2])).split()
+
+
+def _whole_words(patterns: Sequence[str]) -> re.Pattern[str]:
+    parts = re.split(r"(\\.)", "|".join(patterns))  # what stands behind a backslash is no text to fold
+    folded = "".join(part if part.startswith("\\") else fold(part) for part in parts)
+    return re.compile(rf"(?<!\S)(?:{folded})(?!\S)")
+
+
+_LANGUAGES: Final = [
+    _Language(
+        frozenset(fold(words.stems).split()),
+        _whole_words(words.always),
+        _whole_words(words.timed) if words.timed else None,
+        frozenset(fold(words.times).split()),
+    )
+    for words in WORDS.values()
+]
+
+
+_NEGATED: Final = re.compile(
+    r"\b(?:dont|do not|never|didnt|did not|not)(?: (?:want|mean|need|ask|asking|tell|telling|saying))?"
+    r"(?: (?:you|them|to|for))* $"
+)
+"""What makes "stop calling" its opposite: "I don't want you to stop calling", "please don't stop calling"."""
+
+
 def _only_a_time(said: str, match: re.Match[str]) -> bool:
     """Whether the refusal in `match` is about a time or another matter, not about being called at all."""
     rest = said[match.end() :]
     before = said[: match.start()].rstrip(" ,")
+    if match[0].startswith("stop") and _NEGATED.search(said[: match.start()]):
+        return True
     if match[0].startswith(("stop", "quit", "cease", "dont", "do not", "never")) and _REPORTED.search(before):
         return True
     if _FOR_EVER.search(match[0] + rest):

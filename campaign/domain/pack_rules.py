@@ -267,6 +267,10 @@ def consent_verdict(cited: Cited, level: str, expires_days: int, facts: Facts, n
         return cited.allow("No consent is demanded.")
     words = LEVEL_WORDS[level]
     if consent is None or consent.rank == 0:
+        if consent is not None and consent.at is not None:
+            return cited.block(
+                f"This call needs {words}; what there was, was revoked on {consent.at:%Y-%m-%d}."
+            )
         return cited.block(f"This call needs {words}; none is recorded.")
     if consent.rank < needed:
         return cited.block(f"This call needs {words}; only {LEVEL_WORDS[consent.level]} is recorded.")

@@ -290,6 +290,7 @@ def _facts(
 ) -> Facts:
     stand = situation.campaigns[row.campaign_id]
     number, place = whereabouts(row.number, row.phone, row.place, row.said_zone)
+    revoked = max((hit.added_at for hit in listed if hit.kind == dnc.REVOKED), default=None)
     if number.region not in stand.reserves:
         stand.reserves[number.region] = reserve_for(stand.definition, number.region, situation.rates)
     reserve, left = stand.reserves[number.region], stand.money_left
@@ -300,11 +301,11 @@ def _facts(
         place=place,
         policy=stand.policy,
         party=row.party,
-        consent=_consent(row),
+        consent=_consent(row, revoked),
         dnc=tuple(
             DncHit(hit.list_name, hit.kind, hit.added_at, hit.reason, str(hit.version or ""))
             for hit in listed
-            if hit.kind != "campaign" or hit.list_id in stand.dnc_lists
+            if hit.kind != dnc.REVOKED and (hit.kind != "campaign" or hit.list_id in stand.dnc_lists)
         ),
         scrubs=situation.scrubs.of(number.e164),
         attempts=tries.attempts if tries else (),
@@ -321,9 +322,12 @@ def _facts(
     )
 
 
-def _consent(row: Candidate) -> Consent | None:
+def _consent(row: Candidate, revoked: datetime | None) -> Consent | None:
+    """What was agreed to, unless it was taken back since (or nobody can say whether it was given since)."""
     if row.consent == "none":
         return None
+    if revoked is not None and (row.consent_at is None or row.consent_at <= revoked):
+        return Consent("none", revoked, f"{row.consent}, revoked since")
     return Consent(row.consent, row.consent_at, row.consent_source or "")
 
 

@@ -236,9 +236,11 @@ class Batch(ABC):
 
 @dataclass(slots=True)
 class _ContactBatch(Batch):
-    """First number → its line for COPY. `doubtful`: those that the list may have already."""
+    """First number → its line for COPY. `doubtful`: those that the list may have already; `opted_out`: all
+    numbers of those whom the file itself says not to call."""
 
     lines: dict[str, str] = field(default_factory=dict)
+    opted_out: dict[str, str] = field(default_factory=dict)
     doubtful: Collection[str] = ()
 
     async def load(self, tx: Tx, row: Import, now: datetime, *, wary: bool) -> Progress:
@@ -251,6 +253,9 @@ class _ContactBatch(Batch):
         taken = [lines[phone] for phone in lines if phone not in there] if there else list(lines.values())
         if taken:
             await contacts.load(tx, taken)
+        if self.opted_out:
+            own = await dnc.ensure_list(tx, None, dnc.OWN, now)
+            await _stop(tx, own, self.opted_out, row.actor, now)
         return self._progress(len(taken), self.repeated + mine, len(there) - mine)
 
 
@@ -263,14 +268,18 @@ class _NumberBatch(Batch):
     async def load(self, tx: Tx, row: Import, now: datetime, *, wary: bool) -> Progress:
         """Put the numbers on the list, and stop what is on its way to them."""
         assert row.dnc_list_id is not None
-        phones = list(self.entries)
-        added = await dnc.bulk_add(
-            tx, row.dnc_list_id, list(self.entries.items()), source=CAUSE, actor=row.actor, now=now
-        )
-        if phones:
-            await dnc.block_waiting(tx, phones, row.dnc_list_id, now)
-            await dnc.queued_calls(tx, phones, row.dnc_list_id, now)
-        return self._progress(added, self.repeated, len(phones) - added)
+        added = await _stop(tx, row.dnc_list_id, self.entries, row.actor, now)
+        return self._progress(added, self.repeated, len(self.entries) - added)
+
+
+async def _stop(tx: Tx, list_id: int, entries: Mapping[str, str], actor: str, now: datetime) -> int:
+    """Numbers with their reasons onto a do-not-call list; what is on its way to them stops."""
+    phones = list(entries)
+    added = await dnc.bulk_add(tx, list_id, list(entries.items()), source=CAUSE, actor=actor, now=now)
+    if phones:
+        await dnc.block_waiting(tx, phones, list_id, now)
+        await dnc.queued_calls(tx, phones, list_id, now)
+    return added
 
 
 class _Seen:
@@ -304,6 +313,7 @@ class _Contacts:
             columns, region=options.region, now=now, attestation=options.attestation(row.actor)
         )
         self._line = contacts.CopyLines(row.list_id, row.id, now)
+        self._marked = f"marked do-not-call in the list {row.file_name}"[:500]
 
     def __call__(self, rows: Iterable[Row | RowError]) -> _ContactBatch:
         batch = _ContactBatch([])
@@ -316,6 +326,8 @@ class _Contacts:
                 reject(found)
                 continue
             phone = found.phones[0].e164
+            if found.do_not_call:
+                batch.opted_out.update((one.e164, self._marked) for one in found.phones)
             if phone in lines:
                 batch.repeated += 1
                 continue

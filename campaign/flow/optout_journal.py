@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from campaign.flow.suppress import suppress_in
+from campaign.flow.suppress import Asked, opt_out_in
 from campaign.store.database import Database
 
 log = structlog.get_logger(__name__)
@@ -25,13 +25,15 @@ NAME = "opt-outs.jsonl"
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """One opt-out as it is kept: E.164, the person's words, conversation or keypress, when, by whom told."""
+    """One opt-out as it is kept: E.164, the person's words, conversation or keypress, when, by whom told, in
+    which call (None: written by a version that didn't say)."""
 
     phone: str
     quote: str
     source: str
     at: datetime
     actor: str
+    attempt_id: int | None = None
 
 
 @contextmanager
@@ -99,15 +101,8 @@ async def replay(db: Database, data_dir: Path, now: datetime) -> int:
     entries = await asyncio.to_thread(_read_locked, data_dir)
     for entry in entries:
         async with db.transaction() as tx:
-            await suppress_in(
-                tx,
-                [entry.phone],
-                reason="asked in a call",
-                source=entry.source,
-                actor=entry.actor,
-                now=now,
-                quote=entry.quote,
-            )
+            asked = Asked(entry.phone, entry.quote, entry.source, entry.actor, entry.at, entry.attempt_id)
+            await opt_out_in(tx, asked, now)
     await asyncio.to_thread(_drop, data_dir, frozenset(entries))
     if entries:
         log.info("opt_out_journal_replayed", entries=len(entries))

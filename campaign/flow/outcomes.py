@@ -19,10 +19,12 @@ from campaign.domain.attempt import AttemptState
 from campaign.domain.budget import Rates
 from campaign.domain.campaign import CampaignDefinition, Detection, RetryPolicy
 from campaign.domain.disposition import MEANING, Disposition, Ending, conclude
+from campaign.domain.opt_out import sweep
 from campaign.domain.phone import PhoneNumber, parse
 from campaign.domain.place import locate
 from campaign.domain.rulebook import Rulebook
 from campaign.flow import made_with
+from campaign.flow.suppress import Asked, opt_out_in
 from campaign.store import outcomes as store
 from campaign.store.attempts import Attempt
 from campaign.store.database import Database, Tx
@@ -73,8 +75,9 @@ async def close(tx: Tx, attempt_id: int, now: datetime, terms: Terms = REAL_TIME
     known = await store.known(tx, attempt_id)
     if known is None or not known.attempt.settled:
         return None
+    definition = await made_with.definition(tx, known.attempt)
+    known = await _swept(tx, known, definition, now)
     attempt = known.attempt
-    definition = await made_with.definition(tx, attempt)
     disposition = conclude(ending_of(known))
     outcome = _outcome(known, disposition, definition, terms)
     planned = _plan(known, disposition, definition)
@@ -89,6 +92,28 @@ async def close(tx: Tx, attempt_id: int, now: datetime, terms: Terms = REAL_TIME
     if known.old is None:
         log.info("attempt_closed", attempt=attempt_id, disposition=disposition.value, seconds=outcome.seconds)
     return disposition
+
+
+async def _swept(tx: Tx, known: Known, definition: CampaignDefinition | None, now: datetime) -> Known:
+    """Look through the transcript for a request to stop that was missed while they talked.
+
+    It is on the list in the same transaction as the outcome, so no claim can see the number free before. What
+    is found once counts as the conversation's own conclusion, and isn't looked for again.
+    """
+    if not known.heard or known.attempt.state is AttemptState.NOT_PLACED:
+        return known
+    attempt = known.attempt
+    found = sweep(known.heard, definition.script.language if definition is not None else "en")
+    if found is None:
+        return known
+    at = attempt.ended_at or now
+    asked = Asked(attempt.phone, found.quote, "conversation", f"system:sweep {attempt.id}", at, attempt.id)
+    await opt_out_in(tx, asked, now)
+    await store.opted_out(tx, attempt.id)
+    log.info("opt_out_swept", attempt=attempt.id)
+    return replace(
+        known, attempt=replace(attempt, talk_disposition=Disposition.DO_NOT_CALL.value), spoke_back=True
+    )
 
 
 async def refine(db: Database, attempt_ids: Iterable[int], now: datetime, terms: Terms = REAL_TIME) -> int:

@@ -7,6 +7,7 @@ from typing import Protocol
 
 import structlog
 
+from campaign.domain.contact_sheet import ContactRow
 from campaign.domain.errors import CampaignError
 from campaign.domain.phone import mask
 from campaign.store import dnc
@@ -38,6 +39,86 @@ class Suppressed:
     call_sids: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """That a person asked in a call not to be called again, and how.
+
+    Attributes:
+        phone: E.164, the number that was called.
+        quote: their own words, redacted; or the key.
+        source: "conversation" or "keypress".
+        actor: for the audit trail, "system:attempt 12".
+        at: when they asked.
+        attempt_id: of the call; None when it isn't known any more.
+    """
+
+    phone: str
+    quote: str
+    source: str
+    actor: str
+    at: datetime
+    attempt_id: int | None
+
+
+IN_A_CALL = "asked in a call"
+BESIDE = "asked in a call to another number of the same contact"
+
+
+async def opt_out_in(tx: Tx, asked: Asked, now: datetime) -> Suppressed:
+    """A person's own request, in one transaction: their number, and every other number of the same contact.
+
+    The request is the person's, not the number's (47 CFR 64.1200(d)(3)): whoever asks on the mobile isn't
+    called at home instead.
+    """
+    await dnc.lock(tx)
+    done = await suppress_in(
+        tx,
+        [asked.phone],
+        reason=IN_A_CALL,
+        source=asked.source,
+        actor=asked.actor,
+        now=now,
+        quote=asked.quote,
+        asked_at=asked.at,
+    )
+    if asked.attempt_id is None:
+        return done
+    beside = await dnc.numbers_beside(tx, [asked.phone], asked.attempt_id)
+    more = await suppress_in(
+        tx,
+        beside,
+        reason=BESIDE,
+        source=asked.source,
+        actor=asked.actor,
+        now=now,
+        quote=asked.quote,
+        asked_at=asked.at,
+    )
+    return Suppressed(
+        done.added + more.added, done.blocked + more.blocked, (*done.call_sids, *more.call_sids)
+    )
+
+
+async def as_marked(tx: Tx, row: ContactRow, *, source: str, actor: str, now: datetime) -> None:
+    """A single contact's row that says itself that the person must not be called: all its numbers."""
+    if row.do_not_call:
+        await suppress_in(
+            tx,
+            [one.e164 for one in row.phones],
+            reason="marked do-not-call when the contact was written",
+            source=source,
+            actor=actor,
+            now=now,
+        )
+
+
+async def opt_out(db: Database, asked: Asked, now: datetime) -> Suppressed:
+    """`opt_out_in` in a transaction of its own. Queued calls are cancelled by the sweep, which looks every
+    second."""
+    async with db.transaction() as tx:
+        return await opt_out_in(tx, asked, now)
+
+
 async def suppress(
     db: Database,
     gateway: Canceller | None,
@@ -49,6 +130,7 @@ async def suppress(
     now: datetime,
     list_name: str | None = None,
     quote: str | None = None,
+    all_numbers: bool = False,
 ) -> Suppressed:
     """Put numbers on a do-not-call list and stop what is on its way to them.
 
@@ -60,11 +142,14 @@ async def suppress(
         phones: E.164.
         reason, source, quote, actor: see `dnc.add`.
         list_name: None for the own list.
+        all_numbers: also the other numbers of contacts that have one of these.
 
     Raises:
         NotFound: there is no such list.
     """
     async with db.transaction() as tx:
+        if all_numbers:
+            phones = [*phones, *await dnc.numbers_beside(tx, phones)]
         done = await suppress_in(
             tx,
             phones,
@@ -94,6 +179,7 @@ async def suppress_in(
     now: datetime,
     list_name: str | None = None,
     quote: str | None = None,
+    asked_at: datetime | None = None,
 ) -> Suppressed:
     """The part of `suppress` that is one transaction, for callers who have one open."""
     if not phones:
@@ -109,6 +195,7 @@ async def suppress_in(
             quote=quote,
             actor=actor,
             now=now,
+            asked_at=asked_at,
         )
     list_id = (await dnc.list_named(tx, list_name)).id
     blocked = await dnc.block_waiting(tx, phones, list_id, now)

@@ -50,7 +50,7 @@ from campaign.flow import optout_journal
 from campaign.flow.live_talks import SETTLE, LiveTalks
 from campaign.flow.optout_journal import Entry
 from campaign.flow.sessions import SessionContext
-from campaign.flow.suppress import suppress
+from campaign.flow.suppress import Asked, opt_out
 from campaign.store.conversations import AnswerRow, TalkNews, TurnRow
 from campaign.store.database import Database
 
@@ -398,27 +398,31 @@ def safe_opt_out(db: Database, clock: Clock, data_dir: Path) -> OnOptOut:
     async def record(
         session: SessionContext, quote: str, origin: Literal["conversation", "keypress"]
     ) -> None:
-        said = redact(quote, (session.phone,))
-        actor = f"system:attempt {session.attempt_id}"
-        now = clock.now()
+        asked = Asked(
+            session.phone,
+            redact(quote, (session.phone,)),
+            origin,
+            f"system:attempt {session.attempt_id}",
+            clock.now(),
+            session.attempt_id,
+        )
         try:
             async with asyncio.timeout(OPT_OUT_PATIENCE):
-                await suppress(
-                    db,
-                    None,  # queued calls are cancelled by the sweep, which looks every second
-                    [session.phone],
-                    reason="asked in a call",
-                    source=origin,
-                    actor=actor,
-                    now=now,
-                    quote=said,
-                )
+                await opt_out(db, asked, asked.at)
             return
         except Exception as error:  # whatever keeps it from the list, it must be safe before we say so
             log.warning("opt_out_journalled", phone=mask(session.phone), error=str(error)[:200])
         try:
             await optout_journal.append(
-                data_dir, Entry(phone=session.phone, quote=said, source=origin, at=now, actor=actor)
+                data_dir,
+                Entry(
+                    phone=asked.phone,
+                    quote=asked.quote,
+                    source=asked.source,
+                    at=asked.at,
+                    actor=asked.actor,
+                    attempt_id=asked.attempt_id,
+                ),
             )
         except OSError as error:
             log.critical("opt_out_not_safe", phone=mask(session.phone), error=str(error))

@@ -163,7 +163,7 @@ class CopyLines:
 
     def __call__(self, row: ContactRow) -> str:
         """One line, with its line end."""
-        line, phones, place, said, external_id, texts = row
+        line, phones, place, said, external_id, texts, _ = row
         others = "{" + ",".join([p.e164 for p in phones[1:]]) + "}" if len(phones) > 1 else "{}"
         variables = self._json(texts).decode()
         if "\\" in variables:

@@ -146,6 +146,7 @@ async def add(
     quote: str | None,
     actor: str,
     now: datetime,
+    asked_at: datetime | None = None,
 ) -> bool:
     """Put one number on a list, under the exclusive lock; in force for the next intent once committed.
 
@@ -157,6 +158,7 @@ async def add(
         source: "conversation", "keypress", "api", "import", "cli" or "console".
         quote: the person's own words, None when there are none.
         actor: for the audit trail.
+        asked_at: when the person asked; None: now.
 
     Returns:
         False when the number stood there already; what was kept of it stays.
@@ -170,10 +172,17 @@ async def add(
     else:
         list_id = (await list_named(tx, list_name)).id
     added = await bulk_add(
-        tx, list_id, [(phone, reason)], source=source, actor=actor, now=now, quote=quote, locked=True
+        tx,
+        list_id,
+        [(phone, reason)],
+        source=source,
+        actor=actor,
+        now=asked_at or now,
+        quote=quote,
+        locked=True,
     )
     if added:
-        detail = {"list": list_name or OWN, "reason": reason, "source": source}
+        detail = {"list": list_name or OWN, "reason": reason, "source": source, "quote": quote}
         await audit(tx, actor, "dnc.add", f"phone:{phone}", now, detail)
     return bool(added)
 
@@ -224,36 +233,135 @@ async def bulk_add(
     return int(done.rowcount)
 
 
-async def remove(tx: Tx, *, list_name: str | None, phone: str, actor: str, now: datetime) -> bool:
-    """Take a number off a list, on an operator's word; the audit trail keeps who did it.
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """A number that is off a list. `consent_ended_at`: consent up to then counts no more; None: consent
+    stands as it was."""
+
+    was: Hit
+    consent_ended_at: datetime | None
+
+
+OWN_WORDS = frozenset({"conversation", "keypress"})
+"""Sources of entries that the person themself asked for, in a call."""
+
+
+async def remove(
+    tx: Tx,
+    *,
+    list_name: str | None,
+    phone: str,
+    reason: str,
+    actor: str,
+    now: datetime,
+    new_consent: str | None = None,
+    mistake: bool = False,
+) -> Removed | None:
+    """Take a number off a list, on an operator's word; the audit trail keeps who did it, why, and the entry.
+
+    An entry of the own list was a request, so consent that was given before it stays ended (47 CFR
+    64.1200(a)(10)): only consent that is dated later lets the number be called again. Unless the entry was
+    a mistake and nobody had asked.
+
+    Args:
+        reason: why, for the books; not empty.
+        new_consent: where the person's new consent comes from; demanded for what they asked for in a call.
+        mistake: nobody ever asked, so consent stands.
 
     Returns:
-        False when it did not stand there.
+        None when the number did not stand there.
 
     Raises:
         NotFound: there is no such list.
+        BadInput: there is no reason.
+        Conflict: the person asked for it in a call, and no new consent is named.
     """
+    if not reason.strip():
+        raise BadInput("A number comes off a do-not-call list only with a reason.", "Say why, for the books.")
     await lock(tx)
     if list_name is None:
         await ensure_list(tx, None, OWN, now)
     kept = await list_named(tx, list_name)
-    done = await tx.execute(
+    was = next((hit for hit in await check(tx, phone) if hit.list_id == kept.id), None)
+    if was is None:
+        return None
+    if was.source in OWN_WORDS and not new_consent:
+        raise Conflict(
+            f"The person asked in a call on {was.added_at:%Y-%m-%d} not to be called"
+            + (f' ("{was.quote}").' if was.quote else "."),
+            "It comes off only with consent given since: say where that comes from "
+            '(--new-consent "web form of 2026-12-01", in the API new_consent).',
+        )
+    await tx.execute(
         text("DELETE FROM dnc_entries WHERE phone = :phone AND list_id = :list_id"),
         {"phone": phone, "list_id": kept.id},
     )
-    if done.rowcount:
-        await audit(tx, actor, "dnc.remove", f"phone:{phone}", now, {"list": kept.name})
-    return bool(done.rowcount)
+    ended = was.added_at if kept.kind == OWN and (new_consent or not mistake) else None
+    if ended is not None:
+        await _end_consent(tx, was, new_consent, actor, now)
+    detail = {
+        "list": kept.name,
+        "reason": reason,
+        "new_consent": new_consent,
+        "mistake": mistake,
+        "entry": {
+            "reason": was.reason,
+            "source": was.source,
+            "quote": was.quote,
+            "actor": was.actor,
+            "added_at": was.added_at.isoformat(),
+        },
+    }
+    await audit(tx, actor, "dnc.remove", f"phone:{phone}", now, detail)
+    return Removed(was, ended)
+
+
+async def _end_consent(tx: Tx, was: Hit, new_consent: str | None, actor: str, now: datetime) -> None:
+    await tx.execute(
+        text(
+            """
+            INSERT INTO consent_revocations AS r (phone, at, quote, source, new_consent, actor, recorded_at)
+            VALUES (:phone, :at, :quote, :source, :new_consent, :actor, :now)
+            ON CONFLICT (phone) DO UPDATE
+               SET at = excluded.at, quote = excluded.quote, source = excluded.source,
+                   new_consent = excluded.new_consent, actor = excluded.actor,
+                   recorded_at = excluded.recorded_at
+             WHERE r.at <= excluded.at
+            """
+        ),
+        {
+            "phone": was.phone,
+            "at": was.added_at,
+            "quote": was.quote,
+            "source": was.source,
+            "new_consent": new_consent,
+            "actor": actor,
+            "now": now,
+        },
+    )
+
+
+REVOKED = "revoked"
+"""Kind of a hit that is on no list any more: consent up to `added_at` counts no more."""
+_REVOCATIONS = f"""
+             UNION ALL
+            SELECT r.phone, 0, '', '{REVOKED}', 'consent was revoked', r.source, r.quote, r.actor, r.at,
+                   NULL
+              FROM consent_revocations r WHERE r.phone = ANY(:phones)
+"""  # noqa: S608 (a constant)
 
 
 async def hits(tx: Tx, phones: Collection[str], list_ids: Collection[int] = ()) -> list[Hit]:
-    """Where numbers stand: on the own list, on any registry, and on those of the given lists.
+    """Where numbers stand: on the own list, on any registry, and on those of the given lists. And of numbers
+    that came off the own list, until when their consent was revoked (kind `REVOKED`).
 
     Args:
         phones: E.164.
         list_ids: of campaign lists that count here.
     """
-    return await _hits(tx, phones, "(l.kind <> 'campaign' OR l.id = ANY(:lists))", list(list_ids))
+    return await _hits(
+        tx, phones, "(l.kind <> 'campaign' OR l.id = ANY(:lists))", list(list_ids), _REVOCATIONS
+    )
 
 
 async def check(tx: Tx, phone: str) -> list[Hit]:
@@ -275,7 +383,9 @@ that was just filled, it must not read all of it for a claim.
 """
 
 
-async def _hits(tx: Tx, phones: Collection[str], which: str, list_ids: list[int]) -> list[Hit]:
+async def _hits(
+    tx: Tx, phones: Collection[str], which: str, list_ids: list[int], more: str = ""
+) -> list[Hit]:
     if not phones:
         return []
     rows = await tx.execute(
@@ -297,6 +407,7 @@ async def _hits(tx: Tx, phones: Collection[str], which: str, list_ids: list[int]
                      WHERE b.version_id = v.id AND b.block = n.digits / 10000 AND {_HAS_IT}
                      LIMIT 1) AS found
              WHERE v.state = 'active'
+             {more}
              ORDER BY 1, 3
             """  # noqa: S608 (constants of this file)
         ),
@@ -368,6 +479,35 @@ async def unblock(tx: Tx, phone: str, now: datetime) -> int:
         {"phone": phone, "now": now},
     )
     return int(done.rowcount)
+
+
+async def numbers_beside(tx: Tx, phones: Collection[str], attempt_id: int | None = None) -> list[str]:
+    """The other numbers of the person: of the contact that an attempt was for, or of every contact that has
+    one of the numbers.
+
+    Args:
+        phones: E.164.
+        attempt_id: the call in which the person spoke; None: ask by the numbers alone.
+    """
+    whose = "k.id = (SELECT contact_id FROM attempts WHERE id = :attempt)"
+    if attempt_id is None:
+        whose = """k.id IN (SELECT id FROM contacts WHERE phone = ANY(:phones)
+                             UNION ALL
+                            SELECT id FROM contacts
+                             WHERE other_phones <> '{}'::text[]
+                               AND other_phones && CAST(:phones AS text[]))"""
+    rows = await tx.execute(
+        text(
+            f"""
+            SELECT DISTINCT n.phone
+              FROM contacts k CROSS JOIN LATERAL unnest(ARRAY[k.phone] || k.other_phones) AS n (phone)
+             WHERE {whose} AND n.phone <> ALL(:phones)
+             ORDER BY n.phone
+            """  # noqa: S608 (constants of this file)
+        ),
+        {"phones": list(phones)} | ({} if attempt_id is None else {"attempt": attempt_id}),
+    )
+    return [row.phone for row in rows]
 
 
 async def queued_calls(tx: Tx, phones: Collection[str], list_id: int, now: datetime) -> list[str]:

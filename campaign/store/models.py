@@ -284,6 +284,25 @@ dnc_entries = sa.Table(
     sa.CheckConstraint("phone ~ '^\\+[1-9][0-9]{5,14}$'", name="phone_e164"),
 )
 
+consent_revocations = sa.Table(
+    "consent_revocations",
+    metadata,
+    sa.Column("phone", sa.Text, primary_key=True),
+    sa.Column(
+        "at",
+        sa.DateTime(timezone=True),
+        nullable=False,
+        comment="consent to calls of this number counts only when it is dated later",
+    ),
+    sa.Column("quote", sa.Text, comment="the person's own words"),
+    sa.Column("source", sa.Text, nullable=False, comment="where it was asked: as in dnc_entries"),
+    sa.Column("new_consent", sa.Text, comment="where the consent comes from that allowed the removal"),
+    sa.Column("actor", sa.Text, nullable=False, comment="who took the number off the list"),
+    _at("recorded_at", null=False),
+    sa.CheckConstraint("phone ~ '^\\+[1-9][0-9]{5,14}$'", name="phone_e164"),
+    comment="Written when a number leaves the own list; until then its entry there forbids every call",
+)
+
 registry_versions = sa.Table(
     "registry_versions",
     metadata,

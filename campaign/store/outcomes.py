@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import text
 
+from campaign.domain.disposition import Disposition
 from campaign.store.attempts import COLUMNS_SQL, Attempt, from_row
 from campaign.store.database import Tx, fetch_one, with_commit
 
@@ -29,6 +30,8 @@ class Known:
         voicemail_left: our message was commanded for a machine.
         recoveries_open: answers to `<Connect action>` of which nobody has said what became.
         answers: what was gathered, by question.
+        heard: what the person said, in order, None where we said something whole in between; empty when the
+            conversation itself concluded that they opted out, or that a machine spoke.
         contact_phones: the contact's numbers in order; empty without a contact.
         contact_open: the contact still waits for this attempt: no newer attempt, nobody closed it.
         old: the outcome written before, if any.
@@ -42,6 +45,7 @@ class Known:
     voicemail_left: bool
     recoveries_open: bool
     answers: Mapping[str, Any]
+    heard: tuple[str | None, ...]
     contact_phones: tuple[str, ...]
     contact_open: bool
     old: "Outcome | None"
@@ -89,6 +93,12 @@ _KNOWN = f"""
            EXISTS (SELECT 1 FROM recoveries r
                     WHERE r.attempt_id = a.id AND r.became IS NULL) AS recoveries_open,
            (SELECT jsonb_object_agg(w.question, w.value) FROM answers w WHERE w.attempt_id = a.id) AS answers,
+           CASE WHEN a.talk_disposition IN ('do_not_call', 'machine', 'fax') THEN NULL
+                ELSE (SELECT array_agg(CASE WHEN t.speaker = 'person' THEN t.text END ORDER BY t.seq)
+                        FROM conversation_turns t
+                       WHERE t.attempt_id = a.id
+                         AND (t.speaker = 'person' OR (t.speaker = 'agent' AND NOT t.interrupted)))
+                END AS heard,
            k.phone AS first_phone, k.other_phones,
            cc.state AS contact_state, cc.disposition AS contact_disposition,
            EXISTS (SELECT 1 FROM attempts n
@@ -147,6 +157,7 @@ async def known(tx: Tx, attempt_id: int) -> Known | None:
         voicemail_left=row["voicemail_left"],
         recoveries_open=row["recoveries_open"],
         answers=row["answers"] or {},
+        heard=tuple(row["heard"] or ()),
         contact_phones=phones,
         contact_open=attempt.campaign_contact_id is not None and untouched and not row["superseded"],
         old=old,
@@ -170,6 +181,14 @@ class Release:
     number_index: int | None = None
     due_for: str | None = None
     why: str | None = None
+
+
+async def opted_out(tx: Tx, attempt_id: int) -> None:
+    """What a conversation came to, seen only when it was over: the person had asked not to be called."""
+    await tx.execute(
+        text("UPDATE attempts SET talk_disposition = :code WHERE id = :id"),
+        {"id": attempt_id, "code": Disposition.DO_NOT_CALL.value},
+    )
 
 
 _WRITE = text(

@@ -76,6 +76,8 @@ GUARDS: dict[tuple[str, str], frozenset[Role]] = {
     ("GET", API + "/rules/pauses"): _ANY,
     ("PUT", API + "/rules/pauses/{region}"): _ADMIN,
     ("DELETE", API + "/rules/pauses/{region}"): _ADMIN,
+    ("GET", API + "/people/{number}/export"): _ADMIN,
+    ("DELETE", API + "/people/{number}"): _ADMIN,
 }
 """(method, path) → the roles that may. `admin` may all."""
 

@@ -4,14 +4,14 @@ Only adds, so code of before may go on. It knows no waivers, which makes it stri
 would make it laxer: the first pause therefore raises `installation.works_from` (docs/decisions/0012).
 
 Revision ID: 0010
-Revises: 0008
+Revises: 0009
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0010"
-down_revision = "0008"
+down_revision = "0009"
 branch_labels = None
 depends_on = None
 

@@ -115,9 +115,9 @@ def test_a_number_goes_on_the_list_is_found_and_taken_off(call: Call) -> None:
     assert "already" in call("dnc", "add", "2125550142").output
     found = told(call("dnc", "check", "+12125550142", "--json", code=3))
     assert (found["listed"], found["hits"][0]["quote"]) == (True, "never again")
-    call("dnc", "remove", "2125550142")
+    call("dnc", "remove", "2125550142", "--reason", "typed wrongly")
     assert "no do-not-call list" in call("dnc", "check", "2125550142").output
-    assert "does not stand" in call("dnc", "remove", "2125550142", code=2).output
+    assert "does not stand" in call("dnc", "remove", "2125550142", "--reason", "again", code=2).output
 
 
 def test_do_not_call_files_go_on_the_own_list_or_a_named_one(call: Call, tmp_path: Path) -> None:

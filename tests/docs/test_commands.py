@@ -85,6 +85,7 @@ def test_every_marked_block_is_of_a_kind_that_a_test_runs() -> None:
         ("rules.md", "sh"),
         ("packs.md", "sh"),
         ("do-not-call.md", "sh"),
+        ("records.md", "sh"),
         ("analysts.md", "sql"),
         ("api.md", "python"),
     }

@@ -1,11 +1,12 @@
 """Do-not-call entries, and what they stop."""
 
 import asyncio
+from typing import Any
 
 import pytest
 from sqlalchemy import text
 
-from campaign.domain.errors import Conflict, DatabaseUnavailable, NotFound
+from campaign.domain.errors import BadInput, Conflict, DatabaseUnavailable, NotFound
 from campaign.flow.suppress import suppress
 from campaign.store import dnc
 from campaign.store.database import Database, Tx
@@ -13,6 +14,13 @@ from tests.support import rows
 from tests.support.clock import TUESDAY_MORNING as NOW
 
 PHONE, OTHER = "+12125550142", "+13055550101"
+
+
+async def remove(tx: Tx, phone: str = PHONE, **how: Any) -> dnc.Removed | None:
+    given = {"new_consent": "web form of 2026-12-01", **how}
+    return await dnc.remove(
+        tx, list_name=None, phone=phone, reason="they called us", actor="cli:ana", now=NOW, **given
+    )
 
 
 async def add(tx: Tx, phone: str = PHONE, list_name: str | None = None, quote: str | None = None) -> bool:
@@ -40,14 +48,54 @@ async def test_an_entry_keeps_its_proof_and_a_second_one_changes_nothing(db: Dat
 async def test_a_removal_is_kept_in_the_audit_trail(db: Database) -> None:
     async with db.transaction() as tx:
         await add(tx)
-        assert await dnc.remove(tx, list_name=None, phone=PHONE, actor="cli:ana", now=NOW)
-        assert not await dnc.remove(tx, list_name=None, phone=PHONE, actor="cli:ana", now=NOW)
+        assert await remove(tx)
+        assert not await remove(tx)
         assert await dnc.check(tx, PHONE) == []
     trail = await rows.rows(db, "audit_log", "id")
     assert [(row["action"], row["actor"]) for row in trail] == [
         ("dnc.add", "system:talk"),
         ("dnc.remove", "cli:ana"),
     ]
+
+
+async def test_what_a_person_asked_for_in_a_call_comes_off_only_with_new_consent(db: Database) -> None:
+    async with db.transaction() as tx:
+        await add(tx, quote="take me off your list")
+        with pytest.raises(Conflict, match="take me off your list"):
+            await remove(tx, new_consent=None)
+        with pytest.raises(Conflict):
+            await remove(tx, new_consent=None, mistake=True)
+        with pytest.raises(BadInput, match="reason"):
+            await dnc.remove(tx, list_name=None, phone=PHONE, reason=" ", actor="cli:ana", now=NOW)
+        removed = await remove(tx)
+        assert removed is not None
+        assert removed.consent_ended_at == NOW
+        (hit,) = await dnc.hits(tx, [PHONE])
+        assert (hit.kind, hit.added_at) == (dnc.REVOKED, NOW)
+    kept = await rows.row(db, "audit_log", "action = 'dnc.remove'")
+    assert kept["detail"]["entry"]["quote"] == "take me off your list"
+    assert kept["detail"]["new_consent"] == "web form of 2026-12-01"
+
+
+async def test_a_mistaken_entry_leaves_consent_as_it_was_and_any_other_ends_it(db: Database) -> None:
+    async with db.transaction() as tx:
+        for phone in (PHONE, OTHER):
+            await dnc.add(
+                tx,
+                list_name=None,
+                phone=phone,
+                reason="asked by e-mail",
+                source="cli",
+                quote=None,
+                actor="cli:ana",
+                now=NOW,
+            )
+        mistaken = await remove(tx, new_consent=None, mistake=True)
+        asked = await remove(tx, OTHER, new_consent=None)
+        assert mistaken is not None
+        assert asked is not None
+        assert (mistaken.consent_ended_at, asked.consent_ended_at) == (None, NOW)
+        assert [hit.phone for hit in await dnc.hits(tx, [PHONE, OTHER])] == [OTHER]
 
 
 async def test_hits_are_of_the_own_list_of_registries_and_of_the_lists_that_count(db: Database) -> None:
@@ -149,7 +197,7 @@ async def test_who_waits_for_a_call_waits_no_longer(db: Database) -> None:
     row = await rows.row(db, "campaign_contacts", "id = :id", id=place)
     assert (row["state"], row["next_at"], row["disposition"]) == ("blocked", None, "do_not_call")
     async with db.transaction() as tx:
-        await dnc.remove(tx, list_name=None, phone=PHONE, actor="cli:ana", now=NOW)
+        await remove(tx)
         assert await dnc.unblock(tx, PHONE, NOW) == 1
 
 

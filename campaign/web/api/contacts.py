@@ -12,7 +12,7 @@ from campaign.domain.contact_sheet import Columns, ContactRow, RowParser, variab
 from campaign.domain.csv_reader import RowError
 from campaign.domain.errors import BadInput
 from campaign.domain.headers import FIELDS, NUMBER_FIELDS
-from campaign.flow import enrol, explain
+from campaign.flow import enrol, explain, suppress
 from campaign.store import contacts as store
 from campaign.web.auth import API, SignedIn, actor_of, guard
 from campaign.web.deps import Page, Paged, With, page_of
@@ -51,6 +51,9 @@ class ContactFields(BaseModel):
     consent: Consent | None = None
     consent_at: AwareDatetime | None = None
     consent_source: Cell | None = None
+    do_not_call: bool | None = Field(
+        default=None, description="true: all numbers go on our own do-not-call list; false changes nothing"
+    )
     external_id: Cell | None = None
     variables: dict[Cell, Cell] | None = Field(
         default=None, max_length=200, description="for the script; on an edit they replace the old ones"
@@ -119,6 +122,7 @@ async def add_contact(services: With, key: SignedIn, body: NewContact, response:
         row = _row(body.model_dump(exclude={"list_name"}, exclude_none=True), found.region, now)
         contact_id = await store.add(tx, found.id, row, actor=actor_of(key), now=now)
         await store.add_columns(tx, found.id, list(row.variables))
+        await suppress.as_marked(tx, row, source="api", actor=actor_of(key), now=now)
         await enrol.enrol_contact(tx, contact_id, now)
         made = await store.get(tx, contact_id)
     response.headers["Location"] = f"{API}/contacts/{contact_id}"
@@ -142,6 +146,7 @@ async def edit_contact(services: With, key: SignedIn, contact_id: Id, body: Cont
         row = _row(_fields_of(before) | body.model_dump(exclude_unset=True), found.region, now)
         await store.replace(tx, contact_id, row, actor=actor_of(key), now=now)
         await store.add_columns(tx, found.id, list(row.variables))
+        await suppress.as_marked(tx, row, source="api", actor=actor_of(key), now=now)
         return Contact.model_validate(await store.get(tx, contact_id))
 
 

@@ -10,8 +10,8 @@ from campaign.domain import phone as phones
 from campaign.domain.errors import BadInput, NotFound
 from campaign.flow.registry_standing import standings
 from campaign.flow.suppress import suppress
-from campaign.store import accounts, registries
 from campaign.store import dnc as store
+from campaign.store import registries
 from campaign.web.auth import API, SignedIn, actor_of, guard
 from campaign.web.deps import With
 from campaign.web.problems import responses
@@ -69,6 +69,12 @@ class DncAdd(BaseModel):
         max_length=200,
         description="a campaign's or registry's list; none: our own, for all campaigns",
     )
+    quote: str | None = Field(
+        default=None, max_length=300, pattern=r"^[^\x00]*$", description="the person's own words"
+    )
+    all_numbers: bool = Field(
+        default=False, description="also the other numbers of contacts that have this one"
+    )
 
 
 class DncAdded(BaseModel):
@@ -86,6 +92,9 @@ class DncRemoved(BaseModel):
     phone: str
     removed: bool
     contacts_unblocked: int = Field(description="enrolled contacts that are judged anew")
+    consent_ended_at: datetime | None = Field(
+        description="consent that was given up to then counts no more; null: it stands as it was"
+    )
 
 
 @router.get("/dnc", summary="Is a number on a do-not-call list?", responses=responses(400))
@@ -112,6 +121,8 @@ async def add_number(services: With, key: SignedIn, body: DncAdd) -> DncAdded:
         actor=actor_of(key),
         now=services.clock.now(),
         list_name=body.list_name,
+        quote=body.quote,
+        all_numbers=body.all_numbers,
     )
     return DncAdded(
         phone=e164,
@@ -121,7 +132,7 @@ async def add_number(services: With, key: SignedIn, body: DncAdd) -> DncAdded:
     )
 
 
-@router.delete("/dnc", summary="Take a number off a do-not-call list", responses=responses(400, 404))
+@router.delete("/dnc", summary="Take a number off a do-not-call list", responses=responses(400, 404, 409))
 async def remove_number(
     services: With,
     key: SignedIn,
@@ -129,17 +140,41 @@ async def remove_number(
     reason: Annotated[str, Query(min_length=3, max_length=500, description="why, for the audit trail")],
     region: Region = None,
     list_name: Annotated[str | None, Query(max_length=200, description="none: our own list")] = None,
+    new_consent: Annotated[
+        str | None,
+        Query(
+            min_length=3,
+            max_length=500,
+            pattern=r"^[^\x00]*$",
+            description="where the person's new consent comes from; a must when they asked in a call",
+        ),
+    ] = None,
+    mistake: Annotated[
+        bool, Query(description="nobody ever asked: consent given before counts again")
+    ] = False,
 ) -> DncRemoved:
-    """Only on the person's own wish or to mend a mistake; who did it and why is kept for ever."""
+    """Only on the person's own wish or to mend a mistake; who did it and why is kept for ever. Consent that
+    was given before the entry stays ended, unless it was a mistake."""
     e164, actor, now = number(phone, region), actor_of(key), services.clock.now()
     async with services.db.transaction() as tx:
-        if not await store.remove(tx, list_name=list_name, phone=e164, actor=actor, now=now):
+        removed = await store.remove(
+            tx,
+            list_name=list_name,
+            phone=e164,
+            reason=reason,
+            new_consent=new_consent,
+            mistake=mistake,
+            actor=actor,
+            now=now,
+        )
+        if removed is None:
             raise NotFound(
                 "The number is not on that do-not-call list.", "GET /api/v1/dnc?phone=… shows all."
             )
         unblocked = await store.unblock(tx, e164, now)
-        await accounts.audit(tx, actor, "dnc.remove_why", f"phone:{e164}", now, {"reason": reason})
-    return DncRemoved(phone=e164, removed=True, contacts_unblocked=unblocked)
+    return DncRemoved(
+        phone=e164, removed=True, contacts_unblocked=unblocked, consent_ended_at=removed.consent_ended_at
+    )
 
 
 class RegistryDemand(BaseModel):
