@@ -75,7 +75,7 @@ def import_(
             kind="dnc",
             dnc_kind=kind,
             as_of=as_of.replace(tzinfo=UTC) if as_of else None,
-            max_bytes=services.settings.max_upload_mb * 1_000_000,
+            max_bytes=services.settings.max_upload_bytes,
             actor=services.actor,
         )
         row = await read_with_progress(services, begun.id, quiet=as_json)

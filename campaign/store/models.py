@@ -185,6 +185,16 @@ imports = sa.Table(
     _at("started_at", null=False),
     _at("beat_at", null=False),
     _at("finished_at"),
+    sa.Column(
+        "resumed_at", sa.DateTime(timezone=True), comment="when it was last taken up again; null: never"
+    ),
+    sa.Column(
+        "resumed_offset",
+        sa.BigInteger,
+        nullable=False,
+        server_default="0",
+        comment="the byte at which it was last taken up again",
+    ),
     _one_of("kind", "contacts", "dnc"),
     _one_of("state", "running", "finished", "interrupted", "discarded", "failed"),
     sa.Index("ix_imports_list_id", "list_id"),
