@@ -416,6 +416,7 @@ campaign_contacts = sa.Table(
         "campaign_id",
         "priority",
         "next_at",
+        "id",
         postgresql_where=sa.text("next_at IS NOT NULL"),
     ),
     sa.Index("ix_campaign_contacts_contact_id", "contact_id"),

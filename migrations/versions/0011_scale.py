@@ -1,6 +1,9 @@
-"""An import knows since when, and from which byte on, it is being read: so it can say how long it still takes.
+"""Looks for due contacts may begin within one instant; imports say how long they still take.
 
-Only adds: code of the revision before reads and writes nothing of this.
+The index of due contacts ends with the contact's id: whole zone groups are due at one instant, and a look begins where
+the last one found something. Building it anew takes a second for a million waiting contacts, in which none is claimed.
+Code of the revision before works with it as with the old one. An import knows since when, and from which byte on, it
+is being read.
 
 Revision ID: 0011
 Revises: 0005
@@ -33,9 +36,21 @@ def upgrade() -> None:
             comment="the byte at which it was last taken up again",
         ),
     )
+    _index("campaign_id", "priority", "next_at", "id")
+
+
+def _index(*columns: str) -> None:
+    op.drop_index("ix_campaign_contacts_due", "campaign_contacts")
+    op.create_index(
+        "ix_campaign_contacts_due",
+        "campaign_contacts",
+        list(columns),
+        postgresql_where=sa.text("next_at IS NOT NULL"),
+    )
 
 
 def downgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '5s'")
+    _index("campaign_id", "priority", "next_at")
     op.drop_column("imports", "resumed_offset")
     op.drop_column("imports", "resumed_at")
