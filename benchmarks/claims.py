@@ -185,9 +185,9 @@ def call(url: str, each: int) -> None:
             connection.execute(_CALLED, {"campaign": campaign, "now": TUESDAY, "most": each})
 
 
-async def condition(url: str, contacts: int, name: str, times: int) -> Found:
+async def condition(url: str, clock: ServiceClock, contacts: int, name: str, times: int) -> Found:
     """Measure, as a process does that has been claiming for a while."""
-    db, clock = Database(url), ServiceClock(TUESDAY)
+    db = Database(url)
     limits = ClaimLimits(
         pace=Pace(100_000.0),
         max_calls=CAMPAIGNS * EACH,
@@ -210,15 +210,16 @@ async def condition(url: str, contacts: int, name: str, times: int) -> Found:
 async def measure(url: str, contacts: int, times: int) -> list[Found]:
     """All three conditions of one database."""
     await prepare(url, contacts)
+    clock = ServiceClock(TUESDAY)  # one for all: a claim's slots follow those of the one before
     churn = contacts // CAMPAIGNS * 6 // 10 // 5
-    found = [await condition(url, contacts, "fresh", times)]
+    found = [await condition(url, clock, contacts, "fresh", times)]
     await asyncio.to_thread(call, url, churn)
-    found.append(await condition(url, contacts, "a fifth called", times))
+    found.append(await condition(url, clock, contacts, "a fifth called", times))
     with machine.connect(url) as analyst:
         analyst.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
         analyst.execute("SELECT count(*) FROM pace")
         await asyncio.to_thread(call, url, churn)
-        found.append(await condition(url, contacts, "as many more under a snapshot", times))
+        found.append(await condition(url, clock, contacts, "as many more under a snapshot", times))
         analyst.execute("ROLLBACK")
     return found
 
