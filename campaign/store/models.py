@@ -309,6 +309,11 @@ campaigns = sa.Table(
     _at("enrolled_at"),
     sa.Column("created_by", sa.Text, nullable=False),
     _at("created_at", null=False),
+    sa.Column(
+        "replan_after",
+        sa.BigInteger,
+        comment="after an edit: campaign contacts beyond this one are still to be planned again; null: none",
+    ),
     sa.UniqueConstraint("name"),
     _one_of("state", "draft", "scheduled", "running", "paused", "stopping", "stopped", "completed", "failed"),
     sa.CheckConstraint("lines > 0", name="lines_positive"),

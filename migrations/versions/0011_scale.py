@@ -3,7 +3,7 @@
 The index of due contacts ends with the contact's id: whole zone groups are due at one instant, and a look begins where
 the last one found something. Building it anew takes a second for a million waiting contacts, in which none is claimed.
 Code of the revision before works with it as with the old one. An import knows since when, and from which byte on, it
-is being read.
+is being read. A campaign knows how far its contacts have been planned again after an edit.
 
 Revision ID: 0011
 Revises: 0005
@@ -36,6 +36,14 @@ def upgrade() -> None:
             comment="the byte at which it was last taken up again",
         ),
     )
+    op.add_column(
+        "campaigns",
+        sa.Column(
+            "replan_after",
+            sa.BigInteger,
+            comment="after an edit: campaign contacts beyond this one are still to be planned again; null: none",
+        ),
+    )
     _index("campaign_id", "priority", "next_at", "id")
 
 
@@ -52,5 +60,6 @@ def _index(*columns: str) -> None:
 def downgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '5s'")
     _index("campaign_id", "priority", "next_at")
+    op.drop_column("campaigns", "replan_after")
     op.drop_column("imports", "resumed_offset")
     op.drop_column("imports", "resumed_at")
