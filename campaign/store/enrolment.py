@@ -289,7 +289,9 @@ async def plan_batch(
     """Plan contacts again, and keep how far that has come.
 
     Those that wait for their first attempt get the priority that their list has now and, with `hours`, the
-    instant of their place; blocked ones are judged once more, as what blocked them may have been changed.
+    instant of their place, unless they are due before and after alike: a million rows that are written anew
+    leave a million dead ones, which the next claim must read past. Blocked ones are judged once more, as what
+    blocked them may have been changed.
 
     Args:
         batch: as `next_unplanned` gave it, in the same transaction.
@@ -304,6 +306,7 @@ async def plan_batch(
                            CASE b.state WHEN 'blocked' THEN 'waiting' ELSE b.state END AS state,
                            CASE WHEN b.state = 'blocked' THEN CAST(:now AS timestamptz)
                                 WHEN :hours AND b.next_at IS NOT NULL AND b.due_for = 'first'
+                                     AND greatest(b.next_at, z.next_at) > :now
                                 THEN coalesce(z.next_at, CAST(:now AS timestamptz))
                                 ELSE b.next_at END AS next_at,
                            CASE b.due_for WHEN 'first' THEN coalesce(cl.priority, b.priority)
