@@ -2,7 +2,7 @@
 
 import argparse
 
-from benchmarks import dnc, events, import_rows, pace, place, restart, turns
+from benchmarks import claims, dnc, events, import_rows, pace, place, restart, start, turns
 from benchmarks.queues import compare
 
 ALL = {
@@ -12,23 +12,27 @@ ALL = {
     "events": events.run,
     "import": import_rows.run,
     "dnc": dnc.run,
+    "claims": claims.run,
+    "start": start.run,
     "restart": restart.run,
     "queues": compare.run,
 }
+SIZED = {"import": import_rows.run, "claims": claims.run, "start": start.run}
+"""Those of which the number of contacts can be chosen."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("which", nargs="*", metavar="|".join(ALL), help="which to run; all without")
     parser.add_argument("--small", action="store_true", help="a few seconds, only to see that it runs")
-    parser.add_argument("--rows", type=int, help="of the file that is imported; 200,000 without")
+    parser.add_argument("--rows", type=int, help="of the list, for import, claims and start")
     wanted = parser.parse_args()
     for name in wanted.which:
         if name not in ALL:
             parser.error(f'there is no benchmark "{name}"; there are {", ".join(ALL)}')
     for name in wanted.which or ALL:
-        if name == "import":
-            import_rows.run(small=wanted.small, rows=wanted.rows)
+        if name in SIZED:
+            SIZED[name](small=wanted.small, rows=wanted.rows)
         else:
             ALL[name](small=wanted.small)
 

@@ -92,6 +92,11 @@ class Settings(BaseModel):
         return self.twilio_api_base_url is not None and is_loopback(self.twilio_api_base_url)
 
     @property
+    def max_upload_bytes(self) -> int:
+        """The largest file that is imported, in bytes: an "MB" is 2^20 of them."""
+        return self.max_upload_mb << 20
+
+    @property
     def kind(self) -> Literal["real", "simulated"]:
         """What a database used with these settings is (decision: the two never mix)."""
         return "simulated" if self.twilio_is_loopback else "real"

@@ -1,6 +1,7 @@
 """`campaign contacts`: lists of people to call, from CSV files or one by one."""
 
 import asyncio
+import json
 from collections.abc import Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -105,7 +106,7 @@ def import_(
             file,
             list_name,
             chosen,
-            max_bytes=services.settings.max_upload_mb * 1_000_000,
+            max_bytes=services.settings.max_upload_bytes,
             actor=services.actor,
             anew=again,
         )
@@ -197,26 +198,38 @@ def rejected(
     Example: campaign contacts rejected 12 --out mend.csv
     """
 
-    async def main(services: Services) -> list[str]:
-        return [line async for line in intake.rejected_csv(services.db, import_id)]
+    async def as_csv(services: Services) -> None:
+        async for line in intake.rejected_csv(services.db, import_id):
+            out.file.write(line)
 
-    async def rows(services: Services) -> list[dict[str, Any]]:
+    async def into_file(services: Services) -> int:
+        assert to is not None
         async with services.db.connection() as tx:
             await imports.get(tx, import_id)
-            return [asdict(error) async for error in imports.all_rejected(tx, import_id)]
+        try:
+            with to.open("w", encoding="utf-8", newline="") as file:
+                file.write("\ufeff")  # so that spreadsheets read UTF-8
+                rows = -1  # the header is none
+                async for line in intake.rejected_csv(services.db, import_id):
+                    file.write(line)
+                    rows += 1
+        except OSError as error:
+            raise BadInput(f"{to} cannot be written: {error.strerror}.", "Choose another place.") from error
+        return rows
 
-    if as_json:
-        print_json(run(rows))
-        return
-    lines = run(main)
-    if to is None:
-        out.file.write("".join(lines))
-        return
-    try:
-        to.write_text("\ufeff" + "".join(lines), encoding="utf-8", newline="")
-    except OSError as error:
-        raise BadInput(f"{to} cannot be written: {error.strerror}.", "Choose another place.") from error
-    out.print(f"{len(lines) - 1:,} rejected rows are in {to}.")
+    async def as_objects(services: Services) -> None:
+        async with services.db.connection() as tx:
+            await imports.get(tx, import_id)
+        between = "[\n"
+        async for row in imports.all_rejected(services.db, import_id):
+            out.file.write(between + json.dumps(asdict(row), ensure_ascii=False))
+            between = ",\n"
+        out.file.write("[]\n" if between == "[\n" else "\n]\n")
+
+    if to is not None and not as_json:
+        out.print(f"{count(run(into_file), 'rejected row')} in {to}.")
+    else:
+        run(as_objects if as_json else as_csv)
 
 
 @app.command()
@@ -236,7 +249,9 @@ def lists(as_json: AsJson = False) -> None:
         return
     table = Table("id", "name", "contacts", "region", "columns for scripts", "made by")
     for row in rows:
-        columns = escape(", ".join(row.columns))
+        columns = escape(", ".join(row.columns[:MOST_COLUMNS]))
+        if len(row.columns) > MOST_COLUMNS:
+            columns += f" and {len(row.columns) - MOST_COLUMNS:,} more"
         table.add_row(
             str(row.id),
             escape(row.name),
@@ -405,24 +420,27 @@ def _bar(row: Import, *, quiet: bool) -> Any:
 
 
 def import_json(row: Import) -> dict[str, Any]:
-    """An import for programs: without the digest, with plain values."""
-    return {**asdict(row), "file_sha256": row.file_sha256.hex() if row.file_sha256 else None}
+    """An import for programs: the digest as text, and how fast it went."""
+    return {
+        **asdict(row),
+        "file_sha256": row.file_sha256.hex() if row.file_sha256 else None,
+        "rows_per_second": row.rows_per_second,
+        "seconds_left": row.seconds_left,
+    }
 
 
+MOST_COLUMNS = 30
+"""So many of a list's columns are shown by name; --json has all of them."""
 EXAMPLES = 3
 """How many rejected rows are shown with their reasons."""
 
 
 async def first_rejected(services: Services, row: Import) -> list[RowError]:
     """The first rejected rows of an import."""
-    found: list[RowError] = []
-    if row.rows_rejected:
-        async with services.db.connection() as tx:
-            async for one in imports.all_rejected(tx, row.id):
-                found.append(one)
-                if len(found) == EXAMPLES:
-                    break
-    return found
+    if not row.rows_rejected:
+        return []
+    async with services.db.connection() as tx:
+        return await imports.rejected(tx, row.id, most=EXAMPLES)
 
 
 def tell(row: Import, examples: Sequence[RowError]) -> None:

@@ -64,7 +64,7 @@ def import_(
             list_name,
             options,
             kind="dnc",
-            max_bytes=services.settings.max_upload_mb * 1_000_000,
+            max_bytes=services.settings.max_upload_bytes,
             actor=services.actor,
         )
         row = await read_with_progress(services, begun.id, quiet=as_json)

@@ -17,25 +17,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from campaign.domain.errors import BadFile
+from campaign.domain.file_kind import EXPORT, refuse_other_bytes, refuse_other_texts
 
 MAX_RECORD_LINES = 60
 MAX_RECORD_CHARS = 131_072  # also csv's own limit for one cell
 MAX_LINE_CHARS = 1_048_576
 MAX_ERROR_CHARS = 2_000  # of an unreadable row, kept for the person who mends it
 
+_TOO_LONG = f"the line is longer than {MAX_LINE_CHARS:,} characters"
 _DELIMITERS = ",;\t|"
-_MAGIC = (
-    (b"PK\x03\x04", "an Excel workbook (.xlsx) or a zip archive"),
-    (b"\xd0\xcf\x11\xe0", "an old Excel workbook (.xls)"),
-    (b"%PDF", "a PDF"),
-    (b"\x1f\x8b", "a gzip archive"),
-    (b"\x28\xb5\x2f\xfd", "a zstd archive"),
-    (b"SQLite format 3", "an SQLite database"),
-    (b"PAR1", "a Parquet file"),
-)
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
-_EXPORT = "Export it as CSV (UTF-8) and import that file."
+_UNSTORABLE_UTF16 = re.compile("[\0\ud800-\udfff\ufffd]")  # its decoder writes U+FFFD for what is no text
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,18 +73,27 @@ Row = tuple[int, list[str]]
 
 
 class EncodingScan:
-    """Whether a whole stream is UTF-8; a late "é" of Windows-1252 hides behind megabytes of ASCII."""
+    """Whether a whole stream is UTF-8; a late "é" of Windows-1252 hides behind megabytes of ASCII.
+
+    One damaged byte in a file of UTF-8 must not turn every other "Zoë" into "ZoÃ«": what counts is whether
+    the file has more characters of UTF-8's several bytes than bytes that are none of it.
+    """
 
     def __init__(self) -> None:
-        self._decoder = codecs.getincrementaldecoder("utf-8")("strict")
-        self.is_utf8 = True
+        self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+        self._good = self._bad = 0
+
+    @property
+    def is_utf8(self) -> bool:
+        return self._bad == 0 or self._good > self._bad
 
     def feed(self, chunk: bytes, *, final: bool = False) -> None:
-        if self.is_utf8:
-            try:
-                self._decoder.decode(chunk, final)
-            except UnicodeDecodeError:
-                self.is_utf8 = False
+        text = self._decoder.decode(chunk, final)
+        if not text.isascii():
+            strange = len(text) - len(text.encode("ascii", "ignore"))
+            bad = len(text) - len(text.encode("utf-32-le", "ignore")) // 4  # leaves lone surrogates out
+            self._bad += bad
+            self._good += strange - bad
 
 
 def sniff(sample: bytes, *, utf8: bool | None = None) -> Dialect:
@@ -105,13 +107,14 @@ def sniff(sample: bytes, *, utf8: bool | None = None) -> Dialect:
         BadFile: empty, or no text at all.
     """
     if not sample.strip(b"\0 \t\r\n\xef\xbb\xbf\xff\xfe"):
-        raise BadFile("The file is empty.", _EXPORT)
-    for magic, what in _MAGIC:
-        if sample.startswith(magic):
-            raise BadFile(f"This is {what}, not a CSV file.", _EXPORT)
+        if b"\0" in sample:
+            raise BadFile("The file holds nothing but NUL bytes: a copy that broke off?", EXPORT)
+        raise BadFile("The file is empty.", EXPORT)
+    refuse_other_bytes(sample)
     encoding, skip = _encoding(sample, utf8)
     text = sample[skip:].decode(encoding, "replace")
     _refuse_binary(text)
+    refuse_other_texts(text)
     newline = "\r" if "\n" not in text and "\r" in text else "\n"
     lines = text.split(newline)
     line = 1
@@ -126,10 +129,12 @@ def _encoding(sample: bytes, utf8: bool | None) -> tuple[str, int]:
     for bom, name in _BOMS:
         if sample.startswith(bom):
             return name, len(bom)
-    even, odd = sample[0:4096:2], sample[1:4096:2]
-    if odd and odd.count(0) > len(odd) * 0.4 and even.count(0) < len(even) * 0.1:
+    even, odd = sample[0:4096:2].count(0), sample[1:4096:2].count(0)
+    # Of a sheet in Japanese, digits, delimiters and line ends are all that has a zero byte.
+    few = len(sample[:4096]) // 2 * 0.06
+    if odd > few and even * 10 <= odd and _is_text(sample, "utf-16-le"):
         return "utf-16-le", 0
-    if even and even.count(0) > len(even) * 0.4 and odd.count(0) < len(odd) * 0.1:
+    if even > few and odd * 10 <= even and _is_text(sample, "utf-16-be"):
         return "utf-16-be", 0
     if utf8 is None:
         scan = EncodingScan()
@@ -138,11 +143,19 @@ def _encoding(sample: bytes, utf8: bool | None) -> tuple[str, int]:
     return ("utf-8" if utf8 else "cp1252"), 0
 
 
+def _is_text(sample: bytes, encoding: str) -> bool:
+    """Whether the bytes, read so, have lines, and hardly anything that is no text."""
+    text = codecs.getincrementaldecoder(encoding)("replace").decode(sample)
+    return text.count("\ufffd") * 50 <= len(text) and ("\n" in text or "\r" in text)
+
+
 def _refuse_binary(text: str) -> None:
-    head = text[:8192]
+    head = text.rstrip("\0")[:8192]  # zeros at its end are a copy that broke off; they cost no row
     strange = sum(c < " " and c not in "\t\r\n\f\v" for c in head)
-    if "\0" in head.partition("\n")[0] or strange > max(8, len(head) // 50):
-        raise BadFile("This is a binary file, not a CSV file.", _EXPORT)
+    if strange > max(8, len(head) // 50):
+        raise BadFile("This is a binary file, not a CSV file.", EXPORT)
+    if "\0" in head.partition("\n")[0]:
+        raise BadFile("The file's first line holds NUL bytes: it is damaged, or no CSV file.", EXPORT)
 
 
 def _delimiter(lines: list[str]) -> str:
@@ -183,6 +196,7 @@ class RowReader:
         self.line = dialect.line if line is None else line
         self._utf16 = dialect.encoding.startswith("utf-16")
         self._faults = "replace" if self._utf16 else "surrogateescape"
+        self._unstorable = _UNSTORABLE_UTF16 if self._utf16 else _UNSTORABLE
         self._decoder = codecs.getincrementaldecoder(dialect.encoding)(self._faults)
         self._open: list[str] = []  # complete lines of a record that isn't complete
         self._tail = ""  # the beginning of a line
@@ -225,7 +239,7 @@ class RowReader:
                 self._tail = ""
                 return
             self._skipping = False
-        self._dirty = (self._dirty and bool(self._open)) or _UNSTORABLE.search(text) is not None
+        self._dirty = (self._dirty and bool(self._open)) or self._unstorable.search(text) is not None
         lines = text.split("\n")
         self._tail = lines.pop()
         lines = [line + "\n" for line in lines]
@@ -236,7 +250,7 @@ class RowReader:
             yield from self._records(self._open + lines, final)
         if len(self._tail) > MAX_LINE_CHARS:
             yield from self._records(self._open, final=True)
-            yield _error(self.line, self._tail, "the line is too long", "line_too_long")
+            yield _error(self.line, self._tail, _TOO_LONG, "line_too_long")
             self.line += 1
             self._tail, self._skipping = "", True
 
@@ -257,7 +271,7 @@ class RowReader:
                         raise csv.Error("glued")
                     if any(cells):
                         self.width = self.width or len(cells)
-                        bad = self._dirty and _unstorable(first + begin, cells)
+                        bad = self._dirty and _unstorable(first + begin, cells, self._unstorable)
                         yield bad or (first + begin, cells)
                     begin = at = end
                     self.line = first + begin
@@ -268,7 +282,8 @@ class RowReader:
                 if waits and not final:
                     self._open = lines[begin:]
                     return
-                yield _fault(first + begin, lines[begin], str(fault))
+                later = "expected after" in str(fault) and base + reader.line_num - begin > 1
+                yield _fault(first + begin, lines[begin], "glued" if later else str(fault))
                 at = begin + 1
                 self.line = first + at
             else:
@@ -278,9 +293,9 @@ class RowReader:
         return lines > MAX_RECORD_LINES or bool(self.width and len(cells) != self.width)
 
 
-def _unstorable(line: int, cells: list[str]) -> RowError | None:
+def _unstorable(line: int, cells: list[str], sign: re.Pattern[str]) -> RowError | None:
     for number, cell in enumerate(cells, 1):
-        match = _UNSTORABLE.search(cell)
+        match = sign.search(cell)
         if match:
             kept = tuple(_UNSTORABLE.sub("\ufffd", one)[:MAX_ERROR_CHARS] for one in cells)
             if match[0] == "\0":
@@ -295,7 +310,7 @@ def _fault(line: int, raw: str, fault: str) -> RowError:
     if "new-line character" in fault:
         return _error(line, raw, "a line break stands outside quotes", "line_break")
     if fault == "glued" or "end of data" in fault:
-        why = f"a quote opens here and isn't closed within {MAX_RECORD_LINES} lines"
+        why = f"a quote opens here and isn't closed where its cell ends (within {MAX_RECORD_LINES} lines)"
     else:
         why = 'a quoted cell goes on after its closing quote (write a quote inside a cell as "")'
     return _error(line, raw, why, "quote")

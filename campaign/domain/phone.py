@@ -77,8 +77,11 @@ _USUAL = re.compile(r"(?:\+?1[ -]?)?\(?([2-9]\d{2})\)?[ -]?(\d{3})[ -]?(\d{4})",
 """How nearly all North American numbers are written; a quicker way to what the rest is read by."""
 _SEPARATORS = str.maketrans("", "", " ()-.\u00a0\u2010\u2011\u2013")
 _CACHED_REGIONS = {"US", "CA"}
-_EXPONENT = re.compile(r"\+?\d+(?:[.,]\d+)?[eE][+-]?\d+")
-_DECIMAL_ZERO = re.compile(r"\+?\d+[.,]0+")
+_EXPONENT = re.compile(r"[+-]?\d+(?:[.,]\d+)?[eE][+-]?\d+")
+_DECIMAL = re.compile(r"[+-]?\d+\s*[.,]\s*(?:\d{3}|0+)|[+-]?0?[.,]\d+")
+_TWO_PLACES = re.compile(r"[\d,]*\.\d{1,2}|\d*,\d{1,2}")
+"""Of a text's figures and points: one point with one or two figures behind it, as no number is written."""
+_ARABIC_POINTS = str.maketrans({"\u066b": ".", "\u066c": ","})
 _SPREADSHEET_ERROR = re.compile(r"#+|#(?:REF|VALUE|NAME|N/A|NUM|DIV/0|NULL)[!?]?", re.IGNORECASE)
 _PREFIX_WORD = re.compile(r"(?:tel|phone|mobile|cell)\s*[.:]\s*", re.IGNORECASE)
 _EXTENSION = re.compile(r"\s*(?:;ext=|(?:ext(?:ension|n)?|x|#)[.:]?\s*)\d{1,8}#?", re.IGNORECASE)
@@ -151,23 +154,13 @@ def _parse_carefully(text: str, region: str | None) -> PhoneNumber | Rejected:
 def _clean(text: str) -> str | Rejected:
     """The text without what doesn't belong to a number; or why it can't be one."""
     kept = "".join(c for c in unicodedata.normalize("NFKC", text) if unicodedata.category(c) != "Cf")
-    kept = kept.strip().lstrip("'").strip()  # an apostrophe marks text in spreadsheets
+    kept = kept.translate(_ARABIC_POINTS).strip().strip("'\"=").strip()  # a spreadsheet's marks of text
     if not kept:
         return _EMPTY
     if any(unicodedata.category(c) == "Cc" and c not in "\t\n\r" for c in kept):
         return Rejected("control", "the cell holds control characters")
-    if _EXPONENT.fullmatch(kept):
-        return Rejected(
-            "excel_exponent",
-            f"a spreadsheet turned this number into {kept}, its last digits are lost: "
-            "format the column as text and export again",
-        )
-    if _DECIMAL_ZERO.fullmatch(kept):
-        return Rejected(
-            "excel_decimal",
-            f"a spreadsheet turned this number into a decimal ({_tail(kept)}): "
-            "format the column as text and export again",
-        )
+    if any(unicodedata.category(c) == "No" for c in text):  # a footnote's mark would become a digit
+        return Rejected("letters", "raised, circled or other figures stand among the digits")
     if _SPREADSHEET_ERROR.fullmatch(kept):
         return Rejected(
             "excel_error", f"a spreadsheet's error stands here ({kept}): mend it and export again"
@@ -176,12 +169,35 @@ def _clean(text: str) -> str | Rejected:
     extension = _EXTENSION.search(kept)
     if extension and extension.end() == len(kept):
         kept = kept[: extension.start()]
+    damaged = _by_spreadsheet(kept)
+    if damaged is not None:
+        return damaged
     parts = [digits for part in _SEVERAL.split(kept) if (digits := sum(map(str.isdigit, part)))]
     if any(digits >= 7 for digits in parts[:-1]):
         return Rejected("several", "more than one number stands in the cell: give each its own column")
     if any(c.isalpha() for c in kept):
         return Rejected("letters", "letters stand where digits are expected")
+    if "," in kept.rstrip(" ,;"):  # the library would take what follows for an extension
+        return Rejected("commas", "commas stand between the digits: write spaces, hyphens or nothing instead")
     return kept
+
+
+def _by_spreadsheet(text: str) -> Rejected | None:
+    """What a spreadsheet made of a number, which the library would read as somebody else's."""
+    if _EXPONENT.fullmatch("".join(text.split())):
+        return Rejected(
+            "excel_exponent",
+            f"a spreadsheet turned this number into {text}, its last digits are lost: "
+            "format the column as text and export again",
+        )
+    figures = "".join(c for c in text if c.isdecimal() or c in ".,")
+    if _DECIMAL.fullmatch(text.strip()) or _TWO_PLACES.fullmatch(figures):
+        return Rejected(
+            "excel_decimal",
+            f"a spreadsheet turned this number into a decimal ({_tail(text)}): "
+            "format the column as text and export again",
+        )
+    return None
 
 
 def _by_library(text: str, region: str | None) -> PhoneNumber | Rejected:

@@ -23,6 +23,7 @@ from campaign.domain.rules import Decision, Facts, Verdict, decide
 from campaign.flow import facts as gathering
 from campaign.flow import versions
 from campaign.flow.abandonment import stand
+from campaign.flow.due import DueContacts
 from campaign.store import claims, decisions, dnc
 from campaign.store.claims import DueContact, Intent, RunningCampaign, Tenure, Waiting
 from campaign.store.database import Tx
@@ -107,6 +108,7 @@ class Claimer:
         """What this process believes; another may have taken over since: the row in Postgres decides."""
         self._most = MOST
         self._took_s = 0.0
+        self._due = DueContacts()
 
     async def claim(self, tx: Tx, clock: Clock) -> Claim:
         """Write intents for what is due now.
@@ -143,7 +145,7 @@ class Claimer:
         if free <= 0 or not campaigns:
             return Claim([], idle, "no line is free" if campaigns else "no campaign is running")
         await dnc.lock_shared(tx)
-        intents, wrote = await self._decide(tx, campaigns, free, now)
+        intents, wrote = await self._decide(tx, campaigns, free, now, clock)
         judged = clock.now()
         if judged - now > pace.reach:
             # Judged too slowly to dial by it (a process's first claims read a lot): judge anew, and fewer.
@@ -183,7 +185,7 @@ class Claimer:
         return self.tenure
 
     async def _decide(
-        self, tx: Tx, campaigns: Sequence[RunningCampaign], free: int, now: datetime
+        self, tx: Tx, campaigns: Sequence[RunningCampaign], free: int, now: datetime, clock: Clock
     ) -> tuple[list["_Allowed"], bool]:
         """Judge due contacts until the slots are full; write who must wait."""
         by_id = {c.id: c for c in campaigns}
@@ -191,7 +193,7 @@ class Claimer:
         most = {c: r + LOOK_AHEAD for c, r in room.items() if r > 0}
         if not most:
             return [], False
-        due = await claims.due(tx, most, now)
+        due = await self._due.look(tx, most, now, clock)
         if not due:
             return [], False
         definitions = await self._read_definitions(tx, [by_id[c] for c in {d.campaign_id for d in due}])

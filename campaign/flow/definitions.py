@@ -130,16 +130,15 @@ async def edit(
         if row.started_at is None:
             await campaigns.detach_lists(tx, row.id, list(priorities))
         await campaigns.set_dnc_lists(tx, row.id, definition.dnc_lists)
-        await enrolment.set_priorities(tx, row.id)
-        if old.schedule != definition.schedule:
-            await enrol.plan_again(tx, row.id, definition, rulebook, now)
-        await enrolment.look_again(tx, row.id, now)
+        await enrolment.begin_planning(tx, row.id)
         changed = sorted(key for key, value in to_json(definition).items() if to_json(old)[key] != value)
         why = f"version {version}: {', '.join(changed) or 'nothing'} changed"
         await campaigns.log(tx, row.id, row.state, row.state, why, actor, now)
         detail = {"version": version, "changed": changed}
         await audit(tx, actor, "campaign.edit", f"campaign:{row.id}", now, detail)
-        return await campaigns.find(tx, f"#{row.id}")
+        edited = await campaigns.find(tx, f"#{row.id}")
+    await enrol.plan_again(db, rulebook, row.id, now, hours=old.schedule != definition.schedule)
+    return edited
 
 
 def _refuse_changed_identity(row: CampaignRow, old: CampaignDefinition, new: CampaignDefinition) -> None:

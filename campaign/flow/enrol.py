@@ -50,7 +50,10 @@ async def tick(
     left = TICK_BATCHES if batches is None else batches
     enrolled = 0
     async with db.transaction() as tx:
+        unplanned = await enrolment.to_plan(tx) if campaign_id is None else []
         tasks = await enrolment.tasks(tx, STATES, campaign_id)
+    for one in unplanned:
+        left -= await plan_again(db, rulebook, one, now, batches=max(left, 0))
     definitions: dict[int, CampaignDefinition] = {}
     waived: dict[int, Sequence[Waiver]] = {}
     for task in tasks:
@@ -92,13 +95,43 @@ async def enrol_contact(tx: Tx, contact_id: int, now: datetime) -> int:
 
 
 async def plan_again(
-    tx: Tx, campaign_id: int, definition: CampaignDefinition, rulebook: Rulebook, now: datetime
-) -> None:
-    """After an edit of the hours or a waiver: when contacts that wait for their first attempt are due."""
-    places = await enrolment.waiting_places(tx, campaign_id)
-    waivers = await _waivers(tx, campaign_id, now)
-    instants = first_instants(definition, places, rulebook, now, waivers)
-    await enrolment.plan_again(tx, campaign_id, instants, now)
+    db: Database,
+    rulebook: Rulebook,
+    campaign_id: int,
+    now: datetime,
+    *,
+    hours: bool = True,
+    batches: int = 1_000_000,
+) -> int:
+    """After an edit or a waiver, say anew when contacts are due, and let blocked ones be judged once more.
+
+    In batches, each a transaction of its own: an opt-out waits for the contact that it blocks, and all claims
+    wait for the opt-out. What a killed process has left undone, the tick goes on with. A contact that isn't
+    planned again yet is judged by the new definition all the same when its turn comes.
+
+    Args:
+        hours: the hours have changed, so that first attempts have other instants.
+        batches: most batches (of 5,000 contacts).
+
+    Returns:
+        how many batches it took.
+    """
+    definition: CampaignDefinition | None = None
+    waivers: Sequence[Waiver] = ()
+    version = 0
+    for done in range(batches):
+        async with db.transaction() as tx:
+            batch = await enrolment.next_unplanned(tx, campaign_id, BATCH)
+            if batch is None:
+                return done
+            if definition is None or version != batch.version:
+                version = batch.version
+                definition = stored(await campaigns.definition(tx, campaign_id, version))
+                waivers = await _waivers(tx, campaign_id, now)
+            places = sorted(set(batch.places.values()))
+            instants = first_instants(definition, places, rulebook, now, waivers)
+            await enrolment.plan_batch(tx, campaign_id, batch, instants, hours=hours, now=now)
+    return batches
 
 
 async def _waivers(tx: Tx, campaign_id: int, now: datetime) -> Sequence[Waiver]:

@@ -34,6 +34,7 @@ READ_BYTES = 1 << 20
 TURN_SECONDS = 0.0001
 USUAL_TURN_SECONDS = sys.getswitchinterval()
 SAMPLE_BYTES = 1 << 16
+MB = 1 << 20
 SEEN_BITS = 134_217_689
 """A prime: numbers of one file are remembered by their remainder, in 16 MB at most."""
 CAUSE = "import"
@@ -107,8 +108,8 @@ def examine(path: Path, max_bytes: int) -> tuple[int, bytes, Dialect, list[str],
             size = path.stat().st_size
             if size > max_bytes:
                 raise TooLarge(
-                    f"{path.name} has {size / 1e6:,.0f} MB; at most {max_bytes / 1e6:,.0f} MB are read.",
-                    "Cut it in pieces, or raise CAMPAIGN_MAX_UPLOAD_MB.",
+                    f"{path.name} has {size / MB:,.1f} MB; at most {max_bytes / MB:,.0f} MB are read.",
+                    "Cut it in pieces (each with the header), or raise CAMPAIGN_MAX_UPLOAD_MB.",
                 )
             digest, scan, sample = hashlib.sha256(), EncodingScan(), b""
             while chunk := file.read(READ_BYTES):

@@ -205,19 +205,24 @@ async def rejected_csv(db: Database, import_id: int) -> AsyncIterator[str]:
     The file's own header and cells come first, then the columns "line" and "reason", which an import of
     this very file passes over. Cells that a spreadsheet would take for formulas are disarmed. A row with too
     many or too few cells is given back with just those, so that it is rejected again until it is mended.
+
+    It is made as it is read: a million rows need no more memory than a page of them.
+
+    Raises:
+        NotFound: there is no import of that number.
     """
     async with db.connection() as tx:
         row = await imports.get(tx, import_id)
-        header = list(row.header)
-        if tuple(header[-2:]) == REJECT_COLUMNS:
-            header = header[:-2]
-        yield csv_line([*header, *REJECT_COLUMNS])
-        async for error in imports.all_rejected(tx, import_id):
-            cells = error.cells
-            if tuple(row.header[-2:]) == REJECT_COLUMNS and len(cells) == len(row.header):
-                cells = cells[:-2]
-            why = f"{error.column}: {error.why}" if error.column else error.why
-            yield csv_line([*map(quoted, cells), str(error.line), why])
+    header = list(row.header)
+    if tuple(header[-2:]) == REJECT_COLUMNS:
+        header = header[:-2]
+    yield csv_line([*header, *REJECT_COLUMNS])
+    async for error in imports.all_rejected(db, import_id):
+        cells = error.cells
+        if tuple(row.header[-2:]) == REJECT_COLUMNS and len(cells) == len(row.header):
+            cells = cells[:-2]
+        why = f"{error.column}: {error.why}" if error.column else error.why
+        yield csv_line([*map(quoted, cells), str(error.line), why])
 
 
 def csv_line(cells: Sequence[str]) -> str:

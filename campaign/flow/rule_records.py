@@ -11,7 +11,6 @@ from datetime import UTC, date, datetime, timedelta
 
 import structlog
 
-from campaign.domain.campaign import stored
 from campaign.domain.campaign_state import OVER
 from campaign.domain.errors import BadInput, Conflict, NotFound
 from campaign.domain.facts import Pause, Registered, Waiver
@@ -21,7 +20,7 @@ from campaign.domain.rulebook import Rulebook
 from campaign.domain.rules import is_paused
 from campaign.flow import enrol
 from campaign.flow.facts import whereabouts
-from campaign.store import campaigns, halts
+from campaign.store import campaigns, enrolment, halts
 from campaign.store import rule_records as records
 from campaign.store.accounts import audit
 from campaign.store.database import Database
@@ -70,13 +69,13 @@ async def waive(
             raise Conflict(f'Campaign "{row.name}" is {row.state}.')
         await records.waive(tx, row.id, waiver)
         if isinstance(rule.terms, Hours | ClosedDays):
-            definition = stored(await campaigns.definition(tx, row.id))
-            await enrol.plan_again(tx, row.id, definition, rulebook, now)
+            await enrolment.begin_planning(tx, row.id)
         await records.look_again(tx, row.id, rule.id, now)
         said = f"{rule.id} waived{f' until {until}' if until else ''}: {waiver.reason}"
         await campaigns.log(tx, row.id, row.state, row.state, said, actor, now)
         detail = {"rule": rule.id, "reason": waiver.reason, "until": until.isoformat() if until else None}
         await audit(tx, actor, "rules.waive", f"campaign:{row.id}", now, detail)
+    await enrol.plan_again(db, rulebook, row.id, now)
     log.info("rule_waived", campaign=row.name, rule=rule.id, actor=actor)
     return waiver
 

@@ -7,7 +7,7 @@ per number) is still true when it commits.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -263,32 +263,55 @@ DUE = text(
     SELECT d.id, d.campaign_id, d.contact_id, d.priority, d.next_at, d.due_for, d.attempts, d.number_index,
            d.decision, k.phone, k.other_phones, k.place, k.said_zone, k.state, k.postal_code, k.party,
            k.consent, k.consent_at, k.consent_source
-      FROM unnest(CAST(:ids AS bigint[]), CAST(:limits AS int[])) AS r (campaign_id, most)
+      FROM unnest(CAST(:ids AS bigint[]), CAST(:limits AS int[]), CAST(:floors AS timestamptz[]))
+        AS r (campaign_id, most, floor)
      CROSS JOIN LATERAL (
             SELECT due.*
               FROM (SELECT -1 AS priority
                      UNION
                     SELECT l.priority FROM campaign_lists l WHERE l.campaign_id = r.campaign_id) AS level
+              LEFT JOIN unnest(CAST(:first_campaigns AS bigint[]), CAST(:first_priorities AS int[]),
+                               CAST(:first_at AS timestamptz[]), CAST(:first_ids AS bigint[]))
+                        AS f (campaign_id, priority, next_at, id)
+                     ON f.campaign_id = r.campaign_id AND f.priority = level.priority
              CROSS JOIN LATERAL (
                     SELECT cc.*
                       FROM campaign_contacts cc
                      WHERE cc.campaign_id = r.campaign_id
                        AND cc.priority = level.priority
+                       AND (cc.next_at, cc.id) >= (coalesce(f.next_at, r.floor), coalesce(f.id, 0))
                        AND cc.next_at <= :now
-                     ORDER BY cc.next_at
+                     ORDER BY cc.next_at, cc.id
                      LIMIT r.most
                        FOR UPDATE SKIP LOCKED) AS due
-             ORDER BY due.priority, due.next_at
+             ORDER BY due.priority, due.next_at, due.id
              LIMIT r.most) AS d
       JOIN contacts k ON k.id = d.contact_id
-     ORDER BY d.campaign_id, d.priority, d.next_at
+     ORDER BY d.campaign_id, d.priority, d.next_at, d.id
     """
 )
 """Due contacts of several campaigns, each up to its own limit, in the order in which they go.
 
-One index probe per campaign and priority level on (campaign_id, priority, next_at): a filter instead would
-read through all that sleep at the head of the index.
+One index probe per campaign and priority level on (campaign_id, priority, next_at, id): a filter instead
+would read through all that sleep at the head of the index. The id is part of it because whole zone groups are
+due at one instant: a look that begins where the last one found something begins within such a group.
 """
+
+
+@dataclass(frozen=True, slots=True)
+class From:
+    """Where a look for due contacts begins.
+
+    Attributes:
+        first: (campaign id, priority) → (next_at, id) of the first contact that is worth looking at.
+        floors: campaign id → that instant, for its priorities that are not in `first`.
+    """
+
+    first: dict[tuple[int, int], tuple[datetime, int]]
+    floors: dict[int, datetime]
+
+
+_ALWAYS = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,14 +350,32 @@ class DueContact:
         return numbers[min(self.number_index, len(numbers) - 1)]
 
 
-async def due(tx: Tx, most: Mapping[int, int], now: datetime) -> list[DueContact]:
+async def due(tx: Tx, most: Mapping[int, int], now: datetime, begin: From | None = None) -> list[DueContact]:
     """Lock and read due contacts.
 
     Args:
         most: campaign id → how many at the most.
+        begin: where to begin; None: wherever there is any.
     """
-    rows = await tx.execute(DUE, {"ids": list(most), "limits": list(most.values()), "now": now})
+    rows = await tx.execute(DUE, due_arguments(most, now, begin))
     return [DueContact(**row._mapping) for row in rows]
+
+
+def due_arguments(most: Mapping[int, int], now: datetime, begin: From | None = None) -> dict[str, Any]:
+    """What `DUE` is given; see `due`."""
+    first = begin.first if begin is not None else {}
+    floors = begin.floors if begin is not None else {}
+    places = [(*key, *first[key]) for key in first if key[0] in most]
+    return {
+        "ids": list(most),
+        "limits": list(most.values()),
+        "floors": [floors.get(one, _ALWAYS) for one in most],
+        "first_campaigns": [campaign for campaign, _, _, _ in places],
+        "first_priorities": [priority for _, priority, _, _ in places],
+        "first_at": [at for _, _, at, _ in places],
+        "first_ids": [one for _, _, _, one in places],
+        "now": now,
+    }
 
 
 async def definitions(tx: Tx, wanted: Sequence[tuple[int, int]]) -> dict[tuple[int, int], Any]:

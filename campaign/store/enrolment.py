@@ -229,53 +229,110 @@ async def mark_enrolled(tx: Tx, now: datetime) -> None:
 # ── planning again ─────────────────────────────────────────────────────────────────────────────────────
 
 
-async def waiting_places(tx: Tx, campaign_id: int) -> list[str]:
-    """The places of contacts that wait for their first attempt."""
-    rows = await tx.execute(
+async def begin_planning(tx: Tx, campaign_id: int) -> None:
+    """After an edit: all of a campaign's contacts are to be planned again, from the first."""
+    await tx.execute(text("UPDATE campaigns SET replan_after = 0 WHERE id = :id"), {"id": campaign_id})
+
+
+async def to_plan(tx: Tx) -> list[int]:
+    """Campaigns of which contacts are still to be planned again."""
+    found = await tx.execute(text("SELECT id FROM campaigns WHERE replan_after IS NOT NULL ORDER BY id"))
+    return list(found.scalars())
+
+
+@dataclass(frozen=True, slots=True)
+class Unplanned:
+    """The next contacts to be planned again: campaign contact id → place. `whole`: more may follow."""
+
+    version: int
+    places: Mapping[int, str]
+    whole: bool
+
+
+async def next_unplanned(tx: Tx, campaign_id: int, most: int) -> Unplanned | None:
+    """Lock a campaign and its next contacts, until the end of the transaction; None: all are planned.
+
+    One that somebody else holds is passed over: it is just being called or suppressed.
+    """
+    key = {"id": campaign_id}
+    row = (
+        await tx.execute(
+            text("SELECT version, replan_after FROM campaigns WHERE id = :id FOR NO KEY UPDATE"), key
+        )
+    ).one()
+    if row.replan_after is None:
+        return None
+    found = await tx.execute(
         text(
             """
-            SELECT DISTINCT k.place
+            SELECT cc.id, k.place
               FROM campaign_contacts cc JOIN contacts k ON k.id = cc.contact_id
-             WHERE cc.campaign_id = :id AND cc.next_at IS NOT NULL AND cc.due_for = 'first'
+             WHERE cc.campaign_id = :id AND cc.id > :after
+             ORDER BY cc.id LIMIT :most FOR UPDATE OF cc SKIP LOCKED
             """
         ),
-        {"id": campaign_id},
+        {**key, "after": row.replan_after, "most": most},
     )
-    return list(rows.scalars())
+    places = {one.id: one.place for one in found}
+    return Unplanned(row.version, places, len(places) == most)
 
 
-async def plan_again(tx: Tx, campaign_id: int, instants: Mapping[str, datetime], now: datetime) -> None:
-    """After an edit: set when contacts that wait for their first attempt are due, by place."""
+async def plan_batch(
+    tx: Tx,
+    campaign_id: int,
+    batch: Unplanned,
+    instants: Mapping[str, datetime],
+    *,
+    hours: bool,
+    now: datetime,
+) -> None:
+    """Plan contacts again, and keep how far that has come.
+
+    Those that wait for their first attempt get the priority that their list has now and, with `hours`, the
+    instant of their place, unless they are due before and after alike: a million rows that are written anew
+    leave a million dead ones, which the next claim must read past. Blocked ones are judged once more, as what
+    blocked them may have been changed.
+
+    Args:
+        batch: as `next_unplanned` gave it, in the same transaction.
+        instants: place → when its contacts are first due; a place that is not in it: now.
+    """
     await tx.execute(
         text(
             """
             UPDATE campaign_contacts cc
-               SET next_at = coalesce(z.next_at, :now), updated_at = :now
-              FROM contacts k
-              LEFT JOIN unnest(CAST(:places AS text[]), CAST(:instants AS timestamptz[]))
-                   AS z (place, next_at) ON z.place = k.place
-             WHERE cc.campaign_id = :id AND k.id = cc.contact_id
-               AND cc.next_at IS NOT NULL AND cc.due_for = 'first'
-               AND cc.next_at IS DISTINCT FROM coalesce(z.next_at, :now)
+               SET state = w.state, next_at = w.next_at, priority = w.priority, updated_at = :now
+              FROM (SELECT b.id,
+                           CASE b.state WHEN 'blocked' THEN 'waiting' ELSE b.state END AS state,
+                           CASE WHEN b.state = 'blocked' THEN CAST(:now AS timestamptz)
+                                WHEN :hours AND b.next_at IS NOT NULL AND b.due_for = 'first'
+                                     AND greatest(b.next_at, z.next_at) > :now
+                                THEN coalesce(z.next_at, CAST(:now AS timestamptz))
+                                ELSE b.next_at END AS next_at,
+                           CASE b.due_for WHEN 'first' THEN coalesce(cl.priority, b.priority)
+                                ELSE b.priority END AS priority
+                      FROM campaign_contacts b
+                      JOIN contacts k ON k.id = b.contact_id
+                      LEFT JOIN campaign_lists cl ON cl.campaign_id = :id AND cl.list_id = k.list_id
+                      LEFT JOIN unnest(CAST(:places AS text[]), CAST(:instants AS timestamptz[]))
+                           AS z (place, next_at) ON z.place = k.place
+                     WHERE b.id = ANY(:ids)) AS w
+             WHERE cc.id = w.id
+               AND (cc.state, cc.next_at, cc.priority) IS DISTINCT FROM (w.state, w.next_at, w.priority)
             """
         ),
-        {"id": campaign_id, "places": list(instants), "instants": list(instants.values()), "now": now},
+        {
+            "id": campaign_id,
+            "ids": list(batch.places),
+            "places": list(instants),
+            "instants": list(instants.values()),
+            "hours": hours,
+            "now": now,
+        },
     )
-
-
-async def set_priorities(tx: Tx, campaign_id: int) -> None:
-    """Give contacts that wait for their first attempt the priority that their list has now."""
     await tx.execute(
-        text(
-            """
-            UPDATE campaign_contacts cc
-               SET priority = cl.priority
-              FROM contacts k, campaign_lists cl
-             WHERE cc.campaign_id = :id AND cc.due_for = 'first' AND k.id = cc.contact_id
-               AND cl.campaign_id = :id AND cl.list_id = k.list_id AND cc.priority <> cl.priority
-            """
-        ),
-        {"id": campaign_id},
+        text("UPDATE campaigns SET replan_after = :after WHERE id = :id"),
+        {"id": campaign_id, "after": max(batch.places) if batch.whole else None},
     )
 
 

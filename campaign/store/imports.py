@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from campaign.domain.csv_reader import RowError
 from campaign.domain.errors import Conflict, NotFound
-from campaign.store.database import Tx, copy_in
+from campaign.store.database import Database, Tx, copy_in
 from campaign.store.models import imports, rejected_rows
 
 SILENT = timedelta(seconds=30)
@@ -51,6 +51,26 @@ class Import:
     started_at: datetime
     beat_at: datetime
     finished_at: datetime | None
+    resumed_at: datetime | None
+    resumed_offset: int
+
+    @property
+    def rows_per_second(self) -> float | None:
+        """Rows read a second since it was begun or taken up again; None before the first batch."""
+        speed = self._bytes_per_second()
+        return round(self.rows_read / self.byte_offset * speed, 1) if speed else None
+
+    @property
+    def seconds_left(self) -> float | None:
+        """How long the rest takes at the speed so far; None when it isn't running, or not known yet."""
+        speed = self._bytes_per_second()
+        if self.state != "running" or not speed:
+            return None
+        return round((self.file_bytes - self.byte_offset) / speed, 1)
+
+    def _bytes_per_second(self) -> float:
+        took = (self.beat_at - (self.resumed_at or self.started_at)).total_seconds()
+        return (self.byte_offset - self.resumed_offset) / took if took > 0 else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +90,7 @@ _COLUMNS = """
     i.id, i.kind, i.list_id, i.dnc_list_id, coalesce(l.name, d.name) AS list_name, i.file_name, i.stored_path,
     i.file_bytes, i.file_sha256, i.state, i.byte_offset, i.line, i.options, i.header, i.rows_read,
     i.rows_taken, i.rows_repeated, i.rows_known, i.rows_rejected, i.rows_on_dnc, i.rejected_why, i.error,
-    i.actor, i.started_at, i.beat_at, i.finished_at
+    i.actor, i.started_at, i.beat_at, i.finished_at, i.resumed_at, i.resumed_offset
 """
 _FROM = (
     "imports i LEFT JOIN contact_lists l ON l.id = i.list_id LEFT JOIN dnc_lists d ON d.id = i.dnc_list_id"
@@ -185,6 +205,7 @@ async def resume(
             """
             UPDATE imports
                SET state = 'running', beat_at = :now, error = NULL,
+                   resumed_at = :now, resumed_offset = byte_offset,
                    stored_path = coalesce(CAST(:path AS text), stored_path)
              WHERE id = :id AND state = 'interrupted'
             """
@@ -399,10 +420,18 @@ async def rejected(tx: Tx, import_id: int, *, after: int = 0, most: int = 1000) 
     return [RowError(r.line, r.column_name, r.reason, r.code, tuple(r.cells)) for r in rows]
 
 
-async def all_rejected(tx: Tx, import_id: int) -> AsyncIterator[RowError]:
-    """All rows that an import rejected, by line, a page at a time."""
+async def all_rejected(db: Database, import_id: int) -> AsyncIterator[RowError]:
+    """All rows that an import rejected, by line: read page by page, as they are asked for.
+
+    Each page is a statement of its own, so that whoever takes them slowly holds no connection meanwhile,
+    and a million of them need no more memory than a page.
+    """
     after = 0
-    while page := await rejected(tx, import_id, after=after):
+    while True:
+        async with db.connection() as tx:
+            page = await rejected(tx, import_id, after=after)
+        if not page:
+            return
         for one in page:
             yield one
         after = page[-1].line

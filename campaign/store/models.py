@@ -188,6 +188,16 @@ imports = sa.Table(
     _at("started_at", null=False),
     _at("beat_at", null=False),
     _at("finished_at"),
+    sa.Column(
+        "resumed_at", sa.DateTime(timezone=True), comment="when it was last taken up again; null: never"
+    ),
+    sa.Column(
+        "resumed_offset",
+        sa.BigInteger,
+        nullable=False,
+        server_default="0",
+        comment="the byte at which it was last taken up again",
+    ),
     _one_of("kind", "contacts", "dnc"),
     _one_of("state", "running", "finished", "interrupted", "discarded", "failed"),
     sa.Index("ix_imports_list_id", "list_id"),
@@ -441,6 +451,11 @@ campaigns = sa.Table(
     _at("enrolled_at"),
     sa.Column("created_by", sa.Text, nullable=False),
     _at("created_at", null=False),
+    sa.Column(
+        "replan_after",
+        sa.BigInteger,
+        comment="after an edit: campaign contacts beyond this one are still to be planned again; null: none",
+    ),
     sa.UniqueConstraint("name"),
     _one_of("state", "draft", "scheduled", "running", "paused", "stopping", "stopped", "completed", "failed"),
     sa.CheckConstraint("lines > 0", name="lines_positive"),
@@ -548,6 +563,7 @@ campaign_contacts = sa.Table(
         "campaign_id",
         "priority",
         "next_at",
+        "id",
         postgresql_where=sa.text("next_at IS NOT NULL"),
     ),
     sa.Index("ix_campaign_contacts_contact_id", "contact_id"),

@@ -68,7 +68,7 @@ def create_app(services: Services) -> FastAPI:
         app.include_router(_nothing_else(services.replica.role))
     app.add_middleware(
         BodyLimit,
-        upload_bytes=services.settings.max_upload_mb * 1024 * 1024,
+        upload_bytes=services.settings.max_upload_bytes,
         upload_paths=frozenset({API + "/contact-lists"}),
     )
     app.add_middleware(metrics.CountRequests, metrics=app.state.metrics)

@@ -134,7 +134,7 @@ async def _child(order: dict[str, Any], answer: "_Answer") -> None:
                 order["list_name"],
                 Options.from_kept(order["options"]),
                 file_name=order["file_name"],
-                max_bytes=settings.max_upload_mb * 1024 * 1024,
+                max_bytes=settings.max_upload_bytes,
                 actor=order["actor"],
             )
         except CampaignError:

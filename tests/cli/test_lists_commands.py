@@ -67,6 +67,34 @@ def test_mended_rows_are_imported_from_the_file_that_was_handed_back(call: Call,
     assert told(call("contacts", "import", "mend.csv", "--list", "people", "--json"))["rows_taken"] == 1
 
 
+def test_rejected_rows_are_printed_and_written_as_csv_and_as_json(call: Call, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("phone,name\n12,Ana\n2125550142,Bea\n13,Zoë\n")
+    call("contacts", "import", "in.csv", "--list", "people")
+    printed = call("contacts", "rejected", "1").stdout
+    assert [line.split(",")[:3] for line in printed.splitlines()] == [
+        ["phone", "name", "line"],
+        ["12", "Ana", "2"],
+        ["13", "Zoë", "4"],
+    ]
+    assert call("contacts", "rejected", "1", "--out", "mend.csv").output == "2 rejected rows in mend.csv.\n"
+    assert (tmp_path / "mend.csv").read_text("utf-8-sig").splitlines() == printed.splitlines()
+    assert [one["line"] for one in told(call("contacts", "rejected", "1", "--json"))] == [2, 4]
+    (tmp_path / "good.csv").write_text("phone,name\n2125550143,Cem\n")
+    assert told(call("contacts", "import", "good.csv", "--list", "people", "--json"))["rows_rejected"] == 0
+    assert told(call("contacts", "rejected", "2", "--json")) == []
+    call("contacts", "rejected", "3", code=2)
+    call("contacts", "rejected", "3", "--out", "none.csv", code=2)
+    assert not (tmp_path / "none.csv").exists()
+
+
+def test_a_list_of_very_many_columns_is_shown_by_the_first_of_them(call: Call, tmp_path: Path) -> None:
+    names = ",".join(f"c{n}" for n in range(10_000))
+    (tmp_path / "wide.csv").write_text(f"phone,{names}\n2125550142{',v' * 10_000}\n")
+    assert told(call("contacts", "import", "wide.csv", "--list", "wide", "--json"))["rows_taken"] == 1
+    assert "and 9,970 more" in " ".join(call("contacts", "lists").output.split())
+    assert len(told(call("contacts", "lists", "--json"))[0]["columns"]) == 10_000
+
+
 def test_an_import_tells_the_first_rejected_rows_and_their_reasons(call: Call, tmp_path: Path) -> None:
     (tmp_path / "in.csv").write_text("phone,name\n12,Ana\n2125550142,Ben\n")
     said = call("contacts", "import", "in.csv", "--list", "people").output

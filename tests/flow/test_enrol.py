@@ -1,8 +1,12 @@
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import text
 
+from campaign.domain.campaign import to_json
 from campaign.flow import enrol, lifecycle
+from campaign.store import campaigns, enrolment
 from campaign.store.database import Database
 from tests.support.campaigns import LOS_ANGELES, add_contacts, definition, make_list, phone, rows, rulebook
 from tests.support.clock import ManualClock
@@ -125,3 +129,47 @@ async def test_moving_the_hours_moves_who_waits_for_a_first_attempt(db: Database
         db, "SELECT DISTINCT next_at FROM campaign_contacts WHERE campaign_id = :id", id=campaign
     )
     assert found == [{"next_at": clock.now() + timedelta(hours=4)}]
+
+
+# ── planning again ─────────────────────────────────────────────────────────────────────────────────────
+
+_PLANNED = "SELECT count(*) AS n, min(next_at) AS at, max(next_at) AS last FROM campaign_contacts"
+
+
+async def test_other_hours_that_a_killed_process_left_half_planned_are_planned_by_the_tick(
+    db: Database, clock: ManualClock
+) -> None:
+    await make_list(db, contacts=7_000, imported="finished")
+    await lifecycle.create(db, definition(), actor="test", now=clock.now())
+    await enrol.catch_up(db, rulebook(), 1, clock.now())
+    noon = clock.now() + timedelta(hours=2)  # it is ten o'clock where they are
+    later = definition(schedule={"week": {"mon-sun": "12:00-20:00"}})
+    async with db.transaction() as tx:  # an edit whose process dies before it has planned anything
+        await campaigns.add_version(tx, 1, 2, to_json(later), "test", clock.now())
+        await tx.execute(text("UPDATE campaigns SET version = 2"))
+        await enrolment.begin_planning(tx, 1)
+    assert await enrol.plan_again(db, rulebook(), 1, clock.now(), batches=1) == 1
+    assert (await rows(db, "SELECT replan_after FROM campaigns"))[0]["replan_after"] == 5_000
+    await enrol.tick(db, rulebook(), clock.now())
+    assert await rows(db, _PLANNED) == [{"n": 7_000, "at": noon, "last": noon}]
+    assert (await rows(db, "SELECT replan_after FROM campaigns"))[0]["replan_after"] is None
+
+
+async def test_planning_again_waits_for_no_contact_that_is_just_called_or_suppressed(
+    db: Database, clock: ManualClock
+) -> None:
+    await make_list(db, contacts=20, imported="finished")
+    await lifecycle.create(db, definition(), actor="test", now=clock.now())
+    await enrol.catch_up(db, rulebook(), 1, clock.now())
+    await rows(db, "UPDATE campaign_contacts SET state = 'blocked', next_at = NULL WHERE id > 10")
+    async with db.transaction() as tx:
+        await tx.execute(text("SELECT 1 FROM campaign_contacts WHERE id = 3 FOR UPDATE"))
+        async with asyncio.timeout(30):
+            later = definition(schedule={"week": {"mon-sun": "12:00-20:00"}})
+            await lifecycle.edit(db, rulebook(), "Minimal", later, actor="test", now=clock.now())
+    noon = clock.now() + timedelta(hours=2)
+    found = await rows(db, "SELECT id, next_at FROM campaign_contacts ORDER BY id")
+    assert [one["next_at"] for one in found if one["id"] <= 10 and one["id"] != 3] == [noon] * 9
+    assert [one["next_at"] for one in found if one["id"] > 10] == [clock.now()] * 10  # judged once more
+    assert found[2]["next_at"] == clock.now()
+    assert (await rows(db, "SELECT replan_after FROM campaigns"))[0]["replan_after"] is None

@@ -7,6 +7,7 @@ import io
 import os
 import signal
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import psycopg
@@ -448,3 +449,73 @@ async def test_a_single_contact_passes_the_same_checks(db: Database, clock: Manu
     assert kept.place == "US|US-FL|America/Chicago,America/New_York"
     with pytest.raises(BadInput, match="phone: the number has too few digits"):
         contact_from({"phone": "12"}, region="US", now=clock.now())
+
+
+# ── how far, how fast, and what comes back ─────────────────────────────────────────────────────────────
+
+
+class Ticking(ManualClock):
+    """Whoever asks for the time finds it half a second later."""
+
+    def now(self) -> datetime:
+        self._elapsed += 0.5
+        return super().now()
+
+
+async def test_an_import_tells_its_rate_and_the_time_left_also_when_it_is_taken_up_again(
+    db: Database, clock: ManualClock, tmp_path: Path
+) -> None:
+    ticking = Ticking(clock.now())
+    path = written(tmp_path, SHEET)
+    made = await begun(db, ticking, path)
+    async with db.transaction() as tx:
+        assert (await imports.get(tx, made.id)).seconds_left is None  # nothing is known yet
+    with pytest.raises(Killed):
+        await intake.run(db, ticking, made.id, watch=killer(2), batch_bytes=300)
+    await ticking.advance(3_600)  # in which nobody reads it
+    await begun(db, ticking, path)
+    told: list[Import] = []
+    done = await intake.run(db, ticking, made.id, watch=told.append, batch_bytes=300)
+    speeds = [one.rows_per_second for one in told]
+    assert all(speed is not None and speed > 1 for speed in speeds)
+    left = [one.seconds_left for one in told]
+    assert None not in left
+    assert left[-1] == 0
+    assert left[0] is not None
+    assert left[0] > 5
+    for one in told[1:]:  # told truly: what is left takes as long as it did so far
+        assert one.seconds_left is not None
+        took = (one.beat_at - told[0].beat_at).total_seconds()
+        assert one.seconds_left + took == pytest.approx(left[0], rel=0.5)
+    assert (done.state, done.seconds_left) == ("finished", None)
+
+
+async def test_rejected_rows_come_page_by_page_and_hold_no_connection_meanwhile(
+    db_url: str, db: Database, clock: ManualClock, tmp_path: Path
+) -> None:
+    bad = "phone,name\n" + "".join(f"12,Person {n}\n" for n in range(2_500))
+    row = await imported(db, clock, written(tmp_path, bad))
+    narrow = Database(db_url, pool_size=1)
+    lines = intake.rejected_csv(narrow, row.id)
+    try:
+        assert await anext(lines) == "phone,name,line,reason\r\n"
+        found = [await anext(lines)]
+        async with asyncio.timeout(30), narrow.connection() as tx:  # the only one there is
+            assert (await imports.get(tx, row.id)).rows_rejected == 2_500
+        found += [line async for line in lines]
+    finally:
+        await narrow.close()
+    assert [line.split(",")[2] for line in found] == [str(n) for n in range(2, 2_502)]
+
+
+async def test_a_file_as_large_as_is_allowed_is_read_and_one_byte_more_is_refused_in_words(
+    db: Database, clock: ManualClock, tmp_path: Path
+) -> None:
+    path = written(tmp_path, SHEET)
+    size = path.stat().st_size
+    with pytest.raises(TooLarge) as refused:
+        await intake.begin(db, clock, path, "people", US, max_bytes=size - 1, actor="cli:ana")
+    assert "people.csv has 0.0 MB; at most 0 MB are read." in refused.value.what
+    assert "CAMPAIGN_MAX_UPLOAD_MB" in refused.value.do
+    made = await intake.begin(db, clock, path, "people", US, max_bytes=size, actor="cli:ana")
+    assert (await intake.run(db, clock, made.id)).rows_taken == 200

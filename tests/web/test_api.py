@@ -62,6 +62,8 @@ async def test_a_list_is_uploaded_read_apart_and_its_bad_rows_come_back(
     assert address == answer.json()["address"]
     told = await finished(uploader, address)
     assert (told["state"], told["rows_taken"], told["rows_rejected"]) == ("finished", 2, 1)
+    assert told["rows_per_second"] > 0
+    assert told["seconds_left"] is None  # it has finished
     assert (told["file_name"], told["actor"], told["list_name"]) == ("people.csv", "key:uploader", "people")
     rejected = (await uploader.get(f"{address}/rejected.csv")).text.lstrip("\ufeff")
     found = list(csv.DictReader(io.StringIO(rejected)))

@@ -68,6 +68,8 @@ class Import(BaseModel):
     rows_rejected: int
     rows_on_dnc: int = Field(description="of those taken: on a do-not-call list, so never called")
     rejected_why: dict[str, int]
+    rows_per_second: float | None = Field(description="since it was begun or taken up again")
+    seconds_left: float | None = Field(description="while it runs: at the speed so far")
     error: str | None
     actor: str
     started_at: datetime
