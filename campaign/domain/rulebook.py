@@ -138,9 +138,7 @@ class Rulebook:
             tzdata: such as "2026.6"; what can't be read is too old for every pack that names one.
         """
         return [
-            pack
-            for pack in self.packs
-            if pack.needs_tzdata and release(tzdata) < release(pack.needs_tzdata)
+            pack for pack in self.packs if pack.needs_tzdata and release(tzdata) < release(pack.needs_tzdata)
         ]
 
     @cached_property
