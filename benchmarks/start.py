@@ -40,6 +40,8 @@ week = { "mon-fri" = "HOURS" }
 greeting = "Hello {{ first_name | there }}."
 goal = "Arrange a visit."
 """
+NOBODY = "[weights]\nno_answer = 1\n"
+"""Nobody answers: people whom a busy machine keeps waiting count as abandoned, and hold the campaign up."""
 FIRST_CALL = """
     SELECT (SELECT max(at) FROM campaign_log WHERE to_state = 'running') AS began,
            (SELECT min(sent_at) FROM attempts
@@ -84,6 +86,8 @@ def define(folder: Path, hours: str) -> str:
 def measure(folder: Path, url: str, rows: int) -> list[tuple[str, float, float | None]]:
     """(step, seconds of its command, seconds until a call was sent thereafter) of each step."""
     write_people(folder / "people.csv", rows)
+    people = folder / "people.toml"
+    people.write_text(NOBODY, encoding="utf-8")
     house = House(folder, url, rate=1.0, cps=10.0)
     steps: list[tuple[str, float, float | None]] = []
 
@@ -91,7 +95,7 @@ def measure(folder: Path, url: str, rows: int) -> list[tuple[str, float, float |
         took = timed(house, *command)
         steps.append((name, took, first_call(house, url) if dials else None))
 
-    with house.simulator(), house.service():
+    with house.simulator("--people", str(people)), house.service():
         step("contacts import", "contacts", "import", str(folder / "people.csv"), "--list", "people")
         step("create: saves it and enrols all", "create", define(folder, "09:00-20:00"))
         step("start", "start", NAME, dials=True)
