@@ -129,13 +129,11 @@ def _encoding(sample: bytes, utf8: bool | None) -> tuple[str, int]:
     for bom, name in _BOMS:
         if sample.startswith(bom):
             return name, len(bom)
-    even, odd = sample[0:4096:2].count(0), sample[1:4096:2].count(0)
-    # Of a sheet in Japanese, digits, delimiters and line ends are all that has a zero byte.
-    few = len(sample[:4096]) // 2 * 0.06
-    if odd > few and even * 10 <= odd and _is_text(sample, "utf-16-le"):
-        return "utf-16-le", 0
-    if even > few and odd * 10 <= even and _is_text(sample, "utf-16-be"):
-        return "utf-16-be", 0
+    head = sample[:4096]
+    for place, name in ((1, "utf-16-le"), (0, "utf-16-be")):
+        zeros, others = head[place::2].count(0), head[1 - place :: 2].count(0)
+        if zeros > len(head) // 2 * 0.06 and others * 10 <= zeros and _is_utf16(head, zeros, name):
+            return name, 0
     if utf8 is None:
         scan = EncodingScan()
         scan.feed(sample)
@@ -143,10 +141,16 @@ def _encoding(sample: bytes, utf8: bool | None) -> tuple[str, int]:
     return ("utf-8" if utf8 else "cp1252"), 0
 
 
-def _is_text(sample: bytes, encoding: str) -> bool:
-    """Whether the bytes, read so, have lines, and hardly anything that is no text."""
-    text = codecs.getincrementaldecoder(encoding)("replace").decode(sample)
-    return text.count("\ufffd") * 50 <= len(text) and ("\n" in text or "\r" in text)
+def _is_utf16(head: bytes, zeros: int, encoding: str) -> bool:
+    """Whether the bytes, read so, have lines, and hardly anything that is no text.
+
+    Half the bytes of Latin text are zeros then. Of a sheet in Japanese only digits, delimiters and line ends
+    have one; but it has bytes beyond ASCII, and a list of numbers into which a NUL has strayed has none.
+    """
+    text = codecs.getincrementaldecoder(encoding)("replace").decode(head)
+    if text.count("\ufffd") * 50 > len(text) or not ("\n" in text or "\r" in text):
+        return False
+    return zeros * 5 > len(head) or sum(byte > 0x7F for byte in head) * 20 > len(head)
 
 
 def _refuse_binary(text: str) -> None:

@@ -130,7 +130,7 @@ def test_a_line_without_end_is_one_bad_line() -> None:
         (b"", "empty"),
         (b'<?xml version="1.0"?><list/>', "XML"),
         (b"name,city\nAna,Rome\n", "neither a telephone column nor a number"),
-        (b"\x89PNG\r\n\x1a\n" + bytes(200), "binary|NUL|empty"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(200), "PNG image"),
     ],
 )
 def test_what_is_no_list_of_numbers_is_refused_in_words(data: bytes, why: str) -> None:

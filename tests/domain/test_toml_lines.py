@@ -2,7 +2,7 @@ import tomllib
 from datetime import date
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from campaign.domain import toml_text
@@ -81,6 +81,8 @@ tables = st.dictionaries(
 )
 
 
+@example({"a\n": 1})
+@example({"a\n": {"b": 1}})
 @given(tables)
 def test_what_is_written_is_read_back_and_every_key_has_a_line(table: dict[str, Any]) -> None:
     text = toml_text.dumps(table)

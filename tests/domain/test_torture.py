@@ -178,6 +178,12 @@ def test_one_damaged_byte_garbles_no_other_name_of_a_file_in_utf_8() -> None:
     assert (len(taken), [(r.line, r.code) for r in rejected]) == (3, [(4, "encoding")])
 
 
+def test_a_nul_that_strayed_into_a_short_list_does_not_make_it_another_script() -> None:
+    taken, rejected = read(b"phone\n2125550142\n\x00\n2125550143\n")
+    assert taken == ["+12125550142", "+12125550143"]
+    assert [(r.line, r.code) for r in rejected] == [(3, "nul")]
+
+
 # ── rows ───────────────────────────────────────────────────────────────────────────────────────────────
 
 A_THOUSAND = "".join(f"P{n},305-555-{n:04}\n" for n in range(1000))
