@@ -44,6 +44,7 @@ KINDS: Final[tuple[Kind, ...]] = (
     Kind("answers", "typed answers and summaries", 1827, ("answer",), "call_records"),
     Kind("webhooks", "Twilio's callbacks as they came", 90, ("webhook",), "call_records"),
     Kind("call_records", "attempts with outcomes and sessions", 1827, ("record",)),
+    Kind("lookups", "what was looked up about numbers, and its price", 1827, ("look-up",)),
     Kind("decisions", "why numbers were or weren't called", 1827, ("decision",)),
     Kind(
         "contacts", "contacts with their consent, once no call of theirs is kept or planned", 0, ("consent",)

@@ -134,6 +134,7 @@ _OF_NUMBERS: Final[Mapping[str, str]] = {
          WHERE l.id = e.list_id AND l.kind <> 'registry' AND e.phone = ANY(:numbers)
            AND (e.reason <> '{ERASED}' OR e.quote IS NOT NULL)""",  # noqa: S608 (constants of this file)
     "revocations": "DELETE FROM consent_revocations WHERE phone = ANY(:numbers)",
+    "lookups": "DELETE FROM number_lookups WHERE phone = ANY(:numbers)",
 }
 
 
@@ -177,6 +178,10 @@ async def _erase_elsewhere(tx: Tx, number: str) -> dict[str, int]:
              WHERE EXISTS (SELECT 1 FROM unnest(cells) AS c (cell)
                             WHERE regexp_replace(c.cell, '\\D', '', 'g') LIKE :tail)
             """,  # noqa: S608 (constants of this file)
+            {"tail": f"%{digits[-9:]}%"},
+        ),
+        "registry_rejects": (
+            "DELETE FROM registry_rejects WHERE regexp_replace(raw, '\\D', '', 'g') LIKE :tail",
             {"tail": f"%{digits[-9:]}%"},
         ),
         "webhooks": (
@@ -273,6 +278,9 @@ _PARTS: Final[Mapping[str, str]] = {
         SELECT e.phone, l.name AS list, l.kind, e.reason, e.source, e.quote, e.actor, e.added_at
           FROM dnc_entries e JOIN dnc_lists l ON l.id = e.list_id
          WHERE e.phone = ANY(:numbers) ORDER BY e.phone, l.name""",
+    "lookups": """
+        SELECT phone, what, about, answer, detail, asked_at, source FROM number_lookups
+         WHERE phone = ANY(:numbers) ORDER BY phone, asked_at, id""",
     "consent_revoked": """
         SELECT phone, at, quote, source, new_consent, recorded_at FROM consent_revocations
          WHERE phone = ANY(:numbers) ORDER BY phone""",

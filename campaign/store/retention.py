@@ -90,6 +90,11 @@ _REMOVALS: Final[Mapping[str, _Removal]] = {
         ("DELETE FROM attempts a USING w WHERE a.id = w.id AND w.at < :before RETURNING 1",),
         "SELECT count(*) FROM attempts WHERE settled_at < :before",
     ),
+    "lookups": _Removal(
+        "SELECT id, asked_at AS at FROM number_lookups WHERE id > :after ORDER BY id LIMIT :size",
+        ("DELETE FROM number_lookups n USING w WHERE n.id = w.id AND w.at < :before RETURNING 1",),
+        "SELECT count(*) FROM number_lookups WHERE asked_at < :before",
+    ),
     "decisions": _Removal(
         "SELECT id, decided_at AS at FROM decisions WHERE id > :after ORDER BY id LIMIT :size",
         (f"DELETE FROM decisions d USING w WHERE d.id = w.id AND {_DECISION_IS_OVER} RETURNING 1",),  # noqa: S608 (constants of this file)

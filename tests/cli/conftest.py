@@ -10,12 +10,19 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from campaign.cli import common
 from campaign.cli.app import build
 from campaign.store.database import Database
 from tests.support.campaigns import SAMPLES
 
 Run = Callable[..., Result]
 OnDb = Callable[[Callable[[Database], Awaitable[Any]]], Any]
+
+
+@pytest.fixture(autouse=True)
+def wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables as wide as they like: the console asks for the terminal's width only once, when it is made."""
+    monkeypatch.setattr(common.out, "width", 200)
 
 
 @pytest.fixture
@@ -26,7 +33,6 @@ def cli(db_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
             monkeypatch.delenv(name)
     monkeypatch.setenv("DATABASE_URL", db_url)
     monkeypatch.setenv("CAMPAIGN_DATA_DIR", str(tmp_path))
-    monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.chdir(tmp_path)
     for sample in SAMPLES.glob("*.toml"):
         (tmp_path / sample.name).write_text(sample.read_text())

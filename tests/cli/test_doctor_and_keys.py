@@ -41,7 +41,6 @@ def cli(db_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
             monkeypatch.delenv(name)
     monkeypatch.setenv("DATABASE_URL", db_url)
     monkeypatch.setenv("CAMPAIGN_DATA_DIR", str(tmp_path))
-    monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.chdir(tmp_path)
 
     def run(line: str, code: int = 0) -> Result:

@@ -39,7 +39,6 @@ def cli(house: House, monkeypatch: pytest.MonkeyPatch) -> Run:
             monkeypatch.delenv(name)
     for name, value in house.ours.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.chdir(house.folder)
 
     def run(line: str, code: int = 0, **given: str) -> Result:

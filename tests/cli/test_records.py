@@ -20,7 +20,6 @@ def call(db_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DATABASE_URL", db_url)
     monkeypatch.setenv("CAMPAIGN_DATA_DIR", str(tmp_path / "data"))
-    monkeypatch.setenv("COLUMNS", "200")
     apps = {"contacts": contacts.app, "dnc": dnc.app, "records": records.app}
 
     def run(app: str, *words: str, code: int = 0, typed: str | None = None) -> Result:

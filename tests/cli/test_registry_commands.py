@@ -19,7 +19,6 @@ NATIONAL = ("--name", "us-national-dnc")
 def call(db_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
     """Runs `campaign dnc …` against a fresh database; fails when its exit code isn't the one expected."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "160")
     monkeypatch.setenv("DATABASE_URL", db_url)
     monkeypatch.setenv("CAMPAIGN_DATA_DIR", str(tmp_path / "data"))
 

@@ -11,13 +11,13 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from campaign.cli.rule_records import rules_app
+from campaign.cli.rule_records import app as rules
 from campaign.cli.status import status
 from campaign.store.database import Database
 from tests.flow.test_facts import campaign
 
 app = typer.Typer()
-app.add_typer(rules_app, name="rules")
+app.add_typer(rules, name="rules")
 app.command()(status)
 
 Run = Callable[..., Result]
@@ -31,7 +31,6 @@ def cli(db_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
             monkeypatch.delenv(name)
     monkeypatch.setenv("DATABASE_URL", db_url)
     monkeypatch.setenv("CAMPAIGN_DATA_DIR", str(tmp_path))
-    monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.chdir(tmp_path)
 
     async def make() -> None:

@@ -37,7 +37,7 @@ def test_replay_lists_what_would_differ_and_counts_it_by_rule(cli: Run) -> None:
     told = cli(REPLAY).stdout
     assert "6 dials judged again under US-NY draft-1: 3 would not have been made." in told
     assert "3 by US-NY.cap" in told
-    assert "1 of 1 attempts to this number in 24 h" in told
+    assert "1 of 1 attempts to this person in 24 h" in told
     assert phone(0) not in told
     assert phone(0) in cli(f"{REPLAY} --numbers").stdout
     assert "… and 2 more; --csv FILE has them all." in cli(f"{REPLAY} --most 1").stdout

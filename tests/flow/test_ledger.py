@@ -127,4 +127,4 @@ async def test_the_story_leads_from_each_attempt_to_its_decision(db: Database, c
     assert len(told["attempts"]) == 2
     said = "\n".join(sentence for _, sentences in tell(story) for sentence in sentences)
     assert "2026-11-24 15:00 UTC, +12125550000: dialled. May be called now until" in said
-    assert "(packs: US " in said
+    assert "(packs: US-NY " in said

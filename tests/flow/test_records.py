@@ -77,6 +77,11 @@ async def life(db: Database, now: datetime, phone: str = rows.PHONE) -> int:
             },
         ),
         (
+            "INSERT INTO number_lookups (phone, what, answer, asked_at, source, actor) "
+            "SELECT a.phone, 'line_type', 'mobile', :now, 'twilio', 'test' FROM attempts a WHERE a.id = :id",
+            {},
+        ),
+        (
             "UPDATE campaign_contacts SET state = 'waiting', next_at = :now WHERE id = "
             "(SELECT campaign_contact_id FROM attempts WHERE id = :id)",
             {},
@@ -119,6 +124,25 @@ async def about_nobody(db: Database, now: datetime, phone: str) -> None:
         "VALUES (:now, 'cli:ana', 'call_me', 'attempt:1', CAST(:detail AS jsonb))",
         now=now,
         detail=json.dumps({"to": phone}),
+    )
+    await rows.run(
+        db,
+        "INSERT INTO dnc_lists (id, name, kind, created_at) OVERRIDING SYSTEM VALUE "
+        "VALUES (77, 'litigators', 'registry', :now)",
+        now=now,
+    )
+    await rows.run(
+        db,
+        "INSERT INTO registry_versions (id, list_id, number, state, source, files, as_of, actor, began_at, "
+        "beat_at) OVERRIDING SYSTEM VALUE "
+        "VALUES (77, 77, 1, 'failed', 'full', '[]', :now, 'cli:ana', :now, :now)",
+        now=now,
+    )
+    await rows.run(
+        db,
+        "INSERT INTO registry_rejects (version_id, file, line, reason, raw) "
+        "VALUES (77, 'list.txt', 3, 'two numbers', :raw)",
+        raw=f"{phone[2:]} or {phone[2:]}",
     )
 
 
@@ -429,6 +453,7 @@ async def test_what_is_due_is_counted_beforehand_as_it_then_goes(db: Database, c
         "answers": 1,
         "webhooks": 2,
         "call_records": 1,
+        "lookups": 1,
         "decisions": 1,
         "contacts": 0,
         "rejected_rows": 1,

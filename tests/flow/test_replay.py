@@ -72,7 +72,7 @@ async def test_a_cap_of_one_a_day_would_have_deferred_each_second_dial(
     assert {(one.was, one.would_be, one.rule) for one in found} == {
         (Verdict.ALLOW, Verdict.DEFER, "US-NY.cap")
     }
-    assert all("1 of 1 attempts to this number in 24 h" in one.why for one in found)
+    assert all("1 of 1 attempts to this person in 24 h" in one.why for one in found)
     assert all(one.until and one.until > one.at for one in found)
     assert totals.by_rule == {"US-NY.cap": 3}
     assert (totals.dials, totals.differ, totals.today) == (6, 3, 0)

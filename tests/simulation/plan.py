@@ -81,7 +81,7 @@ def draw(seed: int, contacts: int = 20) -> Plan:
         cps=rng.choice((1, 3, 6)),
         lines=rng.choice((2, 4, 20)),
         max_calls=rng.choice((3, 6, 50)),
-        redials=rng.random() < 0.4,
+        redials=rng.random() < 0.5,
         cap=rng.choice((None, None, 0.3, 0.6)),
         people=people,
         west=frozenset(number for number in numbers if rng.random() < 0.3),
@@ -108,6 +108,8 @@ def _faults(rng: Random) -> Faults:
     made = Faults(latest=rng.choice((5.0, 60.0)), list_lag=rng.choice((0.0, 10.0)))
     for kind in rng.sample(Faults.kinds(), rng.randint(0, 4)):
         setattr(made, kind, rng.choice((0.05, 0.15)))
+    if rng.random() < 0.25:  # a network that loses answers: calls begin of which nobody knows
+        made.hang_after, made.latest = 0.5, 60.0
     made.lost = rng.choice((0.0, 0.3, 1.0))
     made.twice = rng.choice((0.0, 0.3))
     made.late = rng.choice((0.0, 0.3))
