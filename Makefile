@@ -3,7 +3,7 @@
 #   make test    set up, then run every check and every test
 .PHONY: demo test check setup tools lock benchmarks crash-score format
 
-WORKERS ?= 2
+WORKERS ?= 3
 
 demo: setup
 	@.venv/bin/campaign demo

@@ -108,8 +108,8 @@ def _faults(rng: Random) -> Faults:
     made = Faults(latest=rng.choice((5.0, 60.0)), list_lag=rng.choice((0.0, 10.0)))
     for kind in rng.sample(Faults.kinds(), rng.randint(0, 4)):
         setattr(made, kind, rng.choice((0.05, 0.15)))
-    if rng.random() < 0.25:  # a network that loses answers: calls begin of which nobody knows
-        made.hang_after, made.latest = 0.5, 60.0
+    if rng.random() < 0.3:  # a network that loses answers: calls begin of which nobody knows
+        made.hang_after, made.latest = 0.5, 120.0
     made.lost = rng.choice((0.0, 0.3, 1.0))
     made.twice = rng.choice((0.0, 0.3))
     made.late = rng.choice((0.0, 0.3))

@@ -13,7 +13,7 @@ from tests.support.house import open_folder
 
 SEEDS = 300
 AT_ONCE = 30
-CONTACTS = 12
+CONTACTS = 8
 
 
 def simulate(*options: str) -> "subprocess.CompletedProcess[str]":

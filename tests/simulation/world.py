@@ -253,7 +253,7 @@ class World:
             self._birth(index)
 
     def _tick_every(self) -> float:
-        return 300.0 if self._idle else 8.0 if self._calm else 1.5
+        return 300.0 if self._idle else 15.0 if self._calm else 1.5
 
     # ── what happens ───────────────────────────────────────────────────────────────────────────────────
 
@@ -375,7 +375,7 @@ class World:
 
     async def _watch_money(self) -> None:
         while True:
-            await asyncio.sleep(200.0 if self._idle else 5.0)
+            await asyncio.sleep(200.0 if self._idle else 15.0 if self._calm else 5.0)
             found = await rows(
                 self.db,
                 "SELECT coalesce(max(total), 0) AS most FROM "
@@ -406,10 +406,10 @@ class World:
         """Until nothing is under way: at the longest the hold of an unknown result, and a bit."""
         began = self.loop.time()
         longest = attempts_store.HOLD.total_seconds() + 400
-        claiming.IDLE_S = 6.0
+        claiming.IDLE_S = 12.0
         dialled, dialled_at = 0, began
         while self.loop.time() - began < longest:
-            await asyncio.sleep(100.0 if self._idle else 6.0)
+            await asyncio.sleep(100.0 if self._idle else 12.0)
             now = self.loop.time()
             (found,) = await rows(self.db, _STANDING, now=self.twilio.at(now), soon=self.twilio.at(now + 70))
             live = any(ring.ended is None for ring in self.twilio.rings.values())
@@ -428,7 +428,7 @@ class World:
     def _rest(self, rest: bool) -> None:
         """While only holds are waited for, idle diallers look seldom."""
         self._idle = rest
-        claiming.IDLE_S = 100.0 if rest else 6.0
+        claiming.IDLE_S = 100.0 if rest else 12.0
 
     # ── Twilio's side of our doors ─────────────────────────────────────────────────────────────────────
 
