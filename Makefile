@@ -4,13 +4,15 @@
 .PHONY: demo test check setup tools lock benchmarks crash-score format
 
 WORKERS ?= 3
+# Whole houses of processes whose times are judged: one after the other, with the machine to themselves.
+ALONE := $(addprefix tests/e2e/test_,$(addsuffix .py,bad_days first_campaign outages rolling_restart))
 
 demo: setup
 	@.venv/bin/campaign demo
 
 test: tools check
-	.venv/bin/python -m pytest -n $(WORKERS) --dist worksteal --ignore tests/e2e
-	.venv/bin/python -m pytest tests/e2e   # whole houses of processes, one after the other
+	.venv/bin/python -m pytest -n $(WORKERS) --dist worksteal $(addprefix --ignore=,$(ALONE))
+	.venv/bin/python -m pytest $(ALONE)
 
 check: setup
 	.venv/bin/ruff check .
