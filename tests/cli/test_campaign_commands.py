@@ -1,66 +1,16 @@
 """The commands as a person types them, against a real database."""
 
-import asyncio
 import csv
 import io
 import json
-import os
-import shlex
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
 
-from campaign.cli.app import build
 from campaign.flow import lifecycle
 from campaign.store.database import Database
-from tests.support.campaigns import SAMPLES, make_attempt, make_list, phone, rows
-
-app = build()
-
-Run = Callable[..., Result]
-
-
-@pytest.fixture
-def cli(db_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs a command line; fails the test when its exit code is not the expected one."""
-    for name in os.environ:
-        if name.startswith(("TWILIO_", "LLM_", "CAMPAIGN_", "PUBLIC_URL")):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("DATABASE_URL", db_url)
-    monkeypatch.setenv("CAMPAIGN_DATA_DIR", str(tmp_path))
-    monkeypatch.chdir(tmp_path)
-    for sample in SAMPLES.glob("*.toml"):
-        (tmp_path / sample.name).write_text(sample.read_text())
-
-    def run(line: str, code: int = 0) -> Result:
-        result = CliRunner().invoke(app, shlex.split(line))
-        assert result.exit_code == code, result.output
-        return result
-
-    return run
-
-
-@pytest.fixture
-def on_db(db_url: str) -> Callable[[Callable[[Database], Awaitable[Any]]], Any]:
-    """Runs some work on the same database."""
-
-    def run(work: Callable[[Database], Awaitable[Any]]) -> Any:
-        async def opened() -> Any:
-            db = Database(db_url)
-            try:
-                return await work(db)
-            finally:
-                await db.close()
-
-        return asyncio.run(opened())
-
-    return run
-
-
-OnDb = Callable[[Callable[[Database], Awaitable[Any]]], Any]
+from tests.cli.conftest import OnDb, Run
+from tests.support.campaigns import make_attempt, make_list, phone, rows
 
 
 def with_list(on_db: OnDb, contacts: int = 3) -> None:
