@@ -25,6 +25,7 @@ import msgspec
 import psycopg
 import sqlalchemy as sa
 from psycopg import sql
+from psycopg.generators import send
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
@@ -195,9 +196,22 @@ async def _commit_with_last_words(tx: Tx) -> None:
         async with driver.pipeline():
             for statement, values in statements:
                 await driver.execute(statement, values)
+                await _send_to_the_end(driver)
             await driver.commit()
     except psycopg.IntegrityError as error:
         raise sa.exc.IntegrityError("with the commit", None, error) from error
+
+
+async def _send_to_the_end(driver: "psycopg.AsyncConnection[Any]") -> None:
+    """Hand all that was asked for in a pipeline to the network.
+
+    In a pipeline psycopg flushes once and then waits for answers only. What the kernel didn't take then, of
+    anything larger than its buffer (some 200 kB on a local socket, at first 16 kB on a network), would stay
+    here, and the server would wait for the rest of it: both for ever, with the transaction's locks held. In
+    the end COMMIT is small, and is sent when there is room for it.
+    """
+    if driver.pgconn.flush():
+        await driver.wait(send(driver.pgconn))
 
 
 @dataclass(slots=True)

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy import text
 
 from campaign.domain.errors import DatabaseUnavailable
-from campaign.flow.transcripts import MOST_WAITING, Writer
+from campaign.flow.transcripts import MOST_WAITING, PORTION, Writer
 from campaign.store import attempts, sessions
 from campaign.store.conversations import AnswerRow, TalkNews, TurnRow
 from campaign.store.database import Database
@@ -116,6 +116,8 @@ async def test_with_the_database_away_the_oldest_turns_give_way_and_no_conclusio
     assert await rows(db, "SELECT min(seq) AS first, count(*) AS n FROM conversation_turns") == [
         {"first": 500, "n": MOST_WAITING}
     ]
+    portions = await rows(db, "SELECT count(*) AS n FROM conversation_turns GROUP BY xmin::text")
+    assert max(one["n"] for one in portions) <= PORTION
     told = await rows(db, "SELECT talk_disposition AS told FROM attempts ORDER BY id")
     assert told == [{"told": "do_not_call"}, {"told": None}]
     assert await rows(db, "SELECT value FROM answers") == [{"value": True}]
