@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
@@ -55,6 +55,8 @@ class Settings(BaseModel):
         None, alias="CAMPAIGN_DATA_DIR"
     )
     public_url: Text = Field(None, alias="PUBLIC_URL")
+    console_url: Text = Field(None, alias="CONSOLE_URL")
+    trusted_proxies: Text = Field(None, alias="CAMPAIGN_TRUSTED_PROXIES")
     twilio_account_sid: Text = Field(None, alias="TWILIO_ACCOUNT_SID")
     twilio_auth_token: Secret = Field(None, alias="TWILIO_AUTH_TOKEN")
     twilio_auth_token_previous: Secret = Field(None, alias="TWILIO_AUTH_TOKEN_PREVIOUS")
@@ -97,6 +99,24 @@ class Settings(BaseModel):
         return self.max_upload_mb << 20
 
     @property
+    def console_urls(self) -> tuple[str, ...]:
+        """Where people may open the console, besides this machine's own loopback addresses."""
+        return tuple(url for url in (self.console_url, self.public_url) if url is not None)
+
+    @property
+    def proxies(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """Whose word about where a request comes from (X-Forwarded-For) is taken: by default, programs on
+        this machine."""
+        named = (self.trusted_proxies or "127.0.0.0/8,::1").replace(" ", "").split(",")
+        try:
+            return tuple(ip_network(one) for one in named)
+        except ValueError:
+            raise ValueError(
+                "CAMPAIGN_TRUSTED_PROXIES must be addresses or networks with commas between, such as "
+                "10.0.0.7,10.1.0.0/16."
+            ) from None
+
+    @property
     def kind(self) -> Literal["real", "simulated"]:
         """What a database used with these settings is (decision: the two never mix)."""
         return "simulated" if self.twilio_is_loopback else "real"
@@ -133,6 +153,7 @@ class Settings(BaseModel):
     def _hangs_together(self) -> Self:
         for name, value in (
             ("PUBLIC_URL", self.public_url),
+            ("CONSOLE_URL", self.console_url),
             ("TWILIO_API_BASE_URL", self.twilio_api_base_url),
             ("TWILIO_FALLBACK_URL", self.twilio_fallback_url),
         ):
@@ -143,6 +164,12 @@ class Settings(BaseModel):
                 "PUBLIC_URL must start with https://: Twilio opens the conversation only over wss. "
                 "Plain http is for a simulator on this machine (TWILIO_API_BASE_URL=http://127.0.0.1:…)."
             )
+        if self.console_url and self.console_url.startswith("http:") and not is_loopback(self.console_url):
+            raise ValueError(
+                "CONSOLE_URL must start with https://: people type passwords there. Plain http is for this "
+                "machine alone (http://127.0.0.1:8080)."
+            )
+        _ = self.proxies
         if (self.clock_start is not None or self.clock_rate != 1.0) and not self.twilio_is_loopback:
             raise ValueError(
                 "CAMPAIGN_CLOCK and CAMPAIGN_CLOCK_RATE are refused unless TWILIO_API_BASE_URL is a loopback "
@@ -224,7 +251,7 @@ def read_settings(environ: Mapping[str, str] | None = None, env_file: Path | Non
     known = {field.alias for field in Settings.model_fields.values() if field.alias}
     given: dict[str, object] = {k: v for k, v in values.items() if k in known and (v or "").strip()}
     given["LLM_PROFILES"] = _profiles(values)
-    for url in ("PUBLIC_URL", "TWILIO_API_BASE_URL"):
+    for url in ("PUBLIC_URL", "CONSOLE_URL", "TWILIO_API_BASE_URL"):
         if isinstance(given.get(url), str):
             given[url] = str(given[url]).strip().rstrip("/")
     try:

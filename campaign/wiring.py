@@ -33,6 +33,7 @@ from campaign.domain.script import SCRIPTED
 from campaign.flow.dialer import Counters
 from campaign.flow.live_talks import LiveTalks
 from campaign.flow.outcomes import Terms
+from campaign.flow.passwords import Passwords
 from campaign.settings import Settings
 from campaign.store import migrate
 from campaign.store.database import Database, claim_kind
@@ -136,6 +137,7 @@ class Services:
     """This process is about to end: load balancers should send nothing more here."""
     counters: Counters | None = None
     """What this process's dialler has done; None: it has none."""
+    passwords: Passwords = field(default_factory=lambda: Passwords(lambda: secrets.token_bytes(16)))
     _gateway: Gateway | None = None
     _lookup: TwilioLookup | None = None
 

@@ -95,11 +95,80 @@ audit_log = sa.Table(
     metadata,
     _id(),
     _at("at", null=False),
-    sa.Column("actor", sa.Text, nullable=False, comment="cli:<os user>, key:<name>, system:<part>"),
+    sa.Column(
+        "actor",
+        sa.Text,
+        nullable=False,
+        comment="cli:<os user>, key:<name>, user:<email>, system:<part>",
+    ),
     sa.Column("action", sa.Text, nullable=False),
     sa.Column("subject", sa.Text, nullable=False, comment="what it was done to, e.g. campaign:12"),
     sa.Column("detail", JSONB, nullable=False, server_default=EMPTY_OBJECT),
     sa.Index("ix_audit_log_subject", "subject"),
+    sa.Index("ix_audit_log_actor", "actor", "id"),
+)
+
+users = sa.Table(
+    "users",
+    metadata,
+    _id(),
+    sa.Column("email", sa.Text, nullable=False, comment="in lower case; what one signs in with"),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("role", sa.Text, nullable=False),
+    sa.Column("password_hash", sa.Text, comment="argon2id; null: none chosen yet"),
+    sa.Column("created_by", sa.Text, nullable=False),
+    _at("created_at", null=False),
+    _at("password_at"),
+    _at("signed_in_at"),
+    _at("disabled_at"),
+    sa.UniqueConstraint("email"),
+    _one_of("role", "admin", "operator", "uploader", "analyst"),
+    sa.CheckConstraint("email = lower(email)", name="email_lower"),
+    comment="People who may sign in to the console",
+)
+
+sign_ins = sa.Table(
+    "sign_ins",
+    metadata,
+    _id(),
+    _ref("user_id", "users.id", cascade=True),
+    sa.Column("digest", sa.LargeBinary, nullable=False, comment="SHA-256 of the cookie (256 random bits)"),
+    sa.Column("how", sa.Text, nullable=False, server_default="password"),
+    sa.Column("address", sa.Text, nullable=False, server_default=""),
+    sa.Column("browser", sa.Text, nullable=False, server_default=""),
+    _at("created_at", null=False),
+    _at("seen_at", null=False),
+    _at("expires_at", null=False),
+    sa.Column("flash", JSONB, comment="messages for the next page that is shown"),
+    sa.UniqueConstraint("digest"),
+    sa.Index("ix_sign_ins_user_id", "user_id"),
+    _one_of("how", "password", "openid"),
+    comment="Browsers that are signed in to the console",
+)
+
+one_time_links = sa.Table(
+    "one_time_links",
+    metadata,
+    sa.Column("digest", sa.LargeBinary, primary_key=True, comment="SHA-256 of the link's token"),
+    sa.Column(
+        "user_id",
+        sa.BigInteger,
+        sa.ForeignKey("users.id", ondelete="CASCADE"),
+        comment="null: to make the first user",
+    ),
+    sa.Column("created_by", sa.Text, nullable=False),
+    _at("expires_at", null=False),
+    comment="Links that let somebody choose a password, once",
+)
+
+failed_sign_ins = sa.Table(
+    "failed_sign_ins",
+    metadata,
+    sa.Column("key", sa.Text, primary_key=True, comment="user:<digest of the address>, address:<IP>"),
+    sa.Column("failures", sa.Integer, nullable=False),
+    _at("last_at", null=False),
+    _at("locked_until"),
+    comment="Failed tries to sign in since the last success, by user and by network address",
 )
 
 leases = sa.Table(

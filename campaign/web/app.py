@@ -10,10 +10,13 @@ from fastapi.openapi.utils import get_openapi
 from campaign.domain import campaign as campaigns
 from campaign.domain.errors import Unavailable
 from campaign.flow.draining import ANSWERS
-from campaign.web import health, hooks, metrics, problems, relay
+from campaign.web import health, hooks, metrics, problems, relay, static_files
 from campaign.web.api import audit, contacts, dnc, lists, people, results, rules, stops, studies
 from campaign.web.api import campaigns as campaign_routes
 from campaign.web.auth import API, guard
+from campaign.web.console import account, design, errors, home, sign_in, user_pages
+from campaign.web.console import audit as audit_pages
+from campaign.web.console import stops as stop_pages
 from campaign.web.limits import BodyLimit
 from campaign.wiring import Services
 
@@ -32,6 +35,12 @@ key may do is its role's: `admin` everything; `operator` campaigns, lists, do-no
 """
 
 _API_ROUTERS = (lists, contacts, dnc, campaign_routes, studies, rules, results, people, stops, audit)
+_CONSOLE_ROUTERS = (
+    static_files.router,
+    home.doors,
+    sign_in.doors,
+    *(module.router for module in (home, sign_in, account, stop_pages, user_pages, audit_pages, design)),
+)
 
 
 def create_app(services: Services) -> FastAPI:
@@ -53,7 +62,7 @@ def create_app(services: Services) -> FastAPI:
     app.state.pulse = health.Pulse()
     app.state.children = set()
     app.state.events_at_once = asyncio.Semaphore(hooks.EVENTS_AT_ONCE)
-    problems.install(app)
+    problems.install(app, wants_page=errors.wants_page, error_page=errors.error_page)
     answers = services.replica.role in ANSWERS
     if answers:
         # Twilio's first: routes are tried one after the other, and hers are asked most.
@@ -62,6 +71,8 @@ def create_app(services: Services) -> FastAPI:
         for module in _API_ROUTERS:
             app.include_router(module.router)
         app.include_router(_documents())
+        for router in _CONSOLE_ROUTERS:
+            app.include_router(router)
     app.include_router(metrics.router)
     app.include_router(health.router)
     if not answers:
