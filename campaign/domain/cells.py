@@ -72,6 +72,18 @@ def quoted(cell: str) -> str:
     return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
 
 
+_E164 = re.compile(r"\+[1-9][0-9]{5,14}")
+
+
+def exported(cell: str) -> str:
+    """A cell of a file that leaves the house: as `quoted`, but a phone number stays as it is.
+
+    An E.164 number begins with a plus sign and has nothing but digits after it: the most that a spreadsheet
+    can make of it is that number, and every other program reads it as it was written.
+    """
+    return cell if _E164.fullmatch(cell) else quoted(cell)
+
+
 def unquoted(cell: str) -> str:
     """What `quoted` was given."""
     return cell[1:] if cell.startswith(("'=", "'+", "'-", "'@", "'\t", "'\r")) else cell

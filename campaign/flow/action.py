@@ -95,7 +95,7 @@ async def after_transfer(
             return HangUp(why)
         status = form.get("DialCallStatus", "")
         await events.take(tx, "dial", marker, {**form, "ordinal": str(ordinal)}, now)
-        await sessions.set_became(tx, attempt.id, ordinal, f"transfer: {status or 'over'}")
+        await sessions.set_became(tx, attempt.id, ordinal, f"transfer: {status or 'over'}", now)
         if status and not recovery.taken(status):
             await conversations.not_put_through(tx, attempt.id)
             await outcomes.close(tx, attempt.id, now, terms)

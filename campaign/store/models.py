@@ -935,3 +935,269 @@ outcomes = sa.Table(
     sa.Index("ix_outcomes_campaign_id_recorded_at", "campaign_id", "recorded_at"),
     comment="How each attempt ended: exactly one row",
 )
+
+# ── reports: roll-ups that the service keeps current ───────────────────────────────────────────────────
+
+DIMENSIONS = ("campaign", "list", "version", "caller_id", "zone")
+
+
+def _rollup(
+    table: str, keys: list[sa.Column[object]], measures: list[sa.Column[object]], comment: str
+) -> sa.Table:
+    """A roll-up: one row for each campaign, value of a dimension, and what `keys` add."""
+    return sa.Table(
+        table,
+        metadata,
+        sa.Column("dimension", sa.Text, nullable=False),
+        _ref("campaign_id", "campaigns.id", cascade=True),
+        sa.Column(
+            "value",
+            sa.Text,
+            nullable=False,
+            comment="of the dimension: list id, version, caller id, zone; empty for campaign",
+        ),
+        *keys,
+        *measures,
+        sa.PrimaryKeyConstraint("dimension", "campaign_id", "value", *(key.name for key in keys)),
+        _one_of("dimension", *DIMENSIONS),
+        comment=comment,
+    )
+
+
+def _day() -> sa.Column[object]:
+    return sa.Column("day", sa.Date, nullable=False, comment="on the contact's own calendar")
+
+
+def _count(name: str) -> sa.Column[object]:
+    return sa.Column(name, sa.BigInteger, nullable=False, server_default="0")
+
+
+report_queue = sa.Table(
+    "report_queue",
+    metadata,
+    _id(),
+    sa.Column("attempt_id", sa.BigInteger, nullable=False),
+    _at("queued_at", null=False),
+    comment="Attempts whose outcome was written or refined since the roll-ups last looked at them",
+)
+
+report_facts = sa.Table(
+    "report_facts",
+    metadata,
+    sa.Column("attempt_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    _ref("campaign_id", "campaigns.id", cascade=True),
+    sa.Column("campaign_contact_id", sa.BigInteger, nullable=False),
+    sa.Column("list_id", sa.BigInteger),
+    sa.Column("version", sa.Integer),
+    sa.Column("caller_id", sa.Text, nullable=False),
+    sa.Column("zone", sa.Text, nullable=False, comment="empty: not known; the day and hour are then UTC's"),
+    _day(),
+    sa.Column("hour", sa.SmallInteger, nullable=False, comment="of the intent, on the contact's own clock"),
+    sa.Column("disposition", sa.Text, nullable=False),
+    sa.Column("placed", sa.Boolean, nullable=False, comment="the call went out, or may have"),
+    sa.Column("answered", sa.Boolean, nullable=False),
+    sa.Column("abandoned", sa.Boolean, nullable=False),
+    sa.Column("seconds", sa.Integer, nullable=False),
+    sa.Column("cost", sa.Numeric),
+    sa.Column("first_word_ms", sa.Integer),
+    sa.Column("recoveries", ARRAY(sa.Text), nullable=False, server_default=EMPTY_TEXTS),
+    sa.Index("ix_report_facts_campaign_contact_id", "campaign_contact_id"),
+    sa.Index("ix_report_facts_campaign_id", "campaign_id"),
+    comment="What each settled attempt has put into the roll-ups; names nobody, and outlives the attempt",
+)
+
+report_days = _rollup(
+    "report_days",
+    [_day()],
+    [
+        *map(
+            _count,
+            (
+                "attempts",
+                "placed",
+                "answered",
+                "connects",
+                "conversations",
+                "right_parties",
+                "successes",
+                "opt_outs",
+                "abandoned",
+                "seconds",
+            ),
+        ),
+        sa.Column("cost", sa.Numeric, nullable=False, server_default="0"),
+        _count("priced"),
+    ],
+    "Attempts by day",
+)
+
+report_dispositions = _rollup(
+    "report_dispositions",
+    [_day(), sa.Column("disposition", sa.Text, nullable=False)],
+    [
+        _count("attempts"),
+        _count("seconds"),
+        sa.Column("cost", sa.Numeric, nullable=False, server_default="0"),
+        _count("priced"),
+    ],
+    "Attempts by day and disposition",
+)
+
+report_hours = _rollup(
+    "report_hours",
+    [_day(), sa.Column("hour", sa.SmallInteger, nullable=False)],
+    [_count("placed"), _count("answered"), _count("connects"), _count("successes")],
+    "Attempts by day and hour of the contact's own clock",
+)
+
+report_first_words = _rollup(
+    "report_first_words",
+    [
+        _day(),
+        sa.Column(
+            "bucket",
+            sa.SmallInteger,
+            nullable=False,
+            comment="of FIRST_WORD_BOUNDS_MS, from 0 (domain/measures.py)",
+        ),
+    ],
+    [_count("calls")],
+    "Calls by the time from the answer to our first word",
+)
+
+report_recoveries = _rollup(
+    "report_recoveries",
+    [_day(), sa.Column("answer", sa.Text, nullable=False), sa.Column("became", sa.Text, nullable=False)],
+    [_count("calls")],
+    "Conversations that broke off, by what was answered and what became of it",
+)
+
+report_cohorts = _rollup(
+    "report_cohorts",
+    [_day()],
+    [
+        *map(
+            _count,
+            (
+                "contacts",
+                "answered",
+                "connected",
+                "conversed",
+                "right_parties",
+                "succeeded",
+                "opted_out",
+            ),
+        )
+    ],
+    "Contacts by the day of their first attempt, each counted in every step that it has ever reached",
+)
+
+report_tries = _rollup(
+    "report_tries",
+    [_day(), sa.Column("number", sa.SmallInteger, nullable=False)],
+    [_count("tried"), _count("reached")],
+    "The same contacts by the attempt at which a person was first reached; the last number is and more",
+)
+
+report_enrolled = _rollup(
+    "report_enrolled",
+    [],
+    [
+        _count("contacts"),
+        sa.Column("mark", sa.Text, comment="how far enrolment was when they were counted; only of campaign"),
+    ],
+    "Contacts enrolled, counted again when enrolment has gone on",
+)
+
+report_state = sa.Table(
+    "report_state",
+    metadata,
+    sa.Column("id", sa.SmallInteger, primary_key=True, autoincrement=False),
+    _at("checked_at"),
+    sa.Column(
+        "found", JSONB, nullable=False, server_default=EMPTY_OBJECT, comment="what the last check found"
+    ),
+    _at("rebuilt_at"),
+    sa.CheckConstraint("id = 1", name="one_row"),
+    comment="One row: whoever changes the roll-ups locks it first",
+)
+
+# ── what leaves the house: files and webhooks ──────────────────────────────────────────────────────────
+
+exports = sa.Table(
+    "exports",
+    metadata,
+    _id(),
+    sa.Column("what", sa.Text, nullable=False),
+    sa.Column("format", sa.Text, nullable=False),
+    sa.Column("since", sa.DateTime(timezone=True)),
+    sa.Column("until", sa.DateTime(timezone=True), comment="the watermark: rows before it, and no others"),
+    _ref("campaign_id", "campaigns.id", null=True, cascade=True),
+    sa.Column("state", sa.Text, nullable=False, server_default="running"),
+    sa.Column("host", sa.Text, nullable=False, comment="on whose disk the file lies"),
+    sa.Column("path", sa.Text),
+    sa.Column("rows", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("bytes", sa.BigInteger),
+    sa.Column("error", sa.Text),
+    sa.Column("actor", sa.Text, nullable=False),
+    _at("asked_at", null=False),
+    _at("beat_at", null=False),
+    _at("finished_at"),
+    _at("expires_at"),
+    _one_of("what", "attempts", "contacts", "outcomes", "turns", "answers"),
+    _one_of("format", "csv", "parquet"),
+    _one_of("state", "running", "finished", "failed", "expired"),
+    comment="Files asked for through the API, with where they lie until they expire",
+)
+
+webhook_endpoints = sa.Table(
+    "webhook_endpoints",
+    metadata,
+    _id(),
+    sa.Column("url", sa.Text, nullable=False),
+    sa.Column("description", sa.Text, nullable=False, server_default=""),
+    sa.Column("events", ARRAY(sa.Text), nullable=False, server_default=EMPTY_TEXTS, comment="empty: all"),
+    sa.Column("numbers", sa.Text, nullable=False, server_default="masked"),
+    sa.Column("secret", sa.Text, nullable=False, comment="whsec_…; signs, so it is kept as it is"),
+    sa.Column("old_secret", sa.Text, comment="signs too, until old_secret_until"),
+    _at("old_secret_until"),
+    sa.Column("state", sa.Text, nullable=False, server_default="active"),
+    sa.Column("state_why", sa.Text),
+    sa.Column("created_by", sa.Text, nullable=False),
+    _at("created_at", null=False),
+    _at("failing_since"),
+    _at("delivered_at"),
+    _one_of("numbers", "masked", "full"),
+    _one_of("state", "active", "disabled", "removed"),
+    sa.CheckConstraint("length(url) BETWEEN 1 AND 2000", name="url_length"),
+    comment="Who is told of outcomes and events",
+)
+
+webhook_deliveries = sa.Table(
+    "webhook_deliveries",
+    metadata,
+    _id(),
+    _ref("endpoint_id", "webhook_endpoints.id", cascade=True),
+    sa.Column("type", sa.Text, nullable=False),
+    sa.Column("attempt_id", sa.BigInteger, comment="of an outcome's event; its data is read when it is sent"),
+    sa.Column("phone", sa.Text, comment="of an opt-out's event"),
+    sa.Column("data", JSONB, nullable=False, server_default=EMPTY_OBJECT),
+    _at("created_at", null=False),
+    sa.Column("state", sa.Text, nullable=False, server_default="waiting"),
+    _at("next_at"),
+    sa.Column("tries", sa.SmallInteger, nullable=False, server_default="0"),
+    _at("tried_at"),
+    sa.Column("status", sa.SmallInteger, comment="HTTP status of the last answer"),
+    sa.Column("error", sa.Text, comment="why the last try failed"),
+    _at("delivered_at"),
+    _one_of("state", "waiting", "delivered", "dead"),
+    sa.CheckConstraint("(state = 'waiting') = (next_at IS NOT NULL)", name="waiting_has_next_at"),
+    sa.Index("ix_webhook_deliveries_due", "next_at", postgresql_where=sa.text("next_at IS NOT NULL")),
+    sa.Index(
+        "ix_webhook_deliveries_attempt_id",
+        "attempt_id",
+        postgresql_where=sa.text("attempt_id IS NOT NULL AND next_at IS NOT NULL"),
+    ),
+    sa.Index("ix_webhook_deliveries_endpoint_id", "endpoint_id", "id"),
+    comment="The outbox: one row for each event and endpoint, written with what it tells of",
+)

@@ -205,6 +205,9 @@ _WRITE = text(
          WHERE :release AND id = :campaign_contact_id
     ), freed AS (
         UPDATE attempts SET reserved = 0 WHERE id = :attempt_id AND reserved <> 0
+    ), counted AS (
+        INSERT INTO report_queue (attempt_id, queued_at)
+        SELECT :attempt_id, :now WHERE CAST(:campaign_id AS bigint) IS NOT NULL
     )
     INSERT INTO outcomes AS o (attempt_id, campaign_id, campaign_contact_id, disposition, category,
            answered_by, seconds, first_word_ms, data, cost, cost_lines, final, retry_at, abandoned,

@@ -176,6 +176,7 @@ async def around(tx: Tx, attempt_id: int, ordinal: int) -> Around:
 
 _RECORD_RECOVERY = text(
     """
+    WITH counted AS (INSERT INTO report_queue (attempt_id, queued_at) VALUES (:attempt_id, :now))
     INSERT INTO recoveries (attempt_id, session_ordinal, session_status, error_code, why, answer, became, at)
     VALUES (:attempt_id, :ordinal, :status, :error_code, :why, :answer, :became, :now)
     ON CONFLICT (attempt_id, session_ordinal) DO NOTHING
@@ -221,9 +222,14 @@ async def why_resumed(tx: Tx, attempt_id: int, ordinal: int) -> str | None:
     return why
 
 
-async def set_became(tx: Tx, attempt_id: int, ordinal: int, became: str) -> None:
+async def set_became(tx: Tx, attempt_id: int, ordinal: int, became: str, now: datetime) -> None:
     """Say what became of an answer."""
     await tx.execute(
-        text("UPDATE recoveries SET became = :became WHERE attempt_id = :id AND session_ordinal = :ordinal"),
-        {"id": attempt_id, "ordinal": ordinal, "became": became},
+        text(
+            """
+            WITH counted AS (INSERT INTO report_queue (attempt_id, queued_at) VALUES (:id, :now))
+            UPDATE recoveries SET became = :became WHERE attempt_id = :id AND session_ordinal = :ordinal
+            """
+        ),
+        {"id": attempt_id, "ordinal": ordinal, "became": became, "now": now},
     )

@@ -28,6 +28,9 @@ _ANY = frozenset(Role)
 
 API = "/api/v1"
 CONSOLE = "/console"
+REPORTS = (
+    "funnel", "outcomes", "hours", "tries", "latency", "opt-outs", "recoveries", "costs", "summary",
+)  # fmt: skip
 GUARDS: dict[tuple[str, str], frozenset[Role]] = {
     ("GET", "/openapi.json"): _ANY,
     ("GET", "/metrics"): _ANY,
@@ -69,6 +72,7 @@ GUARDS: dict[tuple[str, str], frozenset[Role]] = {
     ("GET", API + "/attempts/{attempt_id}/transcript"): _RESULTS,
     ("GET", API + "/outcomes"): _RESULTS,
     ("GET", API + "/decisions"): _RESULTS,
+    **{("GET", f"{API}/reports/{name}{kind}"): _RESULTS for name in REPORTS for kind in ("", ".csv")},
     ("GET", API + "/stop-all"): _ANY,
     ("POST", API + "/stop-all"): _OPERATE,
     ("DELETE", API + "/stop-all"): _ADMIN,
