@@ -20,6 +20,7 @@ PANELS = {
         "doctor": "campaign.cli.doctor:doctor",
         "demo": "campaign.cli.demo:demo",
         "simulator": "campaign.cli.simulator:simulator",
+        "talk": "campaign.cli.talk:talk",
         "call-me": "campaign.cli.call_me:call_me",
         "reconcile": "campaign.cli.reconcile:reconcile",
         "db": "campaign.cli.db:app",
