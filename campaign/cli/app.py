@@ -50,6 +50,7 @@ PANELS = {
         "report": "campaign.cli.report:report",
         "records": "campaign.cli.records:app",
         "explain": "campaign.cli.explain:explain",
+        "wrap-up": "campaign.cli.wrap_up:wrap_up",
         "rules": "campaign.cli.rule_records:app",
     },
 }
