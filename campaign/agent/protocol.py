@@ -40,6 +40,7 @@ class Context:
         values: variables by name; cells are data, never instructions.
         answers: what has been answered so far, by question key.
         local_now: the present in the person's own zone.
+        instructions: what a model is told to do; empty: to hold the script's conversation.
     """
 
     script: Script
@@ -48,6 +49,7 @@ class Context:
     local_now: datetime
     memory: dict[str, object] = field(default_factory=dict)
     """Lives as long as the session: what an agent need not compute twice."""
+    instructions: str = ""
 
 
 class AgentError(Exception):

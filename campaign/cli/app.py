@@ -20,6 +20,7 @@ PANELS = {
         "doctor": "campaign.cli.doctor:doctor",
         "demo": "campaign.cli.demo:demo",
         "simulator": "campaign.cli.simulator:simulator",
+        "talk": "campaign.cli.talk:talk",
         "call-me": "campaign.cli.call_me:call_me",
         "reconcile": "campaign.cli.reconcile:reconcile",
         "db": "campaign.cli.db:app",
@@ -50,6 +51,7 @@ PANELS = {
         "report": "campaign.cli.report:report",
         "records": "campaign.cli.records:app",
         "explain": "campaign.cli.explain:explain",
+        "wrap-up": "campaign.cli.wrap_up:wrap_up",
         "rules": "campaign.cli.rule_records:app",
     },
 }

@@ -22,6 +22,7 @@ from campaign.flow.lookups import Lookups
 from campaign.flow.records import Retention
 from campaign.flow.registry_watch import RegistryWatch
 from campaign.flow.scheduler import Part, Scheduler, scheduling
+from campaign.flow.wrap_up import WrapUps
 from campaign.store import leases, placing
 from campaign.store.database import Database
 from campaign.wiring import Services, token
@@ -74,6 +75,8 @@ class Workers:
             calls_per_second=services.settings.twilio_calls_per_second,
         )
         self._lookups = Beside("lookups", asked.tick)
+        records = WrapUps(fenced, services.clock, services.agents, services.terms)
+        self._wrap_ups = Beside("wrap_ups", records.tick)
         self.scheduler = Scheduler(
             services.db,
             services.clock,
@@ -103,7 +106,7 @@ class Workers:
                 await asyncio.gather(dialling, return_exceptions=True)
             with contextlib.suppress(Exception):  # the database is away: the lease runs out by itself
                 await self.scheduler.stop()
-            for part in (self._cancels, self._questions, self._enrolment, self._lookups):
+            for part in (self._cancels, self._questions, self._enrolment, self._lookups, self._wrap_ups):
                 await part.close()
 
     async def drain(self, within_s: float, succeeded: Callable[[], bool] = lambda: False) -> Drained:
@@ -209,6 +212,7 @@ class Workers:
             "abandonment": partial(lifecycle.pause_abandoning, db, services.rulebook, AbandonmentCounts()),
             "enrolment": self._enrolment,
             "lookups": self._lookups,
+            "wrap_ups": self._wrap_ups,
             "registries": RegistryWatch(db, services.rulebook),
             "replicas": sweep_replicas,
             "retention": self._retention.tick,

@@ -128,6 +128,7 @@ def reserve_for(
         detection=definition.voicemail.detection.value != "off",
         recorded=definition.script.record,
         model=definition.script.profiles != ("scripted",),
+        wrap_ups=2 if definition.wrap_up.profile else 0,
     )
     return sum(lines.values(), Decimal(0))
 

@@ -14,6 +14,7 @@ from typing import Any, assert_never
 import structlog
 
 from campaign.domain import retry
+from campaign.domain import wrap_up as wrap_ups
 from campaign.domain.abandonment import SERVED_WITHIN_S, served_within_s
 from campaign.domain.attempt import AttemptState
 from campaign.domain.budget import Rates
@@ -86,7 +87,8 @@ async def close(tx: Tx, attempt_id: int, now: datetime, terms: Terms = REAL_TIME
     release = None
     if known.contact_open and _changed(known.old, outcome):
         release = _release(_attempts_made(attempt, disposition), planned)
-    await store.write(tx, known, outcome, release, now)
+    wrap_up = definition.wrap_up.profile if definition is not None and wrap_ups.counts(disposition) else None
+    await store.write(tx, known, outcome, release, now, wrap_up)
     if known.recoveries_open:
         await store.settle_recoveries(tx, attempt_id)
     if known.old is None:
@@ -231,6 +233,13 @@ def _outcome(
         final=True,
         retry_at=None,
         abandoned=late or unserved or disposition is Disposition.TURNED_AWAY,
+        summary=wrap_ups.by_rule(
+            definition.script if definition is not None else None,
+            disposition,
+            known.answers,
+            said=sum(text is not None for text in known.heard) or None,
+            callback_at=attempt.callback_at,
+        ),
     )
 
 
@@ -256,6 +265,7 @@ def _cost_lines(
         detection=definition is not None and definition.voicemail.detection is not Detection.OFF,
         recorded=known.attempt.recording_sid is not None,
         model=known.model,
+        wrap_ups=known.wrap_ups,
         twilio_price=None if price is None else abs(price),
     )
 

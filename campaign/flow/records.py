@@ -193,9 +193,15 @@ async def export(db: Database, number: str, *, actor: str, now: datetime) -> dic
         await audit(tx, actor, "records.export", f"phone:{number}", now)
     attempts = found.pop("attempts")
     turns, answers, webhooks = found.pop("turns"), found.pop("answers"), found.pop("webhooks")
+    wrap_ups = found.pop("wrap_ups")
     for attempt in attempts:
         attempt["transcript"] = _of(turns, attempt["id"])
-        attempt["answers"] = {one["question"]: one["value"] for one in _of(answers, attempt["id"])}
+        given = _of(answers, attempt["id"])
+        attempt["answers"] = {one["question"]: one["value"] for one in given}
+        attempt["answers_corrected"] = {
+            one["question"]: one["was"] for one in given if one["was"] is not None
+        }
+        attempt["wrap_ups"] = _of(wrap_ups, attempt["id"])
         attempt["webhooks"] = _of(webhooks, attempt["id"])
     found["decisions"] = [
         {

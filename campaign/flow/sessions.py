@@ -86,7 +86,7 @@ async def open_session(db: Database, token: str, replica: str, now: datetime) ->
             ordinal=opened.ordinal,
             definition=definition,
             values=await spoken_values(tx, attempt, definition),
-            zone=_zone(opened.said_zone, opened.place),
+            zone=zone_of(opened.said_zone, opened.place),
             resumed=resumed,
             opened_at=now,
             longest=definition.conversation_seconds - (now - (attempt.answered_at or now)).total_seconds(),
@@ -124,7 +124,7 @@ def _resumed(
     return Resumed(turns, known, ordinal, disposition, handed_over)
 
 
-def _zone(said: str | None, place: str | None) -> ZoneInfo:
+def zone_of(said: str | None, place: str | None) -> ZoneInfo:
     """One zone of those where the person may be: what was said, else the westernmost, so that "today" and
     "tomorrow" are never a day ahead of theirs."""
     if said:

@@ -37,6 +37,7 @@ from campaign.domain.conversation import (
     HangUp,
     Note,
     OptOut,
+    Phase,
     RecordTurn,
     Send,
     SetDisposition,
@@ -89,6 +90,20 @@ class NamedAgents(Protocol):
     def named(self, profile: str) -> Agent | None: ...
 
 
+class Keeps(Protocol):
+    """Where a conversation leaves what it says and comes to: `transcripts.Writer`, or a rehearsal's sheet."""
+
+    def turn(self, row: TurnRow) -> None: ...
+
+    def answer(self, row: AnswerRow) -> None: ...
+
+    def news(self, news: TalkNews) -> None: ...
+
+    def hurry(self) -> None: ...
+
+    async def settle(self, seconds: float) -> bool: ...
+
+
 OnOptOut = Callable[[SessionContext, str, Literal["conversation", "keypress"]], Awaitable[None]]
 """Makes an opt-out safe: (session, quote, how it was said). Returns once it is; never raises."""
 HangsUp = Callable[[str], Awaitable[object]]
@@ -99,7 +114,7 @@ async def talk(
     socket: RelaySocket,
     session: SessionContext,
     *,
-    db: Database,
+    keeps: Keeps,
     agents: NamedAgents,
     clock: Clock,
     talks: LiveTalks,
@@ -112,7 +127,7 @@ async def talk(
     Args:
         socket: accepted, with nothing read yet.
         session: from `open_session`.
-        db: where transcript and result are written.
+        keeps: where transcript and result go.
         agents: by profile.
         clock: stopwatch and pauses.
         talks: knows this conversation while it lasts.
@@ -120,7 +135,7 @@ async def talk(
         hang_up: completes the call through REST when the line stays up.
         account_sid: the account that the setup frame must name, when known.
     """
-    one = _Talk(socket, session, db, agents, clock, talks, on_opt_out, hang_up)
+    one = _Talk(socket, session, keeps, agents, clock, talks, on_opt_out, hang_up)
     await one.run(account_sid)
 
 
@@ -129,7 +144,7 @@ class _Talk:
         self,
         socket: RelaySocket,
         session: SessionContext,
-        db: Database,
+        keeps: Keeps,
         agents: NamedAgents,
         clock: Clock,
         talks: LiveTalks,
@@ -144,7 +159,7 @@ class _Talk:
         self._talks = talks
         self._on_opt_out = on_opt_out
         self._hang_up = hang_up
-        self._writer = talks.writer(db, clock)
+        self._writer = keeps
         self._started = clock.monotonic()
         self._started_at = clock.now()
         definition = session.definition
@@ -168,6 +183,16 @@ class _Talk:
         self._warming: asyncio.Task[None] | None = None
         self._wakes_at = 0.0
         self._log = log.bind(attempt=session.attempt_id, session=session.ordinal)
+
+    @property
+    def replying(self) -> bool:
+        """Whether an agent is being asked at this moment."""
+        return bool(self._asked)
+
+    @property
+    def closing(self) -> bool:
+        """Whether the last words are said, or were."""
+        return self._conversation.phase in (Phase.CLOSING, Phase.ENDING, Phase.OVER)
 
     async def run(self, account_sid: str | None) -> None:
         self._talks.enter(self)

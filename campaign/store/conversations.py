@@ -181,7 +181,8 @@ _WRITE_ANSWERS = text(
                   CAST(:values AS text[]), CAST(:ats AS timestamptz[]))
            AS u (attempt_id, question, value, at)
       JOIN attempts a ON a.id = u.attempt_id
-    ON CONFLICT (attempt_id, question) DO UPDATE SET value = excluded.value, at = excluded.at
+    ON CONFLICT (attempt_id, question) DO UPDATE
+       SET value = excluded.value, at = excluded.at, made_by = 'talk', was = NULL
     """
 )
 

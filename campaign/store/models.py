@@ -28,6 +28,7 @@ metadata = sa.MetaData(
 )
 
 EMPTY_OBJECT = sa.text("'{}'::jsonb")
+EMPTY_LIST = sa.text("'[]'::jsonb")
 EMPTY_TEXTS = sa.text("'{}'::text[]")
 
 
@@ -886,7 +887,45 @@ answers = sa.Table(
     sa.Column("question", sa.Text, nullable=False),
     sa.Column("value", JSONB, nullable=False, comment="typed, as gathered; not redacted, under retention"),
     _at("at", null=False),
+    sa.Column(
+        "made_by", sa.Text, nullable=False, server_default="talk", comment="talk, or a wrap-up's profile"
+    ),
+    sa.Column("was", JSONB, comment="what the talk had gathered, where a wrap-up corrected it"),
     sa.PrimaryKeyConstraint("attempt_id", "question"),
+)
+
+wrap_ups = sa.Table(
+    "wrap_ups",
+    metadata,
+    _id(),
+    _ref("attempt_id", "attempts.id", cascade=True),
+    sa.Column(
+        "ordinal", sa.SmallInteger, nullable=False, comment="1, then one more each time it is asked for"
+    ),
+    sa.Column("state", sa.Text, nullable=False, server_default="due"),
+    sa.Column("profile", sa.Text, nullable=False, comment="the model profile that is asked"),
+    sa.Column("asked_by", sa.Text, nullable=False),
+    _at("asked_at", null=False),
+    _at("due_at", null=False),
+    _at("lease_until"),
+    sa.Column("tries", sa.SmallInteger, nullable=False, server_default="0"),
+    sa.Column(
+        "requests", sa.SmallInteger, nullable=False, server_default="0", comment="to the model, for the cost"
+    ),
+    _at("finished_at"),
+    sa.Column("prompt_version", sa.Integer, comment="of instructions, schema and checks"),
+    sa.Column("concluded", sa.Text, comment="the conversation's own conclusion"),
+    sa.Column("disposition", sa.Text, comment="what the wrap-up found instead; null: nothing"),
+    sa.Column("summary", sa.Text, nullable=False, server_default="", comment="redacted"),
+    sa.Column("answers", JSONB, nullable=False, server_default=EMPTY_OBJECT, comment="added or corrected"),
+    sa.Column(
+        "refused", JSONB, nullable=False, server_default=EMPTY_LIST, comment="what did not count, and why"
+    ),
+    sa.Column("error", sa.Text),
+    sa.UniqueConstraint("attempt_id", "ordinal"),
+    _one_of("state", "due", "done", "failed"),
+    sa.Index("ix_wrap_ups_due", "due_at", postgresql_where=sa.text("state = 'due'")),
+    comment="Records of calls that a model writes after them: what is due, and what was extracted",
 )
 
 recoveries = sa.Table(
@@ -931,6 +970,7 @@ outcomes = sa.Table(
     _at("retry_at"),
     sa.Column("abandoned", sa.Boolean, nullable=False, server_default=sa.false()),
     _at("recorded_at", null=False),
+    sa.Column("summary_by", sa.Text, nullable=False, server_default="", comment="rule, or a model profile"),
     _one_of("category", "success", "neutral", "failure"),
     sa.Index("ix_outcomes_campaign_id_recorded_at", "campaign_id", "recorded_at"),
     comment="How each attempt ended: exactly one row",

@@ -12,6 +12,7 @@ from sqlalchemy import text
 from campaign.domain.disposition import Disposition
 from campaign.store.attempts import COLUMNS_SQL, Attempt, from_row
 from campaign.store.database import Tx, fetch_one, with_commit
+from campaign.store.wrap_ups import SETTLED_FOR
 
 URGENT = -1
 """The priority of contacts that are due for a retry or a callback: before every list's first attempts."""
@@ -33,6 +34,7 @@ class Known:
         heard: what the person said, in order, None where we said something whole in between; empty when the
             conversation itself concluded that they opted out, or that a machine spoke.
         contact_phones: the contact's numbers in order; empty without a contact.
+        wrap_ups: requests to a model that wrote the call's record.
         contact_open: the contact still waits for this attempt: no newer attempt, nobody closed it.
         old: the outcome written before, if any.
     """
@@ -47,6 +49,7 @@ class Known:
     answers: Mapping[str, Any]
     heard: tuple[str | None, ...]
     contact_phones: tuple[str, ...]
+    wrap_ups: int
     contact_open: bool
     old: "Outcome | None"
 
@@ -59,6 +62,7 @@ class Outcome:
         cost_lines: name → amount; `cost` is their sum, None while nothing is known of it.
         final: no retry and no callback is planned.
         abandoned: a person answered and wasn't served in time.
+        summary: by rule; one that a model wrote stays.
     """
 
     attempt_id: int
@@ -75,6 +79,7 @@ class Outcome:
     final: bool
     retry_at: datetime | None
     abandoned: bool
+    summary: str = ""
 
 
 _KNOWN = f"""
@@ -99,6 +104,7 @@ _KNOWN = f"""
                        WHERE t.attempt_id = a.id
                          AND (t.speaker = 'person' OR (t.speaker = 'agent' AND NOT t.interrupted)))
                 END AS heard,
+           (SELECT sum(u.requests) FROM wrap_ups u WHERE u.attempt_id = a.id) AS wrap_ups,
            k.phone AS first_phone, k.other_phones,
            cc.state AS contact_state, cc.disposition AS contact_disposition,
            EXISTS (SELECT 1 FROM attempts n
@@ -159,6 +165,7 @@ async def known(tx: Tx, attempt_id: int) -> Known | None:
         answers=row["answers"] or {},
         heard=tuple(row["heard"] or ()),
         contact_phones=phones,
+        wrap_ups=int(row["wrap_ups"] or 0),
         contact_open=attempt.campaign_contact_id is not None and untouched and not row["superseded"],
         old=old,
     )
@@ -208,19 +215,27 @@ _WRITE = text(
     ), counted AS (
         INSERT INTO report_queue (attempt_id, queued_at)
         SELECT :attempt_id, :now WHERE CAST(:campaign_id AS bigint) IS NOT NULL
+    ), due AS (
+        INSERT INTO wrap_ups (attempt_id, ordinal, profile, asked_by, asked_at, due_at)
+        SELECT :attempt_id, 1, :wrap_up, 'system:outcome', :now, :wrap_up_at
+         WHERE CAST(:wrap_up AS text) IS NOT NULL
+        ON CONFLICT DO NOTHING
     )
     INSERT INTO outcomes AS o (attempt_id, campaign_id, campaign_contact_id, disposition, category,
            answered_by, seconds, first_word_ms, data, cost, cost_lines, final, retry_at, abandoned,
-           recorded_at)
+           summary, summary_by, recorded_at)
     VALUES (:attempt_id, :campaign_id, :campaign_contact_id, :disposition, :category, :answered_by,
             :seconds, :first_word_ms, CAST(:data AS jsonb), :cost, CAST(:cost_lines AS jsonb),
-            :final, :retry_at, :abandoned, :now)
+            :final, :retry_at, :abandoned, CAST(:summary AS text),
+            CASE WHEN CAST(:summary AS text) = '' THEN '' ELSE 'rule' END, :now)
     ON CONFLICT (attempt_id) DO UPDATE
        SET disposition = excluded.disposition, category = excluded.category,
            answered_by = excluded.answered_by, seconds = excluded.seconds,
            first_word_ms = excluded.first_word_ms, data = excluded.data, cost = excluded.cost,
            cost_lines = excluded.cost_lines, final = excluded.final, retry_at = excluded.retry_at,
-           abandoned = excluded.abandoned
+           abandoned = excluded.abandoned,
+           summary = CASE WHEN o.summary_by IN ('', 'rule') THEN excluded.summary ELSE o.summary END,
+           summary_by = CASE WHEN o.summary_by IN ('', 'rule') THEN excluded.summary_by ELSE o.summary_by END
     """
 )
 
@@ -233,15 +248,21 @@ _MONEY = """
 """
 
 
-async def write(tx: Tx, known: Known, outcome: Outcome, release: Release | None, now: datetime) -> None:
+async def write(
+    tx: Tx,
+    known: Known,
+    outcome: Outcome,
+    release: Release | None,
+    now: datetime,
+    wrap_up: str | None = None,
+) -> None:
     """Write the attempt's one outcome or refine it, give its contact back: one statement. And settle its
     money with the commit: all calls of a campaign that end at once want that row.
-
-    A summary that the wrap-up wrote stays.
 
     Args:
         known: of the same attempt, read in this transaction: what it was reserved and cost before.
         release: what becomes of the contact; None: that is decided already, or there is none.
+        wrap_up: the model profile that is to write the call's record, once; None: none is.
     """
     attempt = known.attempt
     before = known.old.cost if known.old is not None else None
@@ -260,6 +281,8 @@ async def write(tx: Tx, known: Known, outcome: Outcome, release: Release | None,
             "attempts": step.attempts,
             "why": step.why,
             "urgent": URGENT,
+            "wrap_up": wrap_up,
+            "wrap_up_at": now + SETTLED_FOR,
             "now": now,
         },
     )

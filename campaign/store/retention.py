@@ -68,8 +68,10 @@ _REMOVALS: Final[Mapping[str, _Removal]] = {
         _ATTEMPTS,
         (
             "DELETE FROM answers t USING w WHERE t.attempt_id = w.id AND w.at < :before RETURNING 1",
-            "UPDATE outcomes o SET data = '{}', summary = '' FROM w WHERE o.attempt_id = w.id "
-            "AND w.at < :before AND (o.data <> '{}' OR o.summary <> '') RETURNING 1",
+            "DELETE FROM wrap_ups u USING w WHERE u.attempt_id = w.id AND w.at < :before RETURNING 1",
+            "UPDATE outcomes o SET data = '{}', summary = '', summary_by = '' FROM w "
+            "WHERE o.attempt_id = w.id AND w.at < :before AND (o.data <> '{}' OR o.summary <> '') "
+            "RETURNING 1",
         ),
         "SELECT count(*) FROM outcomes o JOIN attempts a ON a.id = o.attempt_id "
         "WHERE a.settled_at < :before AND (o.data <> '{}' OR o.summary <> '')",

@@ -85,7 +85,7 @@ async def relay(socket: WebSocket, token: Token) -> None:
     await talks.talk(
         StarletteSocket(socket),
         session,
-        db=services.db,
+        keeps=services.talks.writer(services.db, services.clock),
         agents=services.agents,
         clock=services.clock,
         talks=services.talks,
