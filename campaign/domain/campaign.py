@@ -16,8 +16,8 @@ from typing import Annotated, Any, Final, cast
 import msgspec
 from msgspec import Meta
 
+from campaign.domain import languages, toml_text
 from campaign.domain import script as scripts
-from campaign.domain import toml_text
 from campaign.domain.calling_window import WeeklyHours, WindowError
 from campaign.domain.definition_check import Found, all_faults
 from campaign.domain.disposition import MEANING, Disposition
@@ -330,7 +330,7 @@ def _cross_faults(it: CampaignDefinition) -> Iterator[Found]:
     for key, amount in (("per_day", it.budget.per_day), ("total", it.budget.total)):
         if amount is not None and not (amount.is_finite() and 0 < amount <= 10_000_000):
             yield ("budget", key), "must be above 0 and at most 10000000"
-    for text, why in scripts.faults(it.script, None):
+    for text, why in (*scripts.faults(it.script, None), *languages.faults(it.script)):
         yield ("script", *_path(text)), why
 
 
