@@ -7,7 +7,7 @@ from typing import Protocol, TypeAlias
 
 from campaign.domain.dialogue import Message, ToolRequest, ToolSpec
 from campaign.domain.script import Script
-from campaign.domain.tools import Answer
+from campaign.domain.tools import Answer, NextCallable
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,8 @@ class Context:
     memory: dict[str, object] = field(default_factory=dict)
     """Lives as long as the session: what an agent need not compute twice."""
     instructions: str = ""
+    next_callable: NextCallable | None = None
+    """When the person may be called, for callbacks; None: nobody knows."""
 
 
 class AgentError(Exception):

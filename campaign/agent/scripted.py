@@ -20,6 +20,7 @@ from campaign.domain.tools import ScheduleCallback, answer, meaning
 
 ASK_WHEN: Final = "Sure. When would be a good time for us to call you?"
 NOT_A_TIME: Final = "Sorry, I didn't get the time. Which day and time would suit you?"
+NOT_THEN: Final = "I'm afraid we may not call at that time. Which other day and time would suit you?"
 ANOTHER_TIME: Final = "No problem, we'll try again another time. Goodbye."
 AGREED: Final = "Great. I'll call you {when}. Talk to you then. Goodbye."
 NO_HUMAN: Final = "I can't put you through right now, but a colleague will call you back."
@@ -92,7 +93,7 @@ def respond(history: Sequence[Message], context: Context) -> list[Text | ToolReq
         return [Text(WRONG_NUMBER), _tool("end_call", reason="wrong_number")]
     if _any(words, _HUMAN):
         return _human(context)
-    if ASK_WHEN in last or NOT_A_TIME in last:
+    if any(line in last for line in (ASK_WHEN, NOT_A_TIME, NOT_THEN)):
         return _agree(said, last, context)
     if objection := _objection(words, context):
         return [Text(objection), *_again(history, context)]
@@ -257,13 +258,13 @@ def _agree(said: str, last: str, context: Context) -> list[Text | ToolRequest]:
     if yes_no(said) is False and moment(said, context.local_now) is None:
         return [Text(NOT_INTERESTED), _tool("end_call", reason="not_interested")]
     request = _tool("schedule_callback", when=said)
-    meant = meaning(context.script, request, context.local_now)
+    meant = meaning(context.script, request, context.local_now, context.next_callable)
     if isinstance(meant, ScheduleCallback):
         agreed = Text(AGREED.format(when=_spoken_time(meant.at, context.local_now)))
         return [request, agreed, _tool("end_call", reason="callback")]
-    if NOT_A_TIME in last:
+    if NOT_A_TIME in last or NOT_THEN in last:
         return [Text(ANOTHER_TIME), _tool("end_call", reason="callback")]
-    return [Text(NOT_A_TIME)]
+    return [Text(NOT_THEN if moment(said, context.local_now) else NOT_A_TIME)]
 
 
 def _spoken_time(at: datetime, now: datetime) -> str:

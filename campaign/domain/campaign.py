@@ -16,8 +16,8 @@ from typing import Annotated, Any, Final, cast
 import msgspec
 from msgspec import Meta
 
+from campaign.domain import languages, toml_text
 from campaign.domain import script as scripts
-from campaign.domain import toml_text
 from campaign.domain.calling_window import WeeklyHours, WindowError
 from campaign.domain.definition_check import Found, all_faults
 from campaign.domain.disposition import MEANING, Disposition
@@ -348,7 +348,7 @@ def _cross_faults(it: CampaignDefinition) -> Iterator[Found]:
             yield ("budget", key), "must be above 0 and at most 10000000"
     if it.wrap_up.profile == scripts.SCRIPTED:
         yield ("wrap_up", "profile"), "names the scripted agent, which writes nothing; leave it out: by rule"
-    for text, why in scripts.faults(it.script, None):
+    for text, why in (*scripts.faults(it.script, None), *languages.faults(it.script)):
         yield ("script", *_path(text)), why
 
 

@@ -205,6 +205,14 @@ def asked_by(definition: CampaignDefinition, rulebook: Rulebook | None) -> froze
     return frozenset(wants)
 
 
+async def policy_of(
+    tx: Tx, campaign_id: int, definition: CampaignDefinition, now: datetime
+) -> CampaignPolicy | None:
+    """One campaign's policy; None when it is gone. What hangs on counts is left out."""
+    row = (await stored.campaigns(tx, [campaign_id], now)).get(campaign_id)
+    return None if row is None else _policy(row, definition, None)
+
+
 def _policy(
     row: stored.CampaignRow, definition: CampaignDefinition, counted: tuple[int, int] | None
 ) -> CampaignPolicy:

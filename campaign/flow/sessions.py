@@ -13,11 +13,15 @@ from campaign.domain.dialogue import Turn
 from campaign.domain.disposition import Disposition
 from campaign.domain.place import Place, zones_named
 from campaign.domain.recovery import HANDED_OVER
-from campaign.flow import made_with
+from campaign.domain.rulebook import Rulebook
+from campaign.domain.rules import next_legal
+from campaign.domain.tools import NextCallable
+from campaign.flow import facts, made_with
 from campaign.flow.answers import spoken_values
 from campaign.store import attempts, conversations, sessions
-from campaign.store.conversations import TurnRow
-from campaign.store.database import Database
+from campaign.store.attempts import Attempt
+from campaign.store.conversations import Opened, TurnRow
+from campaign.store.database import Database, Tx
 
 UTC_ZONE = ZoneInfo("UTC")
 
@@ -48,15 +52,20 @@ class SessionContext:
     resumed: Resumed | None
     opened_at: datetime
     longest: float
+    next_callable: NextCallable | None = None
+    """When the person may be called again, by the rules of their place and the campaign's schedule."""
 
 
-async def open_session(db: Database, token: str, replica: str, now: datetime) -> SessionContext | None:
+async def open_session(
+    db: Database, token: str, replica: str, now: datetime, rulebook: Rulebook | None = None
+) -> SessionContext | None:
     """Use a socket's single-use token and load what its conversation needs; None: refuse the socket.
 
     Args:
         token: from the socket's path.
         replica: of this process.
         now: the clock's instant.
+        rulebook: by which callbacks are promised; None: in the daytime.
 
     Raises:
         DatabaseUnavailable: refuse the socket; `<Connect action>` asks what to do.
@@ -90,7 +99,30 @@ async def open_session(db: Database, token: str, replica: str, now: datetime) ->
             resumed=resumed,
             opened_at=now,
             longest=definition.conversation_seconds - (now - (attempt.answered_at or now)).total_seconds(),
+            next_callable=await _next_callable(tx, attempt, definition, opened, rulebook, now),
         )
+
+
+async def _next_callable(
+    tx: Tx,
+    attempt: Attempt,
+    definition: CampaignDefinition,
+    opened: Opened,
+    rulebook: Rulebook | None,
+    now: datetime,
+) -> NextCallable | None:
+    """The hours in which this person may be called again; None for a test call, whose owner needs none."""
+    if attempt.campaign_id is None or rulebook is None or not opened.place:
+        return None
+    policy = await facts.policy_of(tx, attempt.campaign_id, definition, now)
+    if policy is None:
+        return None
+    number, place = facts.whereabouts(attempt.phone, "", opened.place, opened.said_zone)
+
+    def next_callable(at: datetime) -> datetime | None:
+        return next_legal(place, policy, rulebook, at, kind=number.kind)
+
+    return next_callable
 
 
 LEFT_BY_EVERY_SESSION = frozenset({Disposition.NO_CONVERSATION, Disposition.COMPLETED})

@@ -44,6 +44,7 @@ from campaign.domain.conversation import (
     Tick,
 )
 from campaign.domain.dialogue import ToolRequest, Turn
+from campaign.domain.languages import in_language
 from campaign.domain.phone import mask
 from campaign.domain.redaction import redact
 from campaign.domain.tools import RecordAnswer, ScheduleCallback
@@ -174,8 +175,10 @@ class _Talk:
             leave_message=definition.voicemail.policy is VoicemailPolicy.LEAVE_MESSAGE,
             resumed=session.resumed,
             longest=session.longest,
+            next_callable=session.next_callable,
         )
-        self._memory: dict[str, object] = {}
+        self._scripts = {definition.script.language: definition.script}
+        self._memories: dict[str, dict[str, object]] = {}
         self._turn = asyncio.Lock()
         self._asked: dict[int, asyncio.Task[None]] = {}
         self._others: set[asyncio.Task[Any]] = set()
@@ -355,9 +358,7 @@ class _Talk:
         if agent is None:
             await self._step(AgentFailed(generation, "the settings know no such profile"))
             return
-        context = Context(
-            self.session.definition.script, self.session.values, ask.answers, ask.local_now, self._memory
-        )
+        context = self._context(ask)
         try:
             async for piece in agent.reply(ask.history, ask.tools, context):
                 if generation not in self._asked:
@@ -380,6 +381,21 @@ class _Talk:
             await self._step(AgentFailed(generation, type(error).__name__))
         finally:
             self._asked.pop(generation, None)
+
+    def _context(self, ask: Ask) -> Context:
+        """What the agent knows besides the history, in the language that is spoken now."""
+        own = self.session.definition.script
+        tag = ask.language or own.language
+        if tag not in self._scripts:
+            self._scripts[tag] = in_language(own, tag)
+        return Context(
+            self._scripts[tag],
+            self.session.values,
+            ask.answers,
+            ask.local_now,
+            self._memories.setdefault(tag, {}),
+            self.session.next_callable,
+        )
 
     # ── time ───────────────────────────────────────────────────────────────────────────────────────────
 

@@ -140,6 +140,12 @@ _IDENTIFICATION = {
     "fr": "Ceci est un appel de {name}. Pour ne plus recevoir d'appels, composez le {number}. Au revoir.",
     "de": "Dies ist ein Anruf von {name}. Um keine Anrufe mehr zu erhalten, rufen Sie {number} an. "
     "Auf Wiederhören.",
+    "it": "Questa è una chiamata di {name}. Per non ricevere più chiamate, chiami il {number}. Arrivederci.",
+    "pt": "Esta é uma chamada de {name}. Para não receber mais chamadas, ligue para {number}. Até logo.",
+    "nl": "Dit is een oproep van {name}. Om niet meer gebeld te worden, belt u {number}. Tot ziens.",
+    "pl": "Dzwonimy w imieniu {name}. Aby nie otrzymywać więcej telefonów, proszę zadzwonić pod {number}. "
+    "Do widzenia.",
+    "hi": "यह {name} की ओर से कॉल है। आगे कॉल न पाने के लिए {number} पर कॉल करें। नमस्ते।",
 }
 
 

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 
 from twilio.twiml.voice_response import Connect, Dial, Start, VoiceResponse
 
-from campaign.domain.script import Script
+from campaign.domain.languages import MULTI
+from campaign.domain.script import Script, SpokenLanguage
 
 CONTENT_TYPE = "text/xml; charset=utf-8"
 """Twilio refuses TwiML without one (error 12300)."""
@@ -49,14 +50,13 @@ def connect_relay(
         )
         response.append(start)
     connect = Connect(action=action, method="POST")
+    mixed = script.language == MULTI
     relay = connect.conversation_relay(
         url=url,
         language=script.language,
-        voice=script.voice and _clean(script.voice),
-        tts_provider=script.tts_provider,
-        transcription_provider=script.transcription_provider,
-        speech_model=script.speech_model and _clean(script.speech_model),
-        hints=_hints(script.hints),
+        partial_prompts=script.partial_prompts or None,
+        eot_threshold=script.eot_threshold,
+        **_voice(script, mixed=mixed),
         interruptible=script.interruptible,
         interrupt_sensitivity=script.interrupt_sensitivity,
         ignore_backchannel=script.ignore_backchannel,
@@ -66,6 +66,8 @@ def connect_relay(
         echo_prompt_filtering=True,
         events="speaker-events tokens-played",
     )
+    for tag, other in script.languages.items():
+        relay.language(code=tag, **_voice(other, mixed=mixed))
     for name, value in parameters.items():
         relay.parameter(name=name, value=_clean(value))
     response.append(connect)
@@ -123,6 +125,25 @@ def dial(
 def nothing() -> str:
     """An empty answer: the call goes on with what it is doing, or ends if that was all."""
     return str(VoiceResponse())
+
+
+def _voice(one: Script | SpokenLanguage, *, mixed: bool) -> dict[str, str | None]:
+    """By which voice a language is spoken and how it is heard; what is left out is Twilio's to choose.
+
+    Accounts differ in their defaults, so what mixed speech and flux need is always written out. A language
+    beside mixed speech is heard and spoken by the same providers, as they can't change in mid-session.
+    """
+    flux = (one.speech_model or "").lower().startswith("flux")
+    speaks = one.tts_provider or ("ElevenLabs" if mixed else None)
+    hears = one.transcription_provider or ("Deepgram" if mixed or flux else None)
+    model = one.speech_model or ("nova-3-general" if mixed else None)
+    return {
+        "voice": one.voice and _clean(one.voice),
+        "tts_provider": speaks,
+        "transcription_provider": hears,
+        "speech_model": model and _clean(model),
+        "hints": _hints(one.hints),
+    }
 
 
 def _hints(hints: tuple[str, ...]) -> str | None:

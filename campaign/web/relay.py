@@ -120,6 +120,8 @@ async def _opened(socket: WebSocket, services: Services, token: str) -> sessions
 async def _once_postgres_answers(services: Services, token: str) -> sessions.SessionContext | None:
     while True:
         try:
-            return await sessions.open_session(services.db, token, services.replica.id, services.clock.now())
+            return await sessions.open_session(
+                services.db, token, services.replica.id, services.clock.now(), services.rulebook
+            )
         except DatabaseUnavailable:
             await asyncio.sleep(RETRY_SECONDS)

@@ -313,11 +313,11 @@ def test_last_words_that_are_never_confirmed_end_by_their_length() -> None:
     assert call.after(2.5).of(EndSession)
 
 
-def test_a_line_that_stays_up_is_hung_up_two_seconds_after_the_end() -> None:
+def test_a_line_that_stays_up_is_hung_up_so_that_it_is_down_two_seconds_after_the_end() -> None:
     call = Call().greeted().says("Bye.").replies("Bye.", tool("end_call", reason="completed"))
     call.plays("Bye.")
     assert call.of(EndSession)
-    assert call.after(1.9).of(HangUp) == []
+    assert call.after(1.4).of(HangUp) == []
     assert call.after(0.2).of(HangUp) == [HangUp()]
 
 
