@@ -18,7 +18,8 @@ from zoneinfo import ZoneInfo
 from campaign.agent.protocol import Agent, Context, Piece
 from campaign.domain import script as scripts
 from campaign.domain.campaign import CampaignDefinition, VoicemailPolicy
-from campaign.domain.conversation.session import KEYS_WAIT, OPENING_WAIT
+from campaign.domain.conversation.hearing import KEYS_WAIT
+from campaign.domain.conversation.session import OPENING_WAIT
 from campaign.domain.dialogue import Message, ToolRequest, ToolSpec
 from campaign.domain.disposition import Disposition
 from campaign.domain.errors import BadInput

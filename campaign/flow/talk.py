@@ -394,7 +394,7 @@ class _Talk:
             ask.answers,
             ask.local_now,
             self._memories.setdefault(tag, {}),
-            self.session.next_callable,
+            next_callable=self.session.next_callable,
         )
 
     # ── time ───────────────────────────────────────────────────────────────────────────────────────────
