@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from campaign.store.embedded import Attachment
-from tests.conftest import TEMPLATE, address_of, admin
+from tests.conftest import TEMPLATE, address_of, admin, create_database
 from tests.support.house import open_folder
 
 NAME = f"whole_house_{os.getpid()}"
@@ -17,7 +17,7 @@ NAME = f"whole_house_{os.getpid()}"
 def module_db_url(server: Attachment) -> Iterator[str]:
     """The address of a database with the whole schema, dropped after the module's last test."""
     with admin(server) as connection:
-        connection.execute(f"CREATE DATABASE {NAME} TEMPLATE {TEMPLATE}")
+        create_database(connection, NAME, TEMPLATE)
     yield address_of(server, NAME)
     with admin(server) as connection:
         connection.execute(f"DROP DATABASE IF EXISTS {NAME} WITH (FORCE)")
