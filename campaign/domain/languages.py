@@ -155,6 +155,8 @@ class Ear:
             said: a final transcript.
             heard_as: `lang` of the prompt: a tag, or a primary subtag alone, as the transcription has it.
         """
+        if not script.languages:
+            return ""
         now = primary(script.language)
         asked = asked_for(said)
         if asked:

@@ -54,10 +54,10 @@ _NETWORK: Final = (
     # What carriers say themselves; a person never speaks of the customer or the number that was dialled.
     r"(?:customer|subscriber) (?:that )?(?:you (?:have|are)|youve|youre) (?:called|calling|dialed|trying to "
     r"reach) is (?:currently )?(?:not|un) ?(?:available|reachable|in service)",
-    r"number (?:that )?you (?:have )?(?:dialed|dialled|called) (?:is (?:not in service|no longer|disconnected|"
-    r"unavailable|not available)|has been)",
-    r"(?:telefono|numero) (?:al )?que (?:usted )?(?:llama|marco|ha marcado|ha llamado) (?:se encuentra |esta )?"
-    r"(?:no esta disponible|apagado|fuera de)",
+    r"number (?:that )?you (?:have )?(?:dialed|dialled|called) (?:is (?:not in service|no longer|"
+    r"disconnected|unavailable|not available)|has been)",
+    r"(?:telefono|numero) (?:al )?que (?:usted )?(?:llama|marco|ha marcado|ha llamado) (?:se encuentra |"
+    r"esta )?(?:no esta disponible|apagado|fuera de)",
     r"votre correspondant (?:nest pas|est) (?:\w+ )?(?:joignable|disponible|indisponible)",
     r"(?:gewunschte|angerufene) (?:gesprachspartner|teilnehmer)",
     r"cliente da lei chiamato|utente chiamato|abonent (?:jest|ma|nie)|vyakti ko aap call kar rahe",

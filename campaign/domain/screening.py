@@ -113,7 +113,7 @@ _MAILBOX: Final = re.compile(
     r"\b(?:leave (?:me |us )?(?:a|your) (?:\w+ )?message|voice ?mail|mail ?box|get back to you|call you "
     r"back)\b"
 )
-_LONGEST: Final = 1000
+_LONGEST: Final = 500
 """Characters of one transcript that count."""
 
 
@@ -121,7 +121,7 @@ def recognise(said: str, *, waiting: bool = False) -> Robot | None:
     """What a screening robot wants; None: it is none.
 
     Args:
-        said: a transcript of any length; only its first 1,000 characters count.
+        said: a transcript of any length; only its first 500 characters count.
         waiting: a robot was already answered in this call, so that "one moment, please" is its own too.
     """
     words = plain(fold(said[:_LONGEST]))
