@@ -76,7 +76,7 @@ def _declared_as(script: Script, tag: str) -> str:
     """The declared language that a tag, or its primary subtag alone, names; empty when none does."""
     tags = declared(script)
     exact = [one for one in tags if one.casefold() == tag.casefold()]
-    same = [one for one in tags if tag and one != MULTI and primary(one) == primary(tag)]
+    same = [one for one in tags if tag and primary(one) == primary(tag)]
     return (exact or same or [""])[0]
 
 
@@ -155,6 +155,8 @@ class Ear:
             said: a final transcript.
             heard_as: `lang` of the prompt: a tag, or a primary subtag alone, as the transcription has it.
         """
+        if not script.languages:
+            return ""
         now = primary(script.language)
         asked = asked_for(said)
         if asked:

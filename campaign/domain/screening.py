@@ -47,13 +47,14 @@ _ASKS: Final = (
     # Spanish, French, German, Italian, Portuguese, Dutch, Polish, Hindi
     r"(?:diga|grabe|indique|diganos) su nombre y (?:el |la )?(?:motivo|razon|asunto)",
     r"(?:servicio de filtrado|filtro de llamadas|filtrado de llamadas|asistente de llamadas)",
-    r"(?:enregistrez|indiquez|dites|donnez|precisez) votre nom et (?:le |la )?(?:motif|raison|objet)",
+    r"(?:enregistrez|indiquez|indiquer|dites|dire|donnez|donner|precisez|preciser) votre nom et (?:le |"
+    r"la )?(?:motif|raison|objet)",
     r"(?:filtrage (?:des |d )?appels|service de filtrage)",
     r"(?:nennen|sagen|sprechen|hinterlassen|geben) sie (?:bitte )?(?:mir )?ihren namen und (?:den |ihren "
     r")?(?:grund|anrufgrund|anlass)",
     r"(?:ihren namen und (?:den |ihren )?(?:grund|anrufgrund|anlass)|anruffilter|filtert (?:seine|ihre) "
     r"anrufe)",
-    r"(?:dica|registri|indichi) il suo nome e (?:il )?motivo",
+    r"(?:dica|dire|registri|registrare|indichi|indicare) il suo nome e (?:il )?motivo",
     r"(?:diga|grave|indique|informe) (?:o )?seu nome e (?:o )?motivo",
     r"(?:noem|zeg|spreek) (?:\w+ )?uw naam en (?:de )?reden",
     r"(?:podaj|prosze podac|powiedz|prosze powiedziec) (?:swoje )?imie (?:i nazwisko )?(?:i|oraz) "
@@ -65,9 +66,9 @@ _DIGITS: Final = {
     "zero": "0", "star": "*", "pound": "#", "hash": "#", "uno": "1", "un": "1", "eins": "1", "die eins": "1",
     "um": "1", "een": "1", "jeden": "1", "ek": "1",
 }  # fmt: skip
-_KEY: Final = r"(?:the )?(?:key |number |tecla |touche |taste |tasto |toets )?(?:die |la |le |el )?(\d|" + (
-    "|".join(sorted(_DIGITS, key=len, reverse=True)) + r")\b"
-)
+_KEY: Final = (
+    r"(?:the |die |la |le |el |il |de |een )?(?:key |number |tecla |touche |taste |tasto |toets )?(\d|"
+) + ("|".join(sorted(_DIGITS, key=len, reverse=True)) + r")\b")
 _THROUGH: Final = (
     r"(?:to |and |so |if you |para |pour |um |per |om |aby |please )*(?:\w+ ){0,3}?(?:be connected|"
     r"connect|be put through|complete (?:your|the) call|"
@@ -79,15 +80,14 @@ _THROUGH: Final = (
 _PRESS: Final = re.compile(
     rf"\b(?:press|dial|enter|pulse|marque|presione|appuyez sur|tapez|composez|drucken sie|premi|prema|"
     rf"pressione|"
-    rf"digite|druk op|toets|nacisnij|wcisnij) {_KEY},? {_THROUGH}"
+    rf"digite|druk op|toets|nacisnij|wcisnij) {_KEY} {_THROUGH}"
 )
 _TO_PRESS: Final = re.compile(
-    rf"\b(?:{_THROUGH}),? (?:(?:the|this|your|a|with|me|us|call|person|them) ){{0,3}}?,?(?:please |bitte "
-    rf"|por favor )?"
+    rf"\b(?:{_THROUGH}) (?:\w+ ){{0,4}}?"
     rf"(?:press|dial|enter|pulse|marque|presione|appuyez sur|tapez|drucken sie|prema|druk op|nacisnij) {_KEY}"
 )
 _REFUSES: Final = (
-    r"(?:does not|doesnt|do not|dont|not) (?:accept|take|allow|receive) (?:any )?(?:calls from "
+    r"(?<!i )(?:does not|doesnt|do not|dont|not) (?:accept|take|allow|receive) (?:any )?(?:calls from "
     r")?(?:telemarket|solicit|sales|"
     r"robo|marketing|unsolicited|unidentified|anonymous)\w*",
     r"if (?:you are|youre|this is) (?:a |an )?(?:telemarket|solicit|robo)\w*(?: \w+){0,4}? (?:hang up|"
@@ -113,7 +113,7 @@ _MAILBOX: Final = re.compile(
     r"\b(?:leave (?:me |us )?(?:a|your) (?:\w+ )?message|voice ?mail|mail ?box|get back to you|call you "
     r"back)\b"
 )
-_LONGEST: Final = 1000
+_LONGEST: Final = 500
 """Characters of one transcript that count."""
 
 
@@ -121,7 +121,7 @@ def recognise(said: str, *, waiting: bool = False) -> Robot | None:
     """What a screening robot wants; None: it is none.
 
     Args:
-        said: a transcript of any length; only its first 1,000 characters count.
+        said: a transcript of any length; only its first 500 characters count.
         waiting: a robot was already answered in this call, so that "one moment, please" is its own too.
     """
     words = plain(fold(said[:_LONGEST]))

@@ -266,7 +266,8 @@ class RelaySession:
                     )
                 )
             case "language":
-                pass  # affects recognition and voice only, which are not simulated
+                # Voices aren't simulated; what is heard from now on is reported in that language (1.3).
+                self.line.heard_as = str(frame.get("transcriptionLanguage", self.line.heard_as))
 
     # -- endings from outside --------------------------------------------------------------------------
 

@@ -150,6 +150,8 @@ class Conduct:
         self._values["reason"] = scripts.render(self._script.reason, self._values)
         self.transcript.translate(self._disclosures(self._script))
         self._replies.speak(self._script)
+        if languages.MULTI in languages.declared(self._script):
+            return []  # heard and spoken as it is: a frame would end the mixing
         return [Send(relay.Language(tts_language=tag, transcription_language=tag))]
 
     def _disclose(self, now: float) -> list[Command]:

@@ -115,7 +115,7 @@ class Machines(Conduct):
             self._timers.pop(timer, None)
         self._timers["screen"] = now + SCREEN_WAIT
         if robot.refuses or self._robots > MOST_ROBOTS:
-            return commands + self._give_up(now)
+            return commands + self._give_up(now, self._lines.goodbye if robot.refuses else "")
         if robot.key:
             commands += self._first_words(now)
             commands += [*self.transcript.press(robot.key, now), Send(SendDigits(robot.key))]
@@ -124,12 +124,12 @@ class Machines(Conduct):
             commands += self._say(self._lines.screening, now)
         return commands
 
-    def _give_up(self, now: float) -> list[Command]:
-        """The robot lets nobody through, or nobody comes."""
+    def _give_up(self, now: float, line: str = "") -> list[Command]:
+        """The robot, or whoever it may be, lets nobody such as us through; or nobody comes."""
         self._timers.pop("screen", None)
         commands = self._conclude(Disposition.NO_CONVERSATION)
         self._screening = False
-        return commands + self._goodbye("", "screened", now)
+        return commands + self._goodbye(line, "screened", now)
 
     def _start_over(self, now: float) -> list[Command]:
         """The person has come to the phone: greeting and disclosures are for them."""

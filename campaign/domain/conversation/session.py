@@ -221,6 +221,9 @@ class Conversation(Hearing):
     def _due(self, timer: str, now: float) -> list[Command]:
         match timer:
             case "open":
+                if "partial" in self._timers:  # they may be asking us to stop: nobody is greeted before that
+                    self._timers["open"] = self._timers["partial"]
+                    return []
                 return self._open(now)
             case "first_words":
                 return self._bridge(now)
