@@ -102,15 +102,25 @@
     const chart = JSON.parse(source.textContent);
     const x = chart.x.map((at, n) => (chart.instants ? Date.parse(at) / 1000 : n));
     const said = (value) => (value == null ? "–" : value.toLocaleString("en", { maximumFractionDigits: chart.places }) + chart.unit);
+    // hours as 14:00, days as Nov 24: in the viewer's zone, as everywhere
+    const clock = (form) => new Intl.DateTimeFormat("en", { ...form, timeZone: chart.zone });
+    const hour = clock({ hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+    const day = clock({ month: "short", day: "numeric" });
+    const named = (_, marks, _axis, _space, step) => marks.map((at) => {
+      const time = hour.format(at * 1000);
+      return step >= 86400 || time === "00:00" ? day.format(at * 1000) : time;
+    });
+    const bars = chart.series.some((one) => one.bars);
     const axis = { stroke: colour("--muted"), font: "12px " + colour("--font"), grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false } };
     const options = {
       width: Math.max(place.clientWidth, 200),
       height: Number(figure.dataset.height) || 220,
       cursor: { y: false, points: { size: 7 } },
-      scales: { x: { time: chart.instants }, y: { range: (_, low, high) => [Math.min(0, low), high > 0 ? high * 1.1 : 1] } },
+      legend: { show: false },
+      scales: { x: { time: chart.instants, ...(bars && !chart.instants ? { range: [-0.6, x.length - 0.4] } : {}) }, y: { range: (_, low, high) => [Math.min(0, low), high > 0 ? high * 1.1 : 1] } },
       tzDate: (stamp) => uPlot.tzDate(new Date(stamp * 1e3), chart.zone),
       axes: [
-        { ...axis, ...(chart.instants ? {} : { values: (_, marks) => marks.map((n) => chart.x[n] ?? ""), incrs: [1, 2, 5, 10, 20, 50] }), grid: { show: false } },
+        { ...axis, ...(chart.instants ? { values: named } : { values: (_, marks) => marks.map((n) => chart.x[n] ?? ""), incrs: [1, 2, 5, 10, 20, 50] }), grid: { show: false } },
         { ...axis, size: 56, values: (_, marks) => marks.map(said) },
       ],
       series: [{}, ...chart.series.map((one) => {
