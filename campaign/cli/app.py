@@ -24,6 +24,7 @@ PANELS = {
         "reconcile": "campaign.cli.reconcile:reconcile",
         "db": "campaign.cli.db:app",
         "keys": "campaign.cli.keys:app",
+        "webhooks": "campaign.cli.webhooks:app",
     },
     "Lists": {
         "contacts": "campaign.cli.contacts:app",
