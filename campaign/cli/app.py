@@ -48,6 +48,7 @@ PANELS = {
     },
     "Results": {
         "report": "campaign.cli.report:report",
+        "export": "campaign.cli.export:export",
         "records": "campaign.cli.records:app",
         "explain": "campaign.cli.explain:explain",
         "rules": "campaign.cli.rule_records:app",
