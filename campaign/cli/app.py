@@ -26,6 +26,7 @@ PANELS = {
         "db": "campaign.cli.db:app",
         "keys": "campaign.cli.keys:app",
         "users": "campaign.cli.users:app",
+        "webhooks": "campaign.cli.webhooks:app",
     },
     "Lists": {
         "contacts": "campaign.cli.contacts:app",
@@ -49,6 +50,7 @@ PANELS = {
     },
     "Results": {
         "report": "campaign.cli.report:report",
+        "export": "campaign.cli.export:export",
         "records": "campaign.cli.records:app",
         "explain": "campaign.cli.explain:explain",
         "wrap-up": "campaign.cli.wrap_up:wrap_up",

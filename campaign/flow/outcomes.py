@@ -24,9 +24,11 @@ from campaign.domain.opt_out import sweep
 from campaign.domain.phone import PhoneNumber, parse
 from campaign.domain.place import locate
 from campaign.domain.rulebook import Rulebook
+from campaign.domain.webhooks import Event
 from campaign.flow import made_with
 from campaign.flow.suppress import Asked, opt_out_in
 from campaign.store import outcomes as store
+from campaign.store import webhooks
 from campaign.store.attempts import Attempt
 from campaign.store.database import Database, Tx
 from campaign.store.outcomes import Known, Outcome, Release
@@ -89,6 +91,12 @@ async def close(tx: Tx, attempt_id: int, now: datetime, terms: Terms = REAL_TIME
         release = _release(_attempts_made(attempt, disposition), planned)
     wrap_up = definition.wrap_up.profile if definition is not None and wrap_ups.counts(disposition) else None
     await store.write(tx, known, outcome, release, now, wrap_up)
+    old = known.old
+    if attempt.campaign_id is not None and (
+        old is None or _changed(old, outcome) or old.abandoned != outcome.abandoned
+    ):
+        event = Event.OUTCOME_RECORDED if old is None else Event.OUTCOME_UPDATED
+        await webhooks.announce_outcome(tx, event, attempt.id, now, terms.clock_rate)
     if known.recoveries_open:
         await store.settle_recoveries(tx, attempt_id)
     if known.old is None:

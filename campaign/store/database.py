@@ -18,7 +18,7 @@ from collections.abc import (
 )
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal, LiteralString
 
 import msgspec
@@ -146,6 +146,23 @@ class Database:
                 await connection.execution_options(isolation_level="AUTOCOMMIT")
                 told: datetime = (await connection.execute(sa.text("SELECT clock_timestamp()"))).scalar_one()
         return told
+
+    async def oldest_writer(self) -> timedelta:
+        """How long the oldest transaction that has written anything here has been open by now (real time).
+
+        For whoever must know which rows may still be committed; only that server knows how long it is.
+        """
+        with _faults_named(self._address):
+            async with self._engine.connect() as connection:
+                await connection.execution_options(isolation_level="AUTOCOMMIT")
+                found = await connection.execute(
+                    sa.text(
+                        "SELECT clock_timestamp() - min(xact_start) FROM pg_stat_activity "
+                        "WHERE datname = current_database() AND backend_xid IS NOT NULL"
+                    )
+                )
+                age: timedelta | None = found.scalar_one()
+        return age or timedelta(0)
 
     async def close(self) -> None:
         """Close all connections."""

@@ -137,6 +137,7 @@ _OF_NUMBERS: Final[Mapping[str, str]] = {
            AND (e.reason <> '{ERASED}' OR e.quote IS NOT NULL)""",  # noqa: S608 (constants of this file)
     "revocations": "DELETE FROM consent_revocations WHERE phone = ANY(:numbers)",
     "lookups": "DELETE FROM number_lookups WHERE phone = ANY(:numbers)",
+    "deliveries": "DELETE FROM webhook_deliveries WHERE phone = ANY(:numbers)",
 }
 
 

@@ -252,7 +252,6 @@ async def hold(tx: Tx, *, wait: bool) -> bool:
     Returns:
         False when somebody else is at work on them (only without `wait`).
     """
-    await tx.execute(text("INSERT INTO report_state (id) VALUES (1) ON CONFLICT DO NOTHING"))
     lock = "SELECT id FROM report_state WHERE id = 1 FOR UPDATE"
     return (await tx.execute(text(lock if wait else lock + " SKIP LOCKED"))).first() is not None
 

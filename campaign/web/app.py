@@ -11,7 +11,19 @@ from campaign.domain import campaign as campaigns
 from campaign.domain.errors import Unavailable
 from campaign.flow.draining import ANSWERS
 from campaign.web import health, hooks, metrics, problems, relay, static_files
-from campaign.web.api import audit, contacts, dnc, lists, people, reports, results, rules, stops, studies
+from campaign.web.api import (
+    audit,
+    contacts,
+    dnc,
+    lists,
+    people,
+    reports,
+    results,
+    rules,
+    stops,
+    studies,
+    webhooks,
+)
 from campaign.web.api import campaigns as campaign_routes
 from campaign.web.auth import API, guard
 from campaign.web.console import account, design, errors, home, sign_in, user_pages
@@ -34,7 +46,20 @@ key may do is its role's: `admin` everything; `operator` campaigns, lists, do-no
 **Times** are ISO 8601 with an offset, **numbers** E.164 (`+12025550123`).
 """
 
-_API_ROUTERS = (lists, contacts, dnc, campaign_routes, studies, rules, results, reports, people, stops, audit)
+_API_ROUTERS = (
+    lists,
+    contacts,
+    dnc,
+    campaign_routes,
+    studies,
+    rules,
+    results,
+    reports,
+    people,
+    stops,
+    webhooks,
+    audit,
+)
 _CONSOLE_ROUTERS = (
     static_files.router,
     home.doors,

@@ -1,7 +1,5 @@
 """Reports over attempts and contacts, from roll-ups: as JSON in pages, or as one CSV file."""
 
-import csv
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from datetime import date, datetime
@@ -11,7 +9,7 @@ from fastapi import APIRouter, Depends, Query
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
-from campaign.domain.cells import exported
+from campaign.domain.cells import as_cell
 from campaign.domain.measures import (
     CostRow,
     Dimension,
@@ -27,6 +25,7 @@ from campaign.domain.measures import (
     TriesRow,
     cells,
 )
+from campaign.flow.intake import csv_line
 from campaign.store import report_rows
 from campaign.store.database import Tx
 from campaign.web.auth import API, guard
@@ -173,20 +172,14 @@ class CsvResponse(StreamingResponse):
 def table(rows: Sequence[object], kind: type[Any]) -> Iterator[str]:
     """A report as CSV, line by line; no cell that a spreadsheet would run as a formula."""
     names = [field.name for field in fields(kind)]
-    yield _line(names)
+    yield csv_line(names)
     for row in rows:
-        yield _line(["" if cell is None else exported(str(cell)) for cell in cells(row).values()])
+        yield csv_line([as_cell(cell) for cell in cells(row).values()])
 
 
 def _file(name: str, rows: Sequence[object], kind: type[Any]) -> CsvResponse:
     filename = f'attachment; filename="{name}.csv"'
     return CsvResponse(table(rows, kind), headers={"Content-Disposition": filename})
-
-
-def _line(row: Sequence[str]) -> str:
-    line = io.StringIO()
-    csv.writer(line, lineterminator="\r\n").writerow(row)
-    return line.getvalue()
 
 
 _KINDS: dict[str, tuple[Any, type[Any]]] = {
