@@ -42,7 +42,7 @@ from campaign.domain.conversation import (
     SetDisposition,
     Tick,
 )
-from campaign.domain.dialogue import ToolRequest, Turn
+from campaign.domain.dialogue import Patience, ToolRequest, Turn
 from campaign.domain.phone import mask
 from campaign.domain.redaction import redact
 from campaign.domain.tools import RecordAnswer, ScheduleCallback
@@ -60,6 +60,7 @@ SETUP_WAIT = 10.0
 """Clock seconds within which the setup frame must come."""
 OPT_OUT_PATIENCE = 3.0
 """Real seconds for the list before the journal is written."""
+_USUAL = Patience()
 
 
 class RelaySocket(Protocol):
@@ -159,6 +160,7 @@ class _Talk:
             leave_message=definition.voicemail.policy is VoicemailPolicy.LEAVE_MESSAGE,
             resumed=session.resumed,
             longest=session.longest,
+            patience=self._patience,
         )
         self._memory: dict[str, object] = {}
         self._turn = asyncio.Lock()
@@ -322,6 +324,10 @@ class _Talk:
             self._log.warning("hang_up_failed", error=str(error)[:200])
 
     # ── the agent ──────────────────────────────────────────────────────────────────────────────────────
+
+    def _patience(self, profile: str) -> Patience:
+        """How long a profile's agent may take; one without an opinion on it: as long as usual."""
+        return getattr(self._agents.named(profile), "patience", _USUAL)
 
     async def _reply(self, ask: Ask) -> None:
         """Feed one reply into the conversation, piece by piece, until it is done or cancelled."""

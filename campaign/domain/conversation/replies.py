@@ -2,6 +2,7 @@
 "its tools."""
 
 import re
+from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
@@ -12,7 +13,7 @@ from campaign.domain import script as scripts
 from campaign.domain.conversation.events import Ask, CancelAsk, Command, Send
 from campaign.domain.conversation.speech import FASTEST, Utterance
 from campaign.domain.conversation.transcript import Transcript
-from campaign.domain.dialogue import Message, ToolRequest
+from campaign.domain.dialogue import Message, Patience, ToolRequest
 from campaign.domain.script import Script
 from campaign.domain.tools import (
     Answer,
@@ -30,7 +31,7 @@ from campaign.domain.tools import (
 MOST_ROUNDS: Final = 3
 """Replies in a row that may only call tools, before the agent counts as failed."""
 FAILURES: Final = 2
-"""Failures after which a profile isn't tried again in this session."""
+"""Failures in a row after which a profile isn't tried again in this session."""
 
 _MARKUP: Final = str.maketrans(dict.fromkeys("*#`_~|<>{}[]\\\r", "") | {"\n": " ", "\t": " "})
 _UNSPOKEN: Final = re.compile(
@@ -69,11 +70,20 @@ class Replies:
         script: names the profiles and the limits.
         transcript: what is said enters it.
         answers: what earlier sessions of the call gathered.
+        patience: how long each profile may take; the script's limits bound it.
     """
 
-    def __init__(self, script: Script, transcript: Transcript, answers: dict[str, Answer]) -> None:
+    def __init__(
+        self,
+        script: Script,
+        transcript: Transcript,
+        answers: dict[str, Answer],
+        patience: Callable[[str], Patience],
+    ) -> None:
         self._script = script
         self._limits = script.limits
+        self._patience = patience
+        self._gap = 0.0
         self._transcript = transcript
         self._tools = specs(script)
         self._chain = scripts.chain(script)
@@ -91,6 +101,7 @@ class Replies:
         prompted_at: float,
         round: int = 0,
         tried: tuple[str, ...] = (),
+        bridged: bool = False,
     ) -> list[Command]:
         """Begin a reply to the history as it stands; nothing when no profile is left to ask.
 
@@ -101,6 +112,7 @@ class Replies:
             prompted_at: when the person had finished speaking.
             round: replies before this one that only called tools.
             tried: profiles that have failed for this prompt.
+            bridged: whether the bridging sentence was said since.
         """
         profile = next(
             (one for one in self._chain if one not in tried and self._failures.get(one, 0) < FAILURES), None
@@ -108,27 +120,36 @@ class Replies:
         if profile is None:
             return []
         self._generation += 1
-        self.current = Reply(self._generation, profile, prompted_at, round, tried)
-        timers["first_words"] = now + self._limits.first_words_seconds
-        timers["reply"] = now + self._limits.reply_seconds
+        self.current = Reply(self._generation, profile, prompted_at, round, tried, bridged=bridged)
+        patience = self._patience(profile)
+        self._gap = min(patience.gap_seconds, self._limits.gap_seconds)
+        if not bridged:
+            timers["first_words"] = max(now, prompted_at + self._limits.first_words_seconds)
+        timers["reply"] = now + min(patience.first_token_seconds, self._limits.reply_seconds)
+        timers["whole_reply"] = now + patience.total_seconds
         history = tuple(self._transcript.history)
-        return [Ask(self._generation, profile, history, self._tools, self.answers.copy(), local_now)]
+        answers = self.answers.copy()
+        return [Ask(self._generation, profile, history, self._tools, answers, local_now, prompted_at)]
 
     def text(self, generation: int, text: str, now: float, timers: dict[str, float]) -> list[Command]:
         """A piece of the reply goes out as it comes, unless it was cancelled."""
         reply = self.current
         if reply is None or reply.generation != generation:
             return []
+        if not text:  # at work on something that isn't spoken
+            timers.pop("reply", None)
+            timers["gap"] = now + self._gap
+            return []
         text = speakable(text)
         if not text or (reply.utterance is None and not text.strip()):
             return []
         if reply.utterance is None:
-            latency = None if reply.bridged or reply.round else round((now - reply.prompted_at) * 1000)
+            latency = None if reply.bridged else round((now - reply.prompted_at) * 1000)
             reply.utterance = self._transcript.begin(now, latency_ms=latency)
             timers.pop("first_words", None)
             timers.pop("reply", None)
         self._transcript.speech.add(reply.utterance, text, now)
-        timers["gap"] = now + self._limits.gap_seconds
+        timers["gap"] = now + self._gap
         return [Send(relay.Text(text, last=False))]
 
     def too_long(self) -> bool:
@@ -166,7 +187,7 @@ class Replies:
     def close(self, timers: dict[str, float]) -> tuple[Reply | None, list[Command]]:
         """The reply is over, complete or not: its last frame goes out, it enters the history."""
         reply, self.current = self.current, None
-        for timer in ("first_words", "reply", "gap"):
+        for timer in ("first_words", "reply", "gap", "whole_reply"):
             timers.pop(timer, None)
         if reply is None:
             return None, []
@@ -187,7 +208,11 @@ class Replies:
         reply, commands = self.close(timers)
         return [CancelAsk(reply.generation), *commands] if reply else []
 
+    def praise(self, profile: str) -> None:
+        """The profile answered: what it failed before is forgotten."""
+        self._failures.pop(profile, None)
+
     def blame(self, profile: str) -> None:
         """The profile failed: it isn't asked again for this prompt, nor in this session once it did so
-        `FAILURES` times."""
+        `FAILURES` times in a row."""
         self._failures[profile] = self._failures.get(profile, 0) + 1

@@ -55,6 +55,11 @@ GREETING_WITHIN: Final = 60.0
 LONGEST_PROMPT: Final = 2000
 OPT_OUT_KEY: Final = "9"
 
+_TOO_SLOW: Final = {
+    "reply": "no first words in time",
+    "gap": "a gap in its words",
+    "whole_reply": "no end in time",
+}
 _BACKCHANNEL_WORDS: Final = (
     "uh huh,uhhuh,mhm,mm hmm,mm,hmm,hm,yeah,right,okay,ok,i see,sure,aha,ah,oh,go on,si,ja,oui"
 )
@@ -76,6 +81,7 @@ class Conversation(Conduct):
             may begin.
         resumed: set when the call's earlier session broke off.
         longest: seconds from the setup until it closes politely; None: as the script says.
+        patience: how long each profile's agent may take.
     """
 
     # ── the two doors ──────────────────────────────────────────────────────────────────────────────────
@@ -326,7 +332,10 @@ class Conversation(Conduct):
         if current.utterance is None and not current.tools:
             return self._agent_failed(generation, "an empty reply", now)
         reply, commands = self._replies.close(self._timers)
-        if reply is None or self.phase is not Phase.TALKING:
+        if reply is None:
+            return commands
+        self._replies.praise(reply.profile)
+        if self.phase is not Phase.TALKING:
             return commands
         match reply.ending:
             case EndCall(reason):
@@ -340,8 +349,10 @@ class Conversation(Conduct):
             case None:
                 if reply.tools and (reply.utterance is None or reply.refused):
                     if reply.round + 1 < MOST_ROUNDS:
-                        again = self._ask(now, prompted_at=reply.prompted_at, round=reply.round + 1)
-                        return commands + again
+                        spoken = reply.bridged or reply.utterance is not None
+                        return commands + self._ask(
+                            now, prompted_at=reply.prompted_at, round=reply.round + 1, bridged=spoken
+                        )
                     if reply.utterance is None:
                         return commands + self._failed(reply, "only tools", now)
                 self._await_answer(now)
@@ -363,14 +374,18 @@ class Conversation(Conduct):
         if reply.utterance is not None:
             commands += self._say(self._lines.trouble, now)
         tried = (*reply.tried, reply.profile)
-        return commands + self._ask(now, prompted_at=reply.prompted_at, round=reply.round, tried=tried)
+        return commands + self._ask(
+            now, prompted_at=reply.prompted_at, round=reply.round, tried=tried,
+            bridged=reply.bridged or reply.utterance is not None,
+        )  # fmt: skip
 
     def _bridge(self, now: float) -> list[Command]:
         reply = self._replies.current
         if reply is None or reply.bridged:
             return []
         reply.bridged = True
-        return self._say(self._lines.bridging, now)
+        latency = round((now - reply.prompted_at) * 1000)
+        return self._say(self._lines.bridging, now, latency_ms=latency)
 
     # ── endings ────────────────────────────────────────────────────────────────────────────────────────
 
@@ -419,9 +434,9 @@ class Conversation(Conduct):
                 return self._open(now)
             case "first_words":
                 return self._bridge(now)
-            case "reply" | "gap":
+            case "reply" | "gap" | "whole_reply":
                 current = self._replies.current
-                why = "no first words in time" if timer == "reply" else "a gap in its words"
+                why = _TOO_SLOW[timer]
                 if current is None:
                     return []
                 return [CancelAsk(current.generation), *self._agent_failed(current.generation, why, now)]
