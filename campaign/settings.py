@@ -58,6 +58,9 @@ class ModelProfile(BaseModel):
     total_seconds: float = Field(_USUAL.total_seconds, gt=0, le=300)
 
 
+_PROFILE_KEYS = tuple(key for key in ModelProfile.model_fields if key != "name")
+
+
 class Settings(BaseModel):
     """Everything that the environment decides. Secrets never show in repr, logs or errors."""
 
@@ -129,7 +132,16 @@ class Settings(BaseModel):
     @property
     def profiles(self) -> Mapping[str, ModelProfile]:
         """Model profiles by name; the plain LLM_* settings are the profile `default`."""
-        return {profile.name: profile for profile in self.llm_profiles}
+        named = {profile.name: profile for profile in self.llm_profiles}
+        if self.llm_model and "default" not in named:
+            named["default"] = _profile("default", "LLM_", self._plain())
+        return named
+
+    def _plain(self) -> dict[str, str | None]:
+        """The plain LLM_* settings, as in the environment."""
+        key = self.llm_api_key.get_secret_value() if self.llm_api_key else None
+        given = {name: getattr(self, "llm_" + name) for name in _PROFILE_KEYS if name != "api_key"}
+        return {"LLM_API_KEY": key} | {f"LLM_{name.upper()}": value for name, value in given.items()}
 
     @property
     def socket_url(self) -> str:
@@ -158,6 +170,7 @@ class Settings(BaseModel):
             )
         if bool(self.twilio_api_key) != bool(self.twilio_api_secret):
             raise ValueError("TWILIO_API_KEY and TWILIO_API_SECRET go together: set both or neither.")
+        assert self.profiles is not None  # made once here, so that what is wrong in them is told at once
         return self
 
     def require(self, *names: str) -> None:
@@ -197,23 +210,17 @@ def _check_url(name: str, value: str) -> None:
         raise ValueError(f"{name} must have no user, query or fragment.")
 
 
-_PROFILE_KEYS = tuple(key for key in ModelProfile.model_fields if key != "name")
-
-
-def _profiles(values: Mapping[str, str | None]) -> list[dict[str, object]]:
-    """LLM_PROFILES=a,b with LLM_A_KIND, LLM_A_BASE_URL, LLM_A_API_KEY, LLM_A_MODEL and more; `default` is
-    LLM_KIND and so on."""
+def _profiles(values: Mapping[str, str | None]) -> list[ModelProfile]:
+    """LLM_PROFILES=a,b with LLM_A_KIND, LLM_A_BASE_URL, LLM_A_API_KEY, LLM_A_MODEL and more."""
     names = [part.strip() for part in (values.get("LLM_PROFILES") or "").split(",") if part.strip()]
-    profiles: list[dict[str, object]] = []
-    if "default" not in names and (values.get("LLM_MODEL") or "").strip():
-        profiles.append(_profile("default", "LLM_", values))
+    profiles = []
     for name in names:
         prefix = "LLM_" + re.sub(r"[^A-Za-z0-9]", "_", name).upper() + "_"
         profiles.append(_profile(name, prefix, values))
     return profiles
 
 
-def _profile(name: str, prefix: str, values: Mapping[str, str | None]) -> dict[str, object]:
+def _profile(name: str, prefix: str, values: Mapping[str, str | None]) -> ModelProfile:
     """One profile's settings; what the kind of server implies need not be said."""
     given = {key: (values.get(prefix + key.upper()) or "").strip() for key in _PROFILE_KEYS}
     fields: dict[str, object] = {"name": name, **{key: value for key, value in given.items() if value}}
@@ -236,12 +243,19 @@ def _profile(name: str, prefix: str, values: Mapping[str, str | None]) -> dict[s
             f"LLM_PROFILES names {name!r}, but {prefix}BASE_URL is not set.",
             f"Set it, or name a kind that has an address of its own: {prefix}KIND=mistral, openai …",
         )
-    _check_url(f"{prefix}BASE_URL", str(fields["base_url"]))
+    try:
+        _check_url(f"{prefix}BASE_URL", str(fields["base_url"]))
+    except ValueError as error:
+        raise SettingsError(str(error), "Mend it in .env or the environment.") from None
     if not given["api_key"].isascii() or not given["api_key"].isprintable():
         raise SettingsError(f"{prefix}API_KEY holds characters that no key has.", "Copy it anew.")
     if given["params"]:
         fields["params"] = _json_object(prefix + "PARAMS", given["params"])
-    return fields
+    try:
+        return ModelProfile.model_validate(fields)
+    except ValidationError as error:
+        wrong = " ".join(f"{prefix}{str(one['loc'][0]).upper()}: {one['msg']}." for one in error.errors())
+        raise SettingsError(wrong, "Mend it in .env or the environment.") from None
 
 
 def _json_object(name: str, value: str) -> dict[str, object]:
@@ -269,10 +283,7 @@ def read_settings(environ: Mapping[str, str] | None = None, env_file: Path | Non
     values.update(os.environ if environ is None else environ)
     known = {field.alias for field in Settings.model_fields.values() if field.alias}
     given: dict[str, object] = {k: v for k, v in values.items() if k in known and (v or "").strip()}
-    try:
-        given["LLM_PROFILES"] = _profiles(values)
-    except ValueError as error:
-        raise SettingsError(f"The settings are wrong: {error}", "Mend them in .env.") from None
+    given["LLM_PROFILES"] = _profiles(values)
     for url in ("PUBLIC_URL", "TWILIO_API_BASE_URL"):
         if isinstance(given.get(url), str):
             given[url] = str(given[url]).strip().rstrip("/")

@@ -5,6 +5,7 @@ How long a conversation waits for it is its own matter (`Profile.patience`); her
 bounded, for those who ask outside of one.
 """
 
+import asyncio
 import json
 import math
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
@@ -19,6 +20,7 @@ from campaign.agent.stream import ReplyStream, words_of
 from campaign.agent.wire import Exchange, Wire, WireError
 from campaign.domain.clock import Clock
 from campaign.domain.dialogue import Message, ToolSpec
+from campaign.domain.script import Script
 
 __all__ = ["LlmAgent", "Profile"]
 
@@ -28,6 +30,7 @@ LONGEST_HOLD: Final = 300.0
 """Seconds for which a server that asks us to wait is believed."""
 STAYS_COLD: Final = 5.0
 """Seconds in which a server that could not be reached is not warmed again."""
+_PROBE: Final = Script(greeting="Hello.", goal="Say one word: hello.")
 _BUSY: Final = (429, 503, 529)
 
 
@@ -84,6 +87,19 @@ class LlmAgent:
 
     async def close(self) -> None:
         await self._wire.close()
+
+    async def probe(self) -> int:
+        """Ask for a word, as a conversation would; returns the milliseconds until the first one.
+
+        Raises:
+            AgentError: what is wrong.
+        """
+        began = asyncio.get_running_loop().time()
+        context = Context(_PROBE, {}, {}, self._clock.now())
+        async for piece in self.reply([Message("person", "Hello?")], (), context):
+            if isinstance(piece, Text) and piece.text:
+                break
+        return round((asyncio.get_running_loop().time() - began) * 1000)
 
     async def reply(
         self, history: Sequence[Message], tools: Sequence[ToolSpec], context: Context

@@ -86,21 +86,28 @@ def _read(text: str) -> object:
     if start < 0:
         return None
     text = text[start:]
-    for attempt in (text, _COMMA.sub(r"\1", text), *_closed(text)):
-        try:
-            return _decoder.raw_decode(attempt)[0]
-        except (ValueError, RecursionError):
-            continue
+    closed, complete = _closed(text)
+    for attempt in (text, _COMMA.sub(r"\1", text), closed):
+        if attempt:
+            try:
+                return _decoder.raw_decode(attempt)[0]
+            except (ValueError, RecursionError):
+                continue
     try:  # as Python writes it: 'single quotes', True, None
         value: object = ast.literal_eval(text[: text.rfind("}") + 1])
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        pass
+    else:
+        return value
+    try:
+        return _decoder.raw_decode(complete)[0]
+    except (ValueError, RecursionError):
         return None
-    return value
 
 
-def _closed(text: str) -> list[str]:
-    """The text with every bracket closed that is open at its end, if that end is whole, and the same at the
-    end of its last complete member."""
+def _closed(text: str) -> tuple[str, str]:
+    """The text with every bracket closed that is open at its end, empty unless that end is whole; and the
+    same at the end of its last complete member."""
     open_here: list[str] = []
     complete = "{}"
     in_string = escaped = False
@@ -123,4 +130,4 @@ def _closed(text: str) -> list[str]:
             complete = text[:place] + "".join(reversed(open_here))
     # A number may have lost its last digits, a string its last words; what ends in a mark of its own has not.
     whole = not in_string and text.rstrip()[-1:] in ('"', "}", "]", "e", "l")
-    return [text + "".join(reversed(open_here)), complete] if whole else [complete]
+    return (text + "".join(reversed(open_here)) if whole else "", complete)

@@ -31,7 +31,7 @@ class _Signs:
     """The signs of tool calls and thoughts in a text, for the tools that a model has."""
 
     def __init__(self, names: tuple[str, ...]) -> None:
-        own = [rf"\[?\b{re.escape(name)}" + (r"\b" if "_" in name else r"\s*\(") for name in names]
+        own = [rf"\[?\b{re.escape(name)}" + ("" if "_" in name else r"\s*\(") for name in names]
         object_start = r"\{\s*[\"']"
         fixed = map(re.escape, _ALL)
         self.any = re.compile("|".join((*fixed, object_start, *own)))
