@@ -1,5 +1,6 @@
 """The only reader of the environment: one frozen `Settings`, checked as a whole before anything starts."""
 
+import json
 import os
 import re
 from collections.abc import Mapping
@@ -16,11 +17,14 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    JsonValue,
     SecretStr,
     ValidationError,
     model_validator,
 )
 
+from campaign.agent.profile import VENDORS, Kind, at_its_path, kind_of
+from campaign.domain.dialogue import Patience
 from campaign.domain.errors import SettingsError
 
 
@@ -31,18 +35,30 @@ def _blank_is_unset(value: object) -> object:
 
 Text = Annotated[str | None, BeforeValidator(_blank_is_unset)]
 Secret = Annotated[SecretStr | None, BeforeValidator(_blank_is_unset)]
+_USUAL = Patience()
 
 
 class ModelProfile(BaseModel):
-    """One language model that campaigns may name (decision: models are profiles in the environment)."""
+    """One language model that campaigns may name (decision: models are profiles in the environment).
+
+    Its settings are LLM_<NAME>_KIND and so on; those of the profile `default` are LLM_KIND and so on.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
-    kind: Literal["openai"] = "openai"
+    kind: Kind
     base_url: str
     api_key: SecretStr = SecretStr("")
     model: str
+    params: dict[str, JsonValue] = {}
+    max_tokens: int | None = Field(None, ge=1, le=100_000)
+    first_token_seconds: float = Field(_USUAL.first_token_seconds, gt=0, le=60)
+    gap_seconds: float = Field(_USUAL.gap_seconds, gt=0, le=60)
+    total_seconds: float = Field(_USUAL.total_seconds, gt=0, le=300)
+
+
+_PROFILE_KEYS = tuple(key for key in ModelProfile.model_fields if key != "name")
 
 
 class Settings(BaseModel):
@@ -68,9 +84,15 @@ class Settings(BaseModel):
     twilio_max_calls: Annotated[int | None, BeforeValidator(_blank_is_unset)] = Field(
         None, alias="TWILIO_MAX_CALLS", gt=0
     )
+    llm_kind: Text = Field(None, alias="LLM_KIND")
     llm_base_url: Text = Field(None, alias="LLM_BASE_URL")
     llm_api_key: Secret = Field(None, alias="LLM_API_KEY")
     llm_model: Text = Field(None, alias="LLM_MODEL")
+    llm_params: Text = Field(None, alias="LLM_PARAMS")
+    llm_max_tokens: Text = Field(None, alias="LLM_MAX_TOKENS")
+    llm_first_token_seconds: Text = Field(None, alias="LLM_FIRST_TOKEN_SECONDS")
+    llm_gap_seconds: Text = Field(None, alias="LLM_GAP_SECONDS")
+    llm_total_seconds: Text = Field(None, alias="LLM_TOTAL_SECONDS")
     llm_profiles: tuple[ModelProfile, ...] = Field((), alias="LLM_PROFILES")
     log_format: Literal["text", "json"] = Field("text", alias="LOG_FORMAT")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", alias="LOG_LEVEL")
@@ -131,17 +153,15 @@ class Settings(BaseModel):
     def profiles(self) -> Mapping[str, ModelProfile]:
         """Model profiles by name; the plain LLM_* settings are the profile `default`."""
         named = {profile.name: profile for profile in self.llm_profiles}
-        if self.llm_base_url and self.llm_model:
-            named.setdefault(
-                "default",
-                ModelProfile(
-                    name="default",
-                    base_url=self.llm_base_url,
-                    api_key=self.llm_api_key or SecretStr(""),
-                    model=self.llm_model,
-                ),
-            )
+        if self.llm_model and "default" not in named:
+            named["default"] = _profile("default", "LLM_", self._plain())
         return named
+
+    def _plain(self) -> dict[str, str | None]:
+        """The plain LLM_* settings, as in the environment."""
+        key = self.llm_api_key.get_secret_value() if self.llm_api_key else None
+        given = {name: getattr(self, "llm_" + name) for name in _PROFILE_KEYS if name != "api_key"}
+        return {"LLM_API_KEY": key} | {f"LLM_{name.upper()}": value for name, value in given.items()}
 
     @property
     def socket_url(self) -> str:
@@ -177,6 +197,7 @@ class Settings(BaseModel):
             )
         if bool(self.twilio_api_key) != bool(self.twilio_api_secret):
             raise ValueError("TWILIO_API_KEY and TWILIO_API_SECRET go together: set both or neither.")
+        assert self.profiles is not None  # made once here, so that what is wrong in them is told at once
         return self
 
     def require(self, *names: str) -> None:
@@ -216,23 +237,62 @@ def _check_url(name: str, value: str) -> None:
         raise ValueError(f"{name} must have no user, query or fragment.")
 
 
-def _profiles(values: Mapping[str, str | None]) -> list[dict[str, str]]:
-    """LLM_PROFILES=a,b with LLM_A_BASE_URL, LLM_A_API_KEY, LLM_A_MODEL, LLM_A_KIND."""
+def _profiles(values: Mapping[str, str | None]) -> list[ModelProfile]:
+    """LLM_PROFILES=a,b with LLM_A_KIND, LLM_A_BASE_URL, LLM_A_API_KEY, LLM_A_MODEL and more."""
+    names = [part.strip() for part in (values.get("LLM_PROFILES") or "").split(",") if part.strip()]
     profiles = []
-    for name in filter(None, (part.strip() for part in (values.get("LLM_PROFILES") or "").split(","))):
+    for name in names:
         prefix = "LLM_" + re.sub(r"[^A-Za-z0-9]", "_", name).upper() + "_"
-        fields = {"name": name}
-        for key in ("kind", "base_url", "api_key", "model"):
-            given = values.get(prefix + key.upper())
-            if given:
-                fields[key] = given
-            elif key in ("base_url", "model"):
-                raise SettingsError(
-                    f"LLM_PROFILES names {name!r}, but {prefix}{key.upper()} is not set.",
-                    "Set it, or take the name out of LLM_PROFILES.",
-                )
-        profiles.append(fields)
+        profiles.append(_profile(name, prefix, values))
     return profiles
+
+
+def _profile(name: str, prefix: str, values: Mapping[str, str | None]) -> ModelProfile:
+    """One profile's settings; what the kind of server implies need not be said."""
+    given = {key: (values.get(prefix + key.upper()) or "").strip() for key in _PROFILE_KEYS}
+    fields: dict[str, object] = {"name": name, **{key: value for key, value in given.items() if value}}
+    if not given["model"]:
+        raise SettingsError(
+            f"LLM_PROFILES names {name!r}, but {prefix}MODEL is not set.",
+            "Set it, or take the name out of LLM_PROFILES.",
+        )
+    kind = given["kind"].lower() or (kind_of(given["base_url"]) if given["base_url"] else "compatible")
+    fields["kind"] = kind
+    vendor = {str(known): one for known, one in VENDORS.items()}.get(kind)
+    if vendor is None:
+        raise SettingsError(
+            f"{prefix}KIND is {kind!r}, which is no kind of model server.",
+            f"It is one of: {', '.join(VENDORS)}.",
+        )
+    fields["base_url"] = at_its_path(given["base_url"] or vendor.base_url, kind)
+    if not fields["base_url"]:
+        raise SettingsError(
+            f"LLM_PROFILES names {name!r}, but {prefix}BASE_URL is not set.",
+            f"Set it, or name a kind that has an address of its own: {prefix}KIND=mistral, openai …",
+        )
+    try:
+        _check_url(f"{prefix}BASE_URL", str(fields["base_url"]))
+    except ValueError as error:
+        raise SettingsError(str(error), "Mend it in .env or the environment.") from None
+    if not given["api_key"].isascii() or not given["api_key"].isprintable():
+        raise SettingsError(f"{prefix}API_KEY holds characters that no key has.", "Copy it anew.")
+    if given["params"]:
+        fields["params"] = _json_object(prefix + "PARAMS", given["params"])
+    try:
+        return ModelProfile.model_validate(fields)
+    except ValidationError as error:
+        wrong = " ".join(f"{prefix}{str(one['loc'][0]).upper()}: {one['msg']}." for one in error.errors())
+        raise SettingsError(wrong, "Mend it in .env or the environment.") from None
+
+
+def _json_object(name: str, value: str) -> dict[str, object]:
+    try:
+        found = json.loads(value)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise SettingsError(f"{name} is no JSON object.", f'Write e.g. {name}={{"temperature": 0.3}}')
+    return found
 
 
 def read_settings(environ: Mapping[str, str] | None = None, env_file: Path | None = Path(".env")) -> Settings:

@@ -22,10 +22,13 @@ from pathlib import Path
 
 import structlog
 
-from campaign.agent.llm import LlmAgent, Profile
+from campaign.agent.llm import LlmAgent
+from campaign.agent.profile import Profile
 from campaign.agent.protocol import Agent
 from campaign.agent.scripted import ScriptedAgent
 from campaign.domain.budget import Rates, parse_rates
+from campaign.domain.clock import Clock
+from campaign.domain.dialogue import Patience
 from campaign.domain.errors import SettingsError
 from campaign.domain.retention import Keep, policy
 from campaign.domain.rulebook import Rulebook, parse_rulebook, release
@@ -36,7 +39,7 @@ from campaign.flow.dialer import Counters
 from campaign.flow.live_talks import LiveTalks
 from campaign.flow.outcomes import Terms
 from campaign.flow.passwords import Passwords
-from campaign.settings import Settings
+from campaign.settings import ModelProfile, Settings
 from campaign.store import migrate
 from campaign.store.database import Database, claim_kind
 from campaign.store.embedded import attach, default_data_dir
@@ -230,15 +233,7 @@ class Agents:
     def __init__(self, settings: Settings, clock: ServiceClock) -> None:
         self._agents: dict[str, Agent] = {SCRIPTED: ScriptedAgent()}
         for name, profile in settings.profiles.items():
-            self._agents[name] = LlmAgent(
-                Profile(
-                    name=name,
-                    base_url=profile.base_url,
-                    model=profile.model,
-                    api_key=profile.api_key.get_secret_value(),
-                ),
-                clock,
-            )
+            self._agents[name] = open_model(profile, clock)
 
     def named(self, profile: str) -> Agent | None:
         """The agent of a profile; None when the settings know no such profile."""
@@ -248,6 +243,23 @@ class Agents:
         """Close all connections to models."""
         for agent in self._agents.values():
             await agent.close()
+
+
+def open_model(profile: ModelProfile, clock: Clock) -> LlmAgent:
+    """The agent of one profile of the settings; nothing is connected yet."""
+    return LlmAgent(
+        Profile(
+            name=profile.name,
+            base_url=profile.base_url,
+            model=profile.model,
+            kind=profile.kind,
+            api_key=profile.api_key.get_secret_value(),
+            params=profile.params,
+            max_tokens=profile.max_tokens,
+            patience=Patience(profile.first_token_seconds, profile.gap_seconds, profile.total_seconds),
+        ),
+        clock,
+    )
 
 
 def open_gateway(settings: Settings) -> Gateway:

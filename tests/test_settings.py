@@ -107,6 +107,64 @@ def test_a_profile_without_its_address_is_told() -> None:
         read_settings({"LLM_PROFILES": "big", "LLM_BIG_MODEL": "m"}, None)
 
 
+@pytest.mark.parametrize(
+    ("given", "kind", "base_url"),
+    [
+        ({"KIND": "mistral"}, "mistral", "https://api.mistral.ai/v1"),
+        ({"KIND": "OpenAI"}, "openai", "https://api.openai.com/v1"),
+        ({"KIND": "anthropic"}, "anthropic", "https://api.anthropic.com/v1"),
+        ({"KIND": "groq"}, "groq", "https://api.groq.com/openai/v1"),
+        ({"KIND": "ollama"}, "ollama", "http://127.0.0.1:11434/v1"),
+        ({"KIND": "vllm", "BASE_URL": "http://gpu:8000"}, "vllm", "http://gpu:8000/v1"),
+        ({"BASE_URL": "https://api.mistral.ai/v1/"}, "mistral", "https://api.mistral.ai/v1"),
+        ({"BASE_URL": "https://x1.us-east-1.aws.endpoints.huggingface.cloud"}, "huggingface",
+         "https://x1.us-east-1.aws.endpoints.huggingface.cloud/v1"),
+        ({"BASE_URL": "https://api.openai.com/v1/chat/completions"}, "openai", "https://api.openai.com/v1"),
+        ({"BASE_URL": "https://llm.example.com"}, "compatible", "https://llm.example.com"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("prefix", ["LLM_", "LLM_A_1_"])
+def test_a_kind_and_a_key_are_enough_where_the_vendor_has_one_address(
+    given: dict[str, str], kind: str, base_url: str, prefix: str
+) -> None:
+    environment = {prefix + name: value for name, value in given.items()} | {prefix + "MODEL": "m"}
+    environment["LLM_PROFILES"] = "" if prefix == "LLM_" else "a-1"
+    (profile,) = read_settings(environment, None).profiles.values()
+    assert (profile.kind, profile.base_url) == (kind, base_url)
+
+
+def test_a_profile_has_limits_and_parameters_of_its_own() -> None:
+    given = {
+        "KIND": "ollama", "MODEL": "m", "MAX_TOKENS": "200", "PARAMS": '{"temperature": 0.3}',
+        "FIRST_TOKEN_SECONDS": "4", "GAP_SECONDS": "2.5", "TOTAL_SECONDS": "40",
+    }  # fmt: skip
+    (profile,) = read_settings(
+        {f"LLM_{name}": value for name, value in given.items()}, None
+    ).profiles.values()
+    assert profile.params == {"temperature": 0.3}
+    assert (profile.max_tokens, profile.first_token_seconds) == (200, 4)
+    assert (profile.gap_seconds, profile.total_seconds) == (2.5, 40)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"KIND": "bard"}, "LLM_KIND is 'bard'"),
+        ({"KIND": "mistral", "PARAMS": "[1]"}, "LLM_PARAMS is no JSON object"),
+        ({"KIND": "mistral", "MAX_TOKENS": "many"}, "LLM_MAX_TOKENS"),
+        ({"KIND": "mistral", "GAP_SECONDS": "-1"}, "LLM_GAP_SECONDS"),
+        ({"KIND": "compatible"}, "LLM_BASE_URL is not set"),
+        ({"BASE_URL": "gpu:8000"}, "LLM_BASE_URL must be a URL"),
+        ({"KIND": "mistral", "API_KEY": "sk-\u2026"}, "LLM_API_KEY"),
+    ],
+)
+def test_what_is_wrong_in_a_profile_is_told_by_its_name(given: dict[str, str], told: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        read_settings({f"LLM_{name}": value for name, value in given.items()} | {"LLM_MODEL": "m"}, None)
+    assert told in str(caught.value)
+    assert "sk-" not in str(caught.value)
+
+
 def test_the_demo_hands_on_nothing_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TWILIO_AUTH_TOKEN", "real")
     monkeypatch.setenv("DATABASE_URL", "postgresql://real/real")

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import Enum
 from typing import Protocol, TypeAlias
 
 from campaign.domain.dialogue import Message, ToolRequest, ToolSpec
@@ -54,8 +55,26 @@ class Context:
     """When the person may be called, for callbacks; None: nobody knows."""
 
 
+class Fault(Enum):
+    """What is wrong with a model, as far as it can be told; the value says it in words."""
+
+    UNREACHABLE = "its server can't be reached"
+    ADDRESS = "there is no such address at its server"
+    KEY = "its server refuses the key"
+    MODEL = "its server doesn't have the model"
+    MONEY = "the account has no money left"
+    BUSY = "its server is busy, or asks us to wait"
+    REQUEST = "its server doesn't take our request"
+    SERVER = "its server failed"
+    BROKEN = "the answer is broken or no reply"
+
+
 class AgentError(Exception):
     """The agent can't answer: an error or silence of its server, a stream that broke off."""
+
+    def __init__(self, why: str, fault: Fault = Fault.BROKEN) -> None:
+        super().__init__(why)
+        self.fault = fault
 
 
 class Agent(Protocol):

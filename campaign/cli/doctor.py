@@ -14,6 +14,7 @@ import httpx
 import typer
 from rich.markup import escape
 
+from campaign.agent.protocol import AgentError, Fault
 from campaign.cli.common import out, print_json, quiet_logs
 from campaign.domain.errors import CampaignError, TwilioError
 from campaign.flow.draining import ANSWERS
@@ -28,6 +29,7 @@ from campaign.wiring import (
     ServiceClock,
     data_dir_of,
     open_gateway,
+    open_model,
     read_rates,
     read_rulebook,
     rule_data,
@@ -98,7 +100,13 @@ async def examine(settings: Settings) -> list[Check]:
         for profile in settings.profiles.values():
             checks.append(await _model(profile))
         if not settings.profiles:
-            checks.append(Check("model", Verdict.OK, "None is set: the scripted agent talks."))
+            half_set = settings.llm_api_key is not None or settings.llm_base_url or settings.llm_kind
+            said = "LLM_MODEL is not set, so no model is used: the scripted agent talks."
+            checks.append(
+                Check("model", Verdict.NOTE, said, "Set LLM_MODEL, or unset the other LLM_ settings.")
+                if half_set
+                else Check("model", Verdict.OK, "None is set: the scripted agent talks.")
+            )
     return checks
 
 
@@ -339,26 +347,69 @@ async def _wss(client: httpx.AsyncClient, addresses: Addresses) -> Check:
 # ── models ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
+SLOW_MS = 1000
+"""A first word later than this makes people say "hello?"."""
+
+
 async def _model(profile: ModelProfile) -> Check:
-    """GET /models: every OpenAI-compatible server has it, and it costs nothing."""
-    name, base = f"model {profile.name!r}", profile.base_url.rstrip("/")
-    key = profile.api_key.get_secret_value()
-    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    """One tiny request, as a conversation makes it, and what comes of it in words."""
+    name = f"model {profile.name!r}"
+    prefix = "LLM_" if profile.name == "default" else f"LLM_{profile.name.upper().replace('-', '_')}_"
+    agent = open_model(profile, ServiceClock())
     try:
-        async with httpx.AsyncClient(timeout=HTTP_SECONDS, headers=headers) as client:
-            answer = await client.get(f"{base}/models")
-        listed = answer.json() if answer.status_code == 200 else {}
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-        said = f"{base} cannot be reached: {type(error).__name__} {error}".rstrip() + "."
-        return Check(name, Verdict.FAULT, said, "Check its base URL; it usually ends in /v1.")
-    if answer.status_code in (401, 403):
-        return Check(name, Verdict.FAULT, f"{base} refuses the key.", "Check its API key.")
-    if answer.status_code != 200:
-        said = f"{base}/models answers {answer.status_code}; whether it has {profile.model!r} is not known."
-        return Check(name, Verdict.NOTE, said, "Try it: campaign call-me SCRIPT +1…")
-    models = listed.get("data") if isinstance(listed, dict) else None
-    names = {str(one.get("id")) for one in models or [] if isinstance(one, dict)}
-    if names and profile.model not in names:
-        said = f"{base} lists {len(names)} models, but not {profile.model!r}."
-        return Check(name, Verdict.NOTE, said, f"It has for example: {', '.join(sorted(names)[:5])}.")
-    return Check(name, Verdict.OK, f"{base} answers and takes the key.")
+        async with asyncio.timeout(HTTP_SECONDS):
+            took_ms = await agent.probe()
+    except TimeoutError:
+        said = f"{profile.model!r} at {profile.base_url} says nothing within {HTTP_SECONDS:.0f} s."
+        return Check(name, Verdict.FAULT, said, "Is it still starting? Endpoints that sleep take a minute.")
+    except AgentError as error:
+        return await _ill(name, prefix, profile, error)
+    finally:
+        await agent.close()
+    said = f"{profile.model!r} at {profile.base_url} answers; its first word took {took_ms} ms."
+    if took_ms > profile.first_token_seconds * 1000:
+        limit = f"{prefix}FIRST_TOKEN_SECONDS={profile.first_token_seconds:g}"
+        do = f"A conversation would have given it up before: {limit}."
+        return Check(name, Verdict.NOTE, said, do)
+    slow = took_ms > SLOW_MS
+    return Check(name, Verdict.NOTE if slow else Verdict.OK, said, "That is slow for a call." if slow else "")
+
+
+_REMEDIES = {
+    Fault.UNREACHABLE: "Check {prefix}BASE_URL, and this machine's way there; it usually ends in /v1.",
+    Fault.ADDRESS: "Check {prefix}BASE_URL; it usually ends in /v1.",
+    Fault.KEY: "Check {prefix}API_KEY.",
+    Fault.MODEL: "Check {prefix}MODEL.",
+    Fault.MONEY: "Look at the account's billing at the vendor.",
+    Fault.BUSY: "Try again; if it stays so, ask the vendor for a higher limit.",
+    Fault.REQUEST: "Check {prefix}KIND, {prefix}PARAMS and {prefix}MAX_TOKENS.",
+    Fault.SERVER: "Try again; if it stays so, the vendor's status page may tell.",
+    Fault.BROKEN: "Check {prefix}KIND and {prefix}BASE_URL: is it a chat API at all?",
+}
+
+
+async def _ill(name: str, prefix: str, profile: ModelProfile, error: AgentError) -> Check:
+    why = str(error).removeprefix(f"{profile.name}: ")
+    said = f"{profile.base_url}: {error.fault.value} ({why})."
+    do = _REMEDIES[error.fault].format(prefix=prefix)
+    if error.fault is Fault.KEY and not profile.api_key.get_secret_value():
+        do = f"{prefix}API_KEY is not set; copy a key from the vendor's console."
+    if error.fault is Fault.MODEL and (models := await _models(profile)):
+        do += f" It has for example: {', '.join(models[:5])}."
+    return Check(name, Verdict.NOTE if error.fault is Fault.BUSY else Verdict.FAULT, said, do)
+
+
+async def _models(profile: ModelProfile) -> list[str]:
+    """What the server says that it has: every kind of server lists it at the same place."""
+    key = profile.api_key.get_secret_value()
+    headers = {"Authorization": f"Bearer {key}", "x-api-key": key, "anthropic-version": "2023-06-01"}
+    limits = httpx.Timeout(HTTP_SECONDS)
+    try:
+        async with httpx.AsyncClient(
+            timeout=limits, headers=headers if key else {}, trust_env=False
+        ) as client:
+            listed = (await client.get(f"{profile.base_url}/models")).json()
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError):
+        return []
+    found = listed.get("data") if isinstance(listed, dict) else None
+    return sorted(str(one.get("id")) for one in found or [] if isinstance(one, dict))

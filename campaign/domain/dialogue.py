@@ -1,4 +1,4 @@
-"""The words that agents and conversations share: messages, tool requests, turns."""
+"""The words that agents and conversations share: messages, tool requests, turns, patience."""
 
 from typing import Literal
 
@@ -46,3 +46,14 @@ class Turn(msgspec.Struct, frozen=True):
     interrupted: bool = False
     latency_ms: int | None = None
     """Of the agent's turns: final prompt in to first text out, milliseconds."""
+
+
+class Patience(msgspec.Struct, frozen=True):
+    """How long an agent may take, clock seconds; then it has failed and the next one answers."""
+
+    first_token_seconds: float = 1.5
+    """From the question to the first word: with the scripted agent next, something is said within 2 s."""
+    gap_seconds: float = 1.5
+    """Between two words."""
+    total_seconds: float = 20.0
+    """For a whole reply."""

@@ -111,12 +111,13 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     """Longest turn of ours, at 17 characters a second; then the agent is cut at a sentence's end."""
     silence_seconds: Annotated[float, msgspec.Meta(ge=3, le=60)] = 8.0
     """Silence before a nudge, before the second one, and before the goodbye."""
-    first_words_seconds: Annotated[float, msgspec.Meta(ge=0.5, le=10)] = 2.0
-    """Wait for the agent's first words before the bridging sentence."""
-    reply_seconds: Annotated[float, msgspec.Meta(ge=2, le=60)] = 8.0
-    """Wait for the agent's first words before it counts as failed."""
+    first_words_seconds: Annotated[float, msgspec.Meta(ge=0.5, le=10)] = 1.8
+    """From the person's last word to the bridging sentence, when no agent has said anything: silence is
+    shorter than two seconds, however many models are slow one after the other."""
+    reply_seconds: Annotated[float, msgspec.Meta(ge=0.5, le=60)] = 8.0
+    """Longest wait for a profile's first words, however patient the profile is; then the next is asked."""
     gap_seconds: Annotated[float, msgspec.Meta(ge=0.5, le=30)] = 4.0
-    """Wait between two pieces of a reply before the agent counts as failed."""
+    """Longest wait between two pieces of a reply, however patient the profile is."""
 
 
 class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -43,7 +43,7 @@ from campaign.domain.conversation import (
     SetDisposition,
     Tick,
 )
-from campaign.domain.dialogue import ToolRequest, Turn
+from campaign.domain.dialogue import Patience, ToolRequest, Turn
 from campaign.domain.languages import in_language
 from campaign.domain.phone import mask
 from campaign.domain.redaction import redact
@@ -62,6 +62,7 @@ SETUP_WAIT = 10.0
 """Clock seconds within which the setup frame must come."""
 OPT_OUT_PATIENCE = 3.0
 """Real seconds for the list before the journal is written."""
+_USUAL = Patience()
 
 
 class RelaySocket(Protocol):
@@ -176,6 +177,7 @@ class _Talk:
             resumed=session.resumed,
             longest=session.longest,
             next_callable=session.next_callable,
+            patience=self._patience,
         )
         self._scripts = {definition.script.language: definition.script}
         self._memories: dict[str, dict[str, object]] = {}
@@ -350,6 +352,10 @@ class _Talk:
             self._log.warning("hang_up_failed", error=str(error)[:200])
 
     # ── the agent ──────────────────────────────────────────────────────────────────────────────────────
+
+    def _patience(self, profile: str) -> Patience:
+        """How long a profile's agent may take; one without an opinion on it: as long as usual."""
+        return getattr(self._agents.named(profile), "patience", _USUAL)
 
     async def _reply(self, ask: Ask) -> None:
         """Feed one reply into the conversation, piece by piece, until it is done or cancelled."""

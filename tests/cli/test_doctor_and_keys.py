@@ -5,11 +5,9 @@ import json
 import os
 import shlex
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
@@ -18,7 +16,7 @@ import uvicorn
 from typer.testing import CliRunner, Result
 
 from campaign.cli import keys
-from campaign.cli.doctor import Check, Verdict, doctor, examine
+from campaign.cli.doctor import Check, Verdict, _model, doctor, examine
 from campaign.settings import Settings
 from campaign.simulator import ACCOUNT_SID, AUTH_TOKEN, Simulator, SimulatorConfig
 from campaign.store import accounts
@@ -26,6 +24,7 @@ from campaign.store.database import Database
 from campaign.web.app import create_app
 from campaign.wiring import open_services
 from tests.support import rows
+from tests.support.models import Answer, Then, model, page, refusal, says, streamed
 
 app = typer.Typer()
 app.add_typer(keys.app, name="keys")
@@ -196,49 +195,42 @@ def test_wrong_settings_and_no_database_are_faults_that_a_program_can_read(
     assert "https" in json.loads(cli("doctor --json", 1).stdout)["checks"][0]["said"]
 
 
-@contextmanager
-def model_server(status: int, body: object) -> Iterator[str]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            text = json.dumps(body).encode()
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(text)))
-            self.end_headers()
-            self.wfile.write(text)
-
-        def log_message(self, *_: object) -> None:
-            return None
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/v1"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
 @pytest.mark.parametrize(
-    ("status", "body", "verdict"),
+    ("answer", "verdict", "said", "do"),
     [
-        (200, {"data": [{"id": "m"}]}, Verdict.OK),
-        (200, {"data": [{"id": "other"}]}, Verdict.NOTE),
-        (200, [], Verdict.OK),
-        (401, {}, Verdict.FAULT),
-        (404, {}, Verdict.NOTE),
-        (500, {}, Verdict.NOTE),
+        (streamed(*says("chat", "Hello.")), Verdict.OK, "first word took", ""),
+        (refusal("401 Unauthorized", "wrong key"), Verdict.FAULT, "refuses the key", "LLM_API_KEY"),
+        (refusal("404 Not Found", "no model m"), Verdict.FAULT, "doesn't have the model", "LLM_MODEL"),
+        (refusal("404 Not Found", "nothing here"), Verdict.FAULT, "no such address", "LLM_BASE_URL"),
+        (refusal("400 Bad Request", "top_k?"), Verdict.FAULT, "top_k?", "LLM_PARAMS"),
+        (refusal("429 Slow down", "no quota left"), Verdict.FAULT, "no money left", "billing"),
+        (refusal("429 Slow down", "slow down"), Verdict.NOTE, "busy", "Try again"),
+        (refusal("500 Oops"), Verdict.FAULT, "failed", "status page"),
+        (page("200 OK"), Verdict.FAULT, "web page", "LLM_KIND"),
+        ([Then.CUT], Verdict.FAULT, "can't be reached", "LLM_BASE_URL"),
     ],
 )
-async def test_a_model_is_judged_by_what_its_server_lists(
-    db_url: str, tmp_path: Path, status: int, body: object, verdict: Verdict
+async def test_a_model_is_tried_and_what_is_wrong_is_said_in_words(
+    db_url: str, tmp_path: Path, answer: Answer, verdict: Verdict, said: str, do: str
 ) -> None:
-    from campaign.cli.doctor import _model
+    async with model() as server:
+        server.will(answer)
+        settings = settings_of(db_url, tmp_path, LLM_BASE_URL=server.url, LLM_MODEL="m", LLM_API_KEY="sk-9")
+        check = await _model(settings.profiles["default"])
+    assert check.verdict is verdict
+    assert said in check.said
+    assert do in check.do
+    assert len(server.asked) == 1
 
-    with model_server(status, body) as base:
-        settings = settings_of(db_url, tmp_path, LLM_BASE_URL=base, LLM_MODEL="m", LLM_API_KEY="k")
-        assert (await _model(settings.profiles["default"])).verdict is verdict
+
+async def test_a_model_that_is_too_slow_for_a_conversation_is_told(db_url: str, tmp_path: Path) -> None:
+    async with model("anthropic") as server:
+        server.will(streamed(*says("anthropic", "Hello.")))
+        given = {"LLM_BASE_URL": server.url, "LLM_MODEL": "m", "LLM_KIND": "anthropic"}
+        settings = settings_of(db_url, tmp_path, **given, LLM_FIRST_TOKEN_SECONDS="0.0001")
+        check = await _model(settings.profiles["default"])
+    assert check.verdict is Verdict.NOTE
+    assert "LLM_FIRST_TOKEN_SECONDS=0.0001" in check.do
 
 
 def test_an_unreachable_twilio_is_one_fault_with_advice(cli: Run, monkeypatch: pytest.MonkeyPatch) -> None:

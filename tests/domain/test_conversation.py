@@ -30,7 +30,7 @@ from campaign.domain.conversation import (
     SetDisposition,
     StopRequested,
 )
-from campaign.domain.dialogue import Turn
+from campaign.domain.dialogue import Patience, ToolRequest, Turn
 from campaign.domain.disposition import Disposition
 from campaign.domain.script import Script
 from campaign.domain.tools import RecordAnswer, ScheduleCallback
@@ -346,13 +346,51 @@ def test_an_opt_out_is_made_only_once() -> None:
 
 
 def test_slow_first_words_are_bridged_once_then_the_next_profile_answers() -> None:
-    call = Call().greeted().says("Yes.")
-    assert call.after(1.9).text == ""
+    call = Call(patience=lambda _: Patience(first_token_seconds=8)).greeted().says("Yes.")
+    assert call.after(1.7).text == ""
     assert call.after(0.2).text == "One moment, please."
     call.plays("One moment, please.")
-    call.after(6)
+    call.after(6.2)
     assert [one.profile for one in call.of(Ask)] == ["scripted"]
     assert call.of(CancelAsk)
+
+
+@pytest.mark.parametrize("models", [1, 2, 3])
+def test_by_default_something_is_said_within_two_seconds_however_many_models_are_silent(models: int) -> None:
+    call = Call({"profiles": [f"model{n}" for n in range(models)]}).greeted().says("Yes.")
+    call.after(1.6)
+    assert [one.profile for one in call.of(Ask)] == ["model1" if models > 1 else "scripted"]
+    assert call.after(0.3).text == "One moment, please."
+
+
+def test_a_model_at_work_on_a_tool_call_is_waited_for_and_bridged_once() -> None:
+    call = Call().greeted().says("Yes.")
+    generation = call.of(Ask)[0].generation
+    for _ in range(3):
+        call.after(1.0).on(AgentText(generation, ""))
+    assert [one.profile for one in call.all if isinstance(one, Ask)] == ["clever"]
+    call.on(AgentTool(generation, ToolRequest("c", "record_answer", "{}")), AgentDone(generation))
+    call.after(1.4)
+    sent = "".join(one.frame.token for one in call.all if isinstance(one, Send) and "token" in dir(one.frame))
+    assert sent.count("One moment, please.") == 1
+
+
+def test_a_profile_that_answered_is_trusted_again() -> None:
+    call = Call().greeted()
+    for _ in range(3):
+        call.says("Yes.").on(AgentFailed(call.of(Ask)[-1].generation, "down"))
+        call.replies("Fine.")
+        call.says("Well.")
+        assert call.of(Ask)[-1].profile == "clever"
+        call.replies("Good.")
+
+
+def test_a_reply_without_end_is_cut_off() -> None:
+    call = Call(patience=lambda _: Patience(total_seconds=5)).greeted().says("Yes.")
+    generation = call.of(Ask)[0].generation
+    for _ in range(6):
+        call.after(1.0).on(AgentText(generation, "and "))
+    assert CancelAsk(generation) in call.all
 
 
 def test_a_stream_that_breaks_off_is_excused_and_the_next_profile_goes_on() -> None:
@@ -367,7 +405,7 @@ def test_a_gap_in_a_reply_counts_as_failure() -> None:
     call = Call().greeted().says("Yes.")
     generation = call.of(Ask)[0].generation
     call.on(AgentText(generation, "Well, I "))
-    call.after(4.1)
+    call.after(1.6)
     assert call.of(CancelAsk) == [CancelAsk(generation)]
     assert call.of(Ask)[0].profile == "scripted"
 

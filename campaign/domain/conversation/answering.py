@@ -73,7 +73,10 @@ class Answering(Machines):
         if current.utterance is None and not current.tools:
             return self._agent_failed(generation, "an empty reply", now)
         reply, commands = self._replies.close(self._timers)
-        if reply is None or self.phase is not Phase.TALKING:
+        if reply is None:
+            return commands
+        self._replies.praise(reply.profile)
+        if self.phase is not Phase.TALKING:
             return commands
         for menu in reply.menus:
             commands += self._press(menu, now)
@@ -90,8 +93,10 @@ class Answering(Machines):
                 wordless = reply.utterance is None and not reply.menus
                 if reply.tools and (wordless or reply.refused):
                     if reply.round + 1 < MOST_ROUNDS:
-                        again = self._ask(now, prompted_at=reply.prompted_at, round=reply.round + 1)
-                        return commands + again
+                        spoken = reply.bridged or reply.utterance is not None
+                        return commands + self._ask(
+                            now, prompted_at=reply.prompted_at, round=reply.round + 1, bridged=spoken
+                        )
                     if reply.utterance is None:
                         return commands + self._failed(reply, "only tools", now)
                 self._await_answer(now)
@@ -114,17 +119,24 @@ class Answering(Machines):
         commands: list[Command] = [Note(f"profile {reply.profile} failed: {why[:300]}")]
         if self.phase is not Phase.TALKING:
             return commands
-        if reply.utterance is not None:
+        spoken = reply.utterance is not None
+        if spoken:
             commands += self._say(self._lines.trouble, now)
-        tried = (*reply.tried, reply.profile)
-        return commands + self._ask(now, prompted_at=reply.prompted_at, round=reply.round, tried=tried)
+        return commands + self._ask(
+            now,
+            prompted_at=reply.prompted_at,
+            round=reply.round,
+            tried=(*reply.tried, reply.profile),
+            bridged=reply.bridged or spoken,
+        )
 
     def _bridge(self, now: float) -> list[Command]:
         reply = self._replies.current
         if reply is None or reply.bridged:
             return []
         reply.bridged = True
-        return self._say(self._lines.bridging, now)
+        latency = round((now - reply.prompted_at) * 1000)
+        return self._say(self._lines.bridging, now, latency_ms=latency)
 
     def _take_on(self, early: Early, now: float) -> list[Command]:
         """The early reply turned out to be the reply: what came of it takes effect now."""

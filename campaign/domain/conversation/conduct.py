@@ -22,7 +22,7 @@ from campaign.domain.conversation.events import (
 )
 from campaign.domain.conversation.replies import Replies
 from campaign.domain.conversation.transcript import Transcript
-from campaign.domain.dialogue import Turn
+from campaign.domain.dialogue import Patience, Turn
 from campaign.domain.disposition import Disposition, replaces
 from campaign.domain.phrases import Lines
 from campaign.domain.script import Script
@@ -93,6 +93,7 @@ class Conduct:
         resumed: Resumed | None = None,
         longest: float | None = None,
         next_callable: NextCallable | None = None,
+        patience: Callable[[str], Patience] = lambda _: Patience(),
     ) -> None:
         self._script = script
         self._longest = script.limits.call_seconds if longest is None else longest
@@ -104,7 +105,7 @@ class Conduct:
         first_seq = (resumed.ordinal - 1) * MOST_TURNS if resumed else 0
         self.transcript = Transcript(turns, self._disclosures(script), (phone,), first_seq, others)
         answers = dict(resumed.answers) if resumed else {}
-        self._replies = Replies(script, self.transcript, answers, next_callable)
+        self._replies = Replies(script, self.transcript, answers, patience, next_callable)
         self._resumed = resumed
         self._attempt = attempt
         self._talk_to_machines = talk_to_machines
@@ -164,12 +165,14 @@ class Conduct:
             commands.append(Send(relay.Text(line + " ", last=False, interruptible=False)))
         return commands
 
-    def _say(self, line: str, now: float, *, interruptible: bool | None = None) -> list[Command]:
+    def _say(
+        self, line: str, now: float, *, interruptible: bool | None = None, latency_ms: int | None = None
+    ) -> list[Command]:
         """One whole line of ours."""
         said = scripts.render(line, self._values)
         if not said:
             return []
-        utterance = self.transcript.begin(now)
+        utterance = self.transcript.begin(now, latency_ms=latency_ms)
         self.transcript.speech.add(utterance, said, now)
         self.transcript.finish(utterance)
         self._await_answer(now)
@@ -203,7 +206,13 @@ class Conduct:
     # ── asking ─────────────────────────────────────────────────────────────────────────────────────────
 
     def _ask(
-        self, now: float, *, prompted_at: float | None = None, round: int = 0, tried: tuple[str, ...] = ()
+        self,
+        now: float,
+        *,
+        prompted_at: float | None = None,
+        round: int = 0,
+        tried: tuple[str, ...] = (),
+        bridged: bool = False,
     ) -> list[Command]:
         commands = self._disclose(now)
         self._timers.pop("silence", None)
@@ -214,6 +223,7 @@ class Conduct:
             prompted_at=now if prompted_at is None else prompted_at,
             round=round,
             tried=tried,
+            bridged=bridged,
         )
         return commands + (asked or self._goodbye(self._lines.trouble_goodbye, "trouble", now))
 

@@ -108,6 +108,8 @@ class Ask(msgspec.Struct, frozen=True):
     """What has been answered so far, by question key."""
     local_now: datetime
     """The present in the person's own zone."""
+    prompted_at: float = 0.0
+    """When the person had finished speaking, on the stopwatch."""
     language: str = ""
     """Which of the script's languages is spoken now; empty: its own."""
 

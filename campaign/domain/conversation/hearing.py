@@ -228,7 +228,7 @@ class Hearing(Answering):
         if not self._partial or not self._may_begin_early():
             return []
         self._early_starts += 1
-        return self._replies.begin_early(self._partial, self._local_now(now))
+        return self._replies.begin_early(self._partial, now, self._local_now(now))
 
     # ── keys ───────────────────────────────────────────────────────────────────────────────────────────
 

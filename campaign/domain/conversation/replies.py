@@ -6,6 +6,7 @@ been.
 """
 
 import re
+from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
@@ -16,7 +17,7 @@ from campaign.domain import script as scripts
 from campaign.domain.conversation.events import Ask, CancelAsk, Command, Send
 from campaign.domain.conversation.speech import FASTEST, Utterance
 from campaign.domain.conversation.transcript import Transcript
-from campaign.domain.dialogue import Message, ToolRequest
+from campaign.domain.dialogue import Message, Patience, ToolRequest
 from campaign.domain.script import Script
 from campaign.domain.spoken import plain
 from campaign.domain.tools import (
@@ -40,7 +41,7 @@ MOST_ROUNDS: Final = 3
 MOST_MENUS: Final = 10
 """Menus that may be answered in one call."""
 FAILURES: Final = 2
-"""Failures after which a profile isn't tried again in this session."""
+"""Failures in a row after which a profile isn't tried again in this session."""
 
 _MARKUP: Final = str.maketrans(dict.fromkeys("*#`_~|<>{}[]\\\r", "") | {"\n": " ", "\t": " "})
 _UNSPOKEN: Final = re.compile(
@@ -89,6 +90,7 @@ class Replies:
         script: names the profiles and the limits.
         transcript: what is said enters it.
         answers: what earlier sessions of the call gathered.
+        patience: how long each profile may take; the script's limits bound it.
         next_callable: when the person may be called, for callbacks; None: nobody knows.
     """
 
@@ -97,11 +99,14 @@ class Replies:
         script: Script,
         transcript: Transcript,
         answers: dict[str, Answer],
+        patience: Callable[[str], Patience],
         next_callable: NextCallable | None = None,
     ) -> None:
         self._script = script
         self._next_callable = next_callable
         self._limits = script.limits
+        self._patience = patience
+        self._gap = 0.0
         self._transcript = transcript
         self._tools = specs(script)
         self._chain = scripts.chain(script)
@@ -127,6 +132,7 @@ class Replies:
         prompted_at: float,
         round: int = 0,
         tried: tuple[str, ...] = (),
+        bridged: bool = False,
     ) -> list[Command]:
         """Begin a reply to the history as it stands; nothing when no profile is left to ask.
 
@@ -137,30 +143,45 @@ class Replies:
             prompted_at: when the person had finished speaking.
             round: replies before this one that only called tools.
             tried: profiles that have failed for this prompt.
+            bridged: whether the bridging sentence was said since.
         """
         profile = self._profile(tried)
         if profile is None:
             return []
         self._generation += 1
-        self.current = Reply(self._generation, profile, prompted_at, round, tried)
-        self._wait(now, timers)
-        return [self._asked(profile, tuple(self._transcript.history), local_now)]
+        self.current = Reply(self._generation, profile, prompted_at, round, tried, bridged=bridged)
+        self._wait(self.current, now, timers)
+        return [self._asked(profile, tuple(self._transcript.history), local_now, prompted_at)]
 
     def _profile(self, tried: tuple[str, ...]) -> str | None:
         fit = (one for one in self._chain if one not in tried and self._failures.get(one, 0) < FAILURES)
         return next(fit, None)
 
-    def _wait(self, now: float, timers: dict[str, float]) -> None:
-        timers["first_words"] = now + self._limits.first_words_seconds
-        timers["reply"] = now + self._limits.reply_seconds
+    def _wait(self, reply: Reply, now: float, timers: dict[str, float]) -> None:
+        patience = self._patience(reply.profile)
+        self._gap = min(patience.gap_seconds, self._limits.gap_seconds)
+        if not reply.bridged:
+            timers["first_words"] = max(now, reply.prompted_at + self._limits.first_words_seconds)
+        timers["reply"] = now + min(patience.first_token_seconds, self._limits.reply_seconds)
+        timers["whole_reply"] = now + patience.total_seconds
 
-    def _asked(self, profile: str, history: tuple[Message, ...], local_now: datetime) -> Ask:
-        answers = self.answers.copy()
-        return Ask(self._generation, profile, history, self._tools, answers, local_now, self._script.language)
+    def _asked(
+        self, profile: str, history: tuple[Message, ...], local_now: datetime, prompted_at: float
+    ) -> Ask:
+        return Ask(
+            self._generation,
+            profile,
+            history,
+            self._tools,
+            self.answers.copy(),
+            local_now,
+            prompted_at,
+            self._script.language,
+        )
 
     # ── before the person has finished ─────────────────────────────────────────────────────────────────
 
-    def begin_early(self, said: str, local_now: datetime) -> list[Command]:
+    def begin_early(self, said: str, now: float, local_now: datetime) -> list[Command]:
         """Begin a reply to words that may be the last ones of the turn."""
         profile = self._profile(())
         if profile is None or profile == scripts.SCRIPTED:
@@ -169,7 +190,7 @@ class Replies:
         self._generation += 1
         self.early = Early(self._generation, profile, plain(said))
         history = (*self._transcript.history, Message("person", said))
-        return [*commands, self._asked(profile, history, local_now)]
+        return [*commands, self._asked(profile, history, local_now, now)]
 
     def drop_early(self) -> list[Command]:
         """The person said something else: the early reply never was."""
@@ -183,7 +204,7 @@ class Replies:
             return None
         self.early = None
         self.current = Reply(early.generation, early.profile, now, 0)
-        self._wait(now, timers)
+        self._wait(self.current, now, timers)
         return early
 
     # ── the reply in progress ──────────────────────────────────────────────────────────────────────────
@@ -193,16 +214,20 @@ class Replies:
         reply = self.current
         if reply is None or reply.generation != generation:
             return []
+        if not text:  # at work on something that isn't spoken
+            timers.pop("reply", None)
+            timers["gap"] = now + self._gap
+            return []
         text = speakable(text)
         if not text or (reply.utterance is None and not text.strip()):
             return []
         if reply.utterance is None:
-            latency = None if reply.bridged or reply.round else round((now - reply.prompted_at) * 1000)
+            latency = None if reply.bridged else round((now - reply.prompted_at) * 1000)
             reply.utterance = self._transcript.begin(now, latency_ms=latency)
             timers.pop("first_words", None)
             timers.pop("reply", None)
         self._transcript.speech.add(reply.utterance, text, now)
-        timers["gap"] = now + self._limits.gap_seconds
+        timers["gap"] = now + self._gap
         return [Send(relay.Text(text, last=False))]
 
     def too_long(self) -> bool:
@@ -249,7 +274,7 @@ class Replies:
     def close(self, timers: dict[str, float]) -> tuple[Reply | None, list[Command]]:
         """The reply is over, complete or not: its last frame goes out, it enters the history."""
         reply, self.current = self.current, None
-        for timer in ("first_words", "reply", "gap"):
+        for timer in ("first_words", "reply", "gap", "whole_reply"):
             timers.pop(timer, None)
         if reply is None:
             return None, []
@@ -271,7 +296,11 @@ class Replies:
         reply, commands = self.close(timers)
         return [*dropped, CancelAsk(reply.generation), *commands] if reply else dropped
 
+    def praise(self, profile: str) -> None:
+        """The profile answered: what it failed before is forgotten."""
+        self._failures.pop(profile, None)
+
     def blame(self, profile: str) -> None:
         """The profile failed: it isn't asked again for this prompt, nor in this session once it did so
-        `FAILURES` times."""
+        `FAILURES` times in a row."""
         self._failures[profile] = self._failures.get(profile, 0) + 1

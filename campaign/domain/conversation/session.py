@@ -44,6 +44,12 @@ from campaign.domain.languages import declared
 OPENING_WAIT: Final = 1.0
 """Seconds after setup within which the greeting begins, whether or not the line is quiet."""
 
+_TOO_SLOW: Final = {
+    "reply": "no first words in time",
+    "gap": "a gap in its words",
+    "whole_reply": "no end in time",
+}
+
 
 class Conversation(Hearing):
     """One session, told of events and answering with commands, to be carried out in order.
@@ -61,6 +67,7 @@ class Conversation(Hearing):
         resumed: set when the call's earlier session broke off.
         longest: seconds from the setup until it closes politely; None: as the script says.
         next_callable: when the person may be called again, for callbacks; None: nobody knows.
+        patience: how long each profile's agent may take.
     """
 
     # ── the two doors ──────────────────────────────────────────────────────────────────────────────────
@@ -227,9 +234,9 @@ class Conversation(Hearing):
                 return self._open(now)
             case "first_words":
                 return self._bridge(now)
-            case "reply" | "gap":
+            case "reply" | "gap" | "whole_reply":
                 current = self._replies.current
-                why = "no first words in time" if timer == "reply" else "a gap in its words"
+                why = _TOO_SLOW[timer]
                 if current is None:
                     return []
                 return [CancelAsk(current.generation), *self._agent_failed(current.generation, why, now)]
