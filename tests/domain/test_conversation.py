@@ -378,9 +378,9 @@ def test_a_model_at_work_on_a_tool_call_is_waited_for_and_bridged_once() -> None
 def test_a_profile_that_answered_is_trusted_again() -> None:
     call = Call().greeted()
     for _ in range(3):
-        call.says("Yes.").on(AgentFailed(call.of(Ask)[-1].generation, "down"))
+        call.says("Yes, I do.").on(AgentFailed(call.of(Ask)[-1].generation, "down"))
         call.replies("Fine.")
-        call.says("Well.")
+        call.says("And then what?")
         assert call.of(Ask)[-1].profile == "clever"
         call.replies("Good.")
 

@@ -17,6 +17,7 @@ from campaign.domain.conversation import (
     SetDisposition,
     StopRequested,
 )
+from campaign.domain.dialogue import Patience
 from campaign.domain.disposition import Disposition
 from tests.support.talking import AI, GREETING, SETUP, STOP, Call, tool
 
@@ -26,6 +27,11 @@ SCREEN = "Please state your name and reason for calling."
 
 def _thinking() -> Call:
     return Call().greeted().says("Tell me more.")
+
+
+def _bridged() -> Call:
+    slow = Call(patience=lambda _: Patience(first_token_seconds=5.0))
+    return slow.greeted().says("Tell me more.").after(2.1)
 
 
 def _reply() -> Call:
@@ -48,7 +54,7 @@ MOMENTS: dict[str, Callable[[], Call]] = {
     ),
     "after the greeting": lambda: Call().greeted(),
     "while the agent thinks": _thinking,
-    "in the bridging sentence": lambda: _thinking().after(2.1),
+    "in the bridging sentence": _bridged,
     "in a reply": _reply,
     "after an interruption": lambda: _reply().on(relay.Interrupt("Our", 100)),
     "with the model down": _model_down,
