@@ -63,6 +63,11 @@ _QUESTION_STARTS: Final = (
 )  # fmt: skip
 
 
+_BYE: Final = ("bye", "goodbye", "bye bye", "adios", "au revoir", "tschuss", "auf wiederhoren", "arrivederci")
+_LONGEST_LEAVE: Final = 8
+"""Words beyond which a "bye" is part of something else."""
+
+
 class ScriptedAgent:
     """Deterministic, quick, without any connection."""
 
@@ -98,6 +103,9 @@ def respond(history: Sequence[Message], context: Context) -> list[Text | ToolReq
     if objection := _objection(words, context):
         return [Text(objection), *_again(history, context)]
     asked = _asked(last, context)
+    leaves = _any(words, _BYE) and not _any(words, (*_DECLINE, *_LATER)) and "?" not in said
+    if leaves and len(words.split()) <= _LONGEST_LEAVE:
+        return _leave(asked, said, context)
     if asked is not None:
         return _answered(asked, said, words, history, context)
     if _any(words, _DECLINE):
@@ -241,6 +249,21 @@ def _result(context: Context) -> str:
         if question.kind == "yes_no" and question.key in context.answers:
             return "interested" if context.answers[question.key] is True else "not_interested"
     return "completed"
+
+
+def _leave(asked: Question | None, said: str, context: Context) -> list[Text | ToolRequest]:
+    """They take their leave, perhaps with an answer: so do we."""
+    told: list[Text | ToolRequest] = []
+    value = None if asked is None or asked.kind == "text" else answer(asked, said, context.local_now)
+    if value is True and not _any(f" {plain(said)} ", ("yes", "yeah", "yep", "si", "oui", "ja")):
+        value = None  # "okay, bye" agrees to nothing
+    if asked is not None and value is not None:
+        told = [_tool("record_answer", question=asked.key, value=value)]
+        answers = {**context.answers, asked.key: value}
+        context = Context(context.script, context.values, answers, context.local_now, context.memory)
+    reason = "not_interested" if yes_no(said) is False else _result(context)
+    goodbye = _said(scripts.lines(context.script).goodbye, context)
+    return [*told, Text(goodbye), _tool("end_call", reason=reason)]
 
 
 def _human(context: Context) -> list[Text | ToolRequest]:

@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaign.domain.script import Script
+from campaign.domain.script import Script, SpokenLanguage
 from campaign.telephony import twiml
 
 HEAD = '<?xml version="1.0" encoding="UTF-8"?>'
@@ -62,6 +62,37 @@ def test_a_full_script_carries_its_language_voice_hints_interruptions_and_record
         '<Parameter name="attempt" value="m1" /><Parameter name="session" value="1" />'
         "</ConversationRelay></Connect></Response>"
     )
+
+
+def test_declared_languages_are_children_with_voices_of_their_own():
+    script = Script(
+        greeting="Hello.",
+        goal="Ask.",
+        languages={
+            "es-MX": SpokenLanguage(voice="lucia", tts_provider="Google", hints=("Acme",)),
+            "de-DE": SpokenLanguage(speech_model="nova-2-general", transcription_provider="Deepgram"),
+        },
+    )
+    text = relay(script)
+    assert '<Language code="es-MX" hints="Acme" ttsProvider="Google" voice="lucia" />' in text
+    german = '<Language code="de-DE" speechModel="nova-2-general" transcriptionProvider="Deepgram" />'
+    assert german in text
+    assert text.index("<Language") < text.index("<Parameter")
+
+
+def test_mixed_speech_and_partial_prompts_name_what_they_need_whatever_the_accounts_defaults():
+    mixed = Script(greeting="Hi.", goal="Ask.", language="multi", languages={"hi-IN": SpokenLanguage()})
+    needs = 'speechModel="nova-3-general" transcriptionProvider="Deepgram" ttsProvider="ElevenLabs"'
+    text = relay(mixed)
+    assert f'language="multi" reportInputDuringAgentSpeech="any" {needs}' in text
+    assert f'<Language code="hi-IN" {needs} />' in text
+    flux = relay(
+        Script(greeting="Hi.", goal="Ask.", speech_model="flux", partial_prompts=True, eot_threshold=0.7)
+    )
+    assert 'eotThreshold="0.7"' in flux
+    assert 'partialPrompts="true"' in flux
+    assert 'speechModel="flux" transcriptionProvider="Deepgram"' in flux
+    assert "partialPrompts" not in text
 
 
 def test_a_resumed_session_starts_no_second_recording():
