@@ -20,7 +20,7 @@ async def states(db: Database) -> Counter[str]:
 
 
 async def tried(db: Database, contacts: int) -> bool:
-    """Whether so many contacts had their turn: placed, or too late on a busy machine and due a minute later."""
+    """Whether so many contacts had their turn: placed, or too late on a busy machine and due again."""
     found = await states(db)
     return found["placed"] + found["not_placed"] == contacts and not found["placing"]
 
