@@ -12,7 +12,9 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
+from campaign.domain import transfers as targets
 from campaign.domain.phrases import PHRASES, Lines, primary
+from campaign.domain.transfers import Key, TransferTarget
 
 SCRIPTED: Final = "scripted"
 """The profile name of the agent that needs no model."""
@@ -24,11 +26,9 @@ LONGEST_CELL: Final = 200
 """Characters of a contact's cell that are ever said or shown to a model."""
 
 Line = Annotated[str, msgspec.Meta(max_length=1000)]
-Key = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 
 _VARIABLE = re.compile(r"\{\{\s*([A-Za-z_][\w .\-]*?)\s*(?:\|\s*([^{}]*?)\s*)?\}\}")
 _BRACES = re.compile(r"\{\{|\}\}")
-_TARGET = re.compile(r"^(\+[1-9]\d{5,14}|sips?:[^\s<>\"']+@[^\s<>\"']+)$")
 
 
 class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -50,15 +50,6 @@ class Objection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
     when: tuple[Annotated[str, msgspec.Meta(min_length=2, max_length=120)], ...]
     """Words or phrases, any of which is the sign; matched without case, as whole words."""
     say: Line
-
-
-class TransferTarget(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Where a person may be put through to. The agent only ever names its key."""
-
-    to: str
-    """An E.164 number or a `sip:` address."""
-    name: Annotated[str, msgspec.Meta(min_length=1, max_length=80)]
-    """As spoken: "I'm putting you through to NAME"."""
 
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -214,11 +205,7 @@ def faults(script: Script, columns: Iterable[str] | None) -> list[tuple[str, str
     for number, objection in enumerate(script.objections):
         if not objection.when:
             found.append((f"objections[{number}].when", "is empty; give the words that are its sign"))
-    for key, target in script.transfers.items():
-        if not _TARGET.match(target.to):
-            found.append(
-                (f"transfers.{key}.to", f"{target.to!r} is neither +<country><number> nor sip:user@host")
-            )
+    found += targets.faults(script.transfers, script.language)
     if primary(script.language) not in PHRASES:
         for name in Lines.__struct_fields__:
             needed = name != "disclosure_recorded" or script.record

@@ -13,6 +13,7 @@ from campaign.domain.dialogue import Turn
 from campaign.domain.disposition import Disposition
 from campaign.domain.place import Place, zones_named
 from campaign.domain.recovery import HANDED_OVER
+from campaign.domain.transfers import not_taken_line
 from campaign.flow import made_with
 from campaign.flow.answers import spoken_values
 from campaign.store import attempts, conversations, sessions
@@ -71,12 +72,14 @@ async def open_session(db: Database, token: str, replica: str, now: datetime) ->
             return None
         resumed = None
         if opened.ordinal > 1:
+            why, target = await sessions.why_resumed(tx, attempt.id, opened.ordinal - 1)
             resumed = _resumed(
                 await conversations.turns(tx, attempt.id),
                 await conversations.answers(tx, attempt.id),
                 opened.ordinal,
                 attempt.talk_disposition,
-                await sessions.why_resumed(tx, attempt.id, opened.ordinal - 1) == HANDED_OVER,
+                handed_over=why == HANDED_OVER,
+                not_taken=_not_taken(definition, target),
             )
         return SessionContext(
             attempt_id=attempt.id,
@@ -102,7 +105,9 @@ def _resumed(
     answers: Mapping[str, object],
     ordinal: int,
     concluded: str | None,
+    *,
     handed_over: bool,
+    not_taken: str,
 ) -> Resumed:
     turns = tuple(
         msgspec.convert(
@@ -121,7 +126,13 @@ def _resumed(
     known = {key: value for key, value in answers.items() if isinstance(value, str | int | float | bool)}
     before = Disposition(concluded) if concluded else None
     disposition = None if before in LEFT_BY_EVERY_SESSION else before
-    return Resumed(turns, known, ordinal, disposition, handed_over)
+    return Resumed(turns, known, ordinal, disposition, handed_over, not_taken)
+
+
+def _not_taken(definition: CampaignDefinition, target: str | None) -> str:
+    """What to say about the hand-over that nobody took; empty when there was none."""
+    found = definition.script.transfers.get(target or "")
+    return "" if found is None else not_taken_line(found, definition.script.language)
 
 
 def _zone(said: str | None, place: str | None) -> ZoneInfo:

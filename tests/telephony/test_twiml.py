@@ -94,15 +94,49 @@ def test_a_transfer_rings_a_number_under_our_caller_id():
         "+12025550177",
         action="https://example.net/twilio/dial/m1/1",
         caller_id="+12025550199",
-        say="One moment.",
-        language="en-US",
-        time_limit_s=900,
     )
     assert document == (
-        HEAD + '<Response><Say language="en-US">One moment.</Say>'
-        '<Dial action="https://example.net/twilio/dial/m1/1" callerId="+12025550199" method="POST" '
-        'timeLimit="900" timeout="30"><Number>+12025550177</Number></Dial></Response>'
+        HEAD + '<Response><Dial action="https://example.net/twilio/dial/m1/1" callerId="+12025550199" '
+        'method="POST" timeout="30"><Number>+12025550177</Number></Dial></Response>'
     )
+
+
+def test_a_warm_transfer_asks_what_the_target_hears_alone():
+    document = twiml.dial(
+        "+12025550177", action="https://e/d", whisper="https://e/twilio/whisper/m1/1", ring_timeout_s=20
+    )
+    assert document == (
+        HEAD + '<Response><Dial action="https://e/d" method="POST" timeout="20">'
+        '<Number method="POST" url="https://e/twilio/whisper/m1/1">+12025550177</Number></Dial></Response>'
+    )
+    assert 'url="https://e/w">sip:' in twiml.dial(
+        "sip:a@example.net", action="https://e/d", whisper="https://e/w"
+    )
+
+
+def test_only_who_presses_the_key_is_put_through():
+    assert twiml.whisper("Ada is on the line.", accept_key="", accept="https://e/a", language="en-US") == (
+        HEAD + '<Response><Say language="en-US">Ada is on the line.</Say></Response>'
+    )
+    assert twiml.whisper("Press 1.", accept_key="1", accept="https://e/a", language=None) == (
+        HEAD + '<Response><Gather action="https://e/a" input="dtmf" method="POST" numDigits="1" timeout="10">'
+        "<Say>Press 1.</Say></Gather><Hangup /></Response>"
+    )
+
+
+def test_a_queue_is_given_a_task_and_asks_what_the_person_hears_meanwhile():
+    document = twiml.enqueue(
+        "WW" + "0" * 32, '{"name": "Ada & <Co>"}', action="https://e/q", wait="https://e/w"
+    )
+    assert document == (
+        HEAD + '<Response><Enqueue action="https://e/q" method="POST" waitUrl="https://e/w" '
+        f'waitUrlMethod="POST" workflowSid="WW{"0" * 32}">'
+        '<Task>{"name": "Ada &amp; &lt;Co&gt;"}</Task></Enqueue></Response>'
+    )
+    assert twiml.keep_waiting("Stay.", "de-DE") == (
+        HEAD + '<Response><Say language="de-DE">Stay.</Say><Pause length="15" /></Response>'
+    )
+    assert twiml.leave_queue() == HEAD + "<Response><Leave /></Response>"
 
 
 def test_a_transfer_may_go_to_a_sip_address():
@@ -113,7 +147,9 @@ def test_a_transfer_may_go_to_a_sip_address():
 def test_any_text_gives_a_document_that_can_be_read(text):
     for document in (
         twiml.say_and_hang_up(text),
-        twiml.dial("+12025550177", action="https://e/d", say=text),
+        twiml.whisper(text, accept_key="1", accept="https://e/a", language=None),
+        twiml.enqueue("WW0", text, action="https://e/q", wait="https://e/w"),
+        twiml.keep_waiting(text, None),
         relay(Script(greeting="x", goal="y", voice=text, hints=(text,)), parameters={"attempt": text}),
     ):
         ElementTree.fromstring(document)

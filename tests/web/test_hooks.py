@@ -16,6 +16,7 @@ from campaign.domain.errors import DatabaseUnavailable
 from campaign.simulator.signing import signature
 from campaign.store import dnc
 from campaign.store.database import Database, Tx
+from campaign.telephony import webhooks
 from campaign.web import hooks
 from campaign.wiring import Services
 from tests.support import rows
@@ -36,6 +37,10 @@ SCRIPTED = {
         {"RecordingSid": "RE" + "0" * 32, "RecordingStatus": "completed"},
     ),
     "dial": ("/twilio/dial/marker-1/1", {"DialCallStatus": "completed", "DialCallSid": "CA" + "9" * 32}),
+    "queue": ("/twilio/queue/marker-1/1", {"QueueResult": "leave", "QueueTime": "120"}),
+    "wait": ("/twilio/wait/marker-1/1", {"QueueTime": "0"}),
+    "whisper": ("/twilio/whisper/marker-1/1", {"ParentCallSid": rows.SID}),
+    "accept": ("/twilio/accept/marker-1/1", {"ParentCallSid": rows.SID, "Digits": "1"}),
 }
 
 
@@ -124,7 +129,7 @@ async def test_fields_that_were_pushed_into_one_another_are_noticed(twilio, serv
     """`From=+1…` and `Fro=m+1…` sign alike, because the scheme joins name and value without a mark."""
     path, more = SCRIPTED[kind]
     fields = form("in-progress", services.clock.now(), **more)
-    for name in ("CallSid", "AccountSid", *hooks.REQUIRED[kind]):
+    for name in ("CallSid", "AccountSid", *webhooks.REQUIRED[kind]):
         moved = {key: value for key, value in fields.items() if key != name}
         moved[name[:-1]] = name[-1] + fields[name]
         if signature(TOKEN, PUBLIC_URL + path, moved) == signature(TOKEN, PUBLIC_URL + path, fields):
@@ -315,6 +320,7 @@ async def test_a_transfer_is_dialled_under_our_caller_id_and_its_end_is_asked_fo
     assert onward.findtext("Number") == "+12125550199"
     over = form("in-progress", now, DialCallStatus="completed", DialCallSid="CA" + "9" * 32)
     assert verbs(await send(twilio, "/twilio/dial/marker-1/1", over)) == ["Hangup"]
+    assert (await rows.row(db, "attempts"))["talk_disposition"] == "transferred"
 
 
 # ── whoever is on the line never hears silence ─────────────────────────────────────────────────────────

@@ -35,7 +35,7 @@ from campaign.domain.conversation.events import (
     Tick,
 )
 from campaign.domain.conversation.replies import MOST_ROUNDS, Reply
-from campaign.domain.dialogue import ToolRequest
+from campaign.domain.dialogue import Message, ToolRequest
 from campaign.domain.disposition import CONCLUDED, Disposition
 from campaign.domain.opt_out import recognise
 from campaign.domain.tools import DoNotCall, EndCall, RecordAnswer, ScheduleCallback, Transfer
@@ -55,6 +55,9 @@ GREETING_WITHIN: Final = 60.0
 LONGEST_PROMPT: Final = 2000
 OPT_OUT_KEY: Final = "9"
 
+NOT_TAKEN: Final = (
+    "Nobody took the transfer. Agree on a time for a callback and call schedule_callback; transfer no more."
+)
 _BACKCHANNEL_WORDS: Final = (
     "uh huh,uhhuh,mhm,mm hmm,mm,hmm,hm,yeah,right,okay,ok,i see,sure,aha,ah,oh,go on,si,ja,oui"
 )
@@ -76,6 +79,7 @@ class Conversation(Conduct):
             may begin.
         resumed: set when the call's earlier session broke off.
         longest: seconds from the setup until it closes politely; None: as the script says.
+        notes: what the agent should know from before this call.
     """
 
     # ── the two doors ──────────────────────────────────────────────────────────────────────────────────
@@ -175,6 +179,9 @@ class Conversation(Conduct):
             return self._ask(now)
         commands: list[Command] = [FirstWord(round((now - self._setup_at) * 1000))]
         commands += self._disclose(now)
+        if self._resumed and self._resumed.not_taken:
+            self.transcript.history.append(Message("note", NOT_TAKEN))
+            return commands + self._say(self._resumed.not_taken, now)
         if self.disposition in CONCLUDED:
             opted_out = self.disposition is Disposition.DO_NOT_CALL
             line = self._lines.opt_out_acknowledged if opted_out else self._lines.goodbye
