@@ -12,7 +12,9 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
+from campaign.domain import inbound
 from campaign.domain import transfers as targets
+from campaign.domain.inbound import Inbound
 from campaign.domain.phrases import PHRASES, Lines, primary
 from campaign.domain.transfers import Key, TransferTarget
 
@@ -93,6 +95,8 @@ class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     voicemail: Line = ""
     """Message for an answering machine; whether one is left is the campaign's voicemail policy."""
     transfers: dict[Key, TransferTarget] = {}
+    inbound: Inbound = Inbound()
+    """How calls to the caller ids are answered."""
     lines: Lines = Lines()
     """Fixed lines in other words than the language's own."""
     limits: Limits = Limits()
@@ -206,6 +210,7 @@ def faults(script: Script, columns: Iterable[str] | None) -> list[tuple[str, str
         if not objection.when:
             found.append((f"objections[{number}].when", "is empty; give the words that are its sign"))
     found += targets.faults(script.transfers, script.language)
+    found += inbound.faults(script.inbound, script.language)
     if primary(script.language) not in PHRASES:
         for name in Lines.__struct_fields__:
             needed = name != "disclosure_recorded" or script.record
@@ -228,6 +233,9 @@ def _spoken(script: Script) -> list[tuple[str, str]]:
     texts += [(f"facts[{n}]", text) for n, text in enumerate(script.facts)]
     texts += [(f"questions[{n}].ask", question.ask) for n, question in enumerate(script.questions)]
     texts += [(f"objections[{n}].say", objection.say) for n, objection in enumerate(script.objections)]
+    texts += [("inbound.disclosure_ai", script.inbound.disclosure_ai)]
+    texts += [("inbound.greeting", script.inbound.greeting)]
+    texts += [(f"transfers.{key}.not_taken", target.not_taken) for key, target in script.transfers.items()]
     texts += [(f"do[{n}]", text) for n, text in enumerate(script.do)]
     texts += [(f"dont[{n}]", text) for n, text in enumerate(script.dont)]
     texts += [(f"lines.{name}", getattr(script.lines, name)) for name in Lines.__struct_fields__]

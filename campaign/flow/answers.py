@@ -138,10 +138,31 @@ class PutTogether:
 
 
 @dataclass(frozen=True, slots=True)
+class Gather:
+    """Say something to a caller and wait for a key or a word.
+
+    Args:
+        otherwise: said when nothing comes; then the call ends.
+        number: a telephone number is keyed in, ended by #; else one key is pressed, or something said.
+    """
+
+    text: str
+    otherwise: str
+    marker: str
+    language: str | None
+    number: bool
+
+
+@dataclass(frozen=True, slots=True)
 class HangUp:
     """End the call without a word; `why` is for the log."""
 
     why: str
+
+
+def spelled(e164: str) -> str:
+    """A number's digits with spaces, so that a voice reads them one by one."""
+    return " ".join(e164.removeprefix("+1") if e164.startswith("+1") else e164.removeprefix("+"))
 
 
 async def spoken_values(tx: Tx, attempt: Attempt, definition: CampaignDefinition) -> Mapping[str, str]:

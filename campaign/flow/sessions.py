@@ -1,7 +1,7 @@
 """What a conversation knows of its call: loaded once, when its socket's single-use token is used."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -13,8 +13,9 @@ from campaign.domain.dialogue import Turn
 from campaign.domain.disposition import Disposition
 from campaign.domain.place import Place, zones_named
 from campaign.domain.recovery import HANDED_OVER
+from campaign.domain.tools import Answer
 from campaign.domain.transfers import not_taken_line
-from campaign.flow import made_with
+from campaign.flow import inbound, made_with
 from campaign.flow.answers import spoken_values
 from campaign.store import attempts, conversations, sessions
 from campaign.store.conversations import TurnRow
@@ -36,6 +37,8 @@ class SessionContext:
         resumed: what earlier sessions left.
         opened_at: when the token was used.
         longest: clock seconds until it must have closed politely, before Twilio cuts the line.
+        notes: what the agent should know from before this call.
+        answers: given in calls before, by question key.
     """
 
     attempt_id: int
@@ -49,6 +52,8 @@ class SessionContext:
     resumed: Resumed | None
     opened_at: datetime
     longest: float
+    notes: tuple[str, ...] = ()
+    answers: Mapping[str, Answer] = field(default_factory=dict)
 
 
 async def open_session(db: Database, token: str, replica: str, now: datetime) -> SessionContext | None:
@@ -70,6 +75,15 @@ async def open_session(db: Database, token: str, replica: str, now: datetime) ->
         definition = await made_with.definition(tx, attempt) if attempt else None
         if attempt is None or definition is None:
             return None
+        zone = _zone(opened.said_zone, opened.place)
+        notes: tuple[str, ...] = ()
+        answers: Mapping[str, Answer] = {}
+        if attempt.kind == "inbound":
+            note, before = await inbound.background(tx, attempt, zone)
+            answers = _typed(before)
+            notes = (note,)
+            script = inbound.spoken_to_caller(definition.script)
+            definition = msgspec.structs.replace(definition, script=script)
         resumed = None
         if opened.ordinal > 1:
             why, target = await sessions.why_resumed(tx, attempt.id, opened.ordinal - 1)
@@ -89,10 +103,12 @@ async def open_session(db: Database, token: str, replica: str, now: datetime) ->
             ordinal=opened.ordinal,
             definition=definition,
             values=await spoken_values(tx, attempt, definition),
-            zone=_zone(opened.said_zone, opened.place),
+            zone=zone,
             resumed=resumed,
             opened_at=now,
             longest=definition.conversation_seconds - (now - (attempt.answered_at or now)).total_seconds(),
+            notes=notes,
+            answers=answers,
         )
 
 
@@ -123,10 +139,14 @@ def _resumed(
         )
         for row in rows
     )
-    known = {key: value for key, value in answers.items() if isinstance(value, str | int | float | bool)}
+    known = _typed(answers)
     before = Disposition(concluded) if concluded else None
     disposition = None if before in LEFT_BY_EVERY_SESSION else before
     return Resumed(turns, known, ordinal, disposition, handed_over, not_taken)
+
+
+def _typed(answers: Mapping[str, object]) -> dict[str, Answer]:
+    return {key: value for key, value in answers.items() if isinstance(value, str | int | float | bool)}
 
 
 def _not_taken(definition: CampaignDefinition, target: str | None) -> str:

@@ -159,6 +159,8 @@ class _Talk:
             leave_message=definition.voicemail.policy is VoicemailPolicy.LEAVE_MESSAGE,
             resumed=session.resumed,
             longest=session.longest,
+            notes=session.notes,
+            answers=session.answers,
         )
         self._memory: dict[str, object] = {}
         self._turn = asyncio.Lock()

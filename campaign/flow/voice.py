@@ -17,7 +17,7 @@ from campaign.domain.campaign import CampaignDefinition, VoicemailPolicy
 from campaign.domain.phrases import primary
 from campaign.domain.script import render
 from campaign.flow import inbox, made_with
-from campaign.flow.answers import Converse, HangUp, Mint, SayAndHangUp, spoken_values
+from campaign.flow.answers import Converse, HangUp, Mint, SayAndHangUp, spelled, spoken_values
 from campaign.flow.call_events import is_machine
 from campaign.store import attempts, events, sessions
 from campaign.store.attempts import AnotherCall, Attempt, Told
@@ -134,7 +134,7 @@ def identification(definition: CampaignDefinition) -> str:
     template = _IDENTIFICATION.get(primary(definition.script.language), _IDENTIFICATION["en"])
     number = seller.opt_out_number or seller.callback_number
     name = seller.legal_name.rstrip(".")  # every template ends a sentence with it
-    return template.format(name=name, number=_spelled(number))
+    return template.format(name=name, number=spelled(number))
 
 
 _IDENTIFICATION = {
@@ -144,11 +144,6 @@ _IDENTIFICATION = {
     "de": "Dies ist ein Anruf von {name}. Um keine Anrufe mehr zu erhalten, rufen Sie {number} an. "
     "Auf Wiederhören.",
 }
-
-
-def _spelled(e164: str) -> str:
-    """Digits with spaces, so that a voice reads them one by one."""
-    return " ".join(e164.removeprefix("+1") if e164.startswith("+1") else e164.removeprefix("+"))
 
 
 async def voicemail(tx: Tx, attempt: Attempt, definition: CampaignDefinition) -> str:

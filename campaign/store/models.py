@@ -286,7 +286,12 @@ dnc_entries = sa.Table(
     _ref("list_id", "dnc_lists.id"),
     sa.Column("phone", sa.Text, nullable=False),
     sa.Column("reason", sa.Text, nullable=False),
-    sa.Column("source", sa.Text, nullable=False, comment="conversation, keypress, api, import, cli, console"),
+    sa.Column(
+        "source",
+        sa.Text,
+        nullable=False,
+        comment="conversation, keypress, inbound, api, import, cli, console",
+    ),
     sa.Column("quote", sa.Text, comment="the person's own words"),
     sa.Column("actor", sa.Text, nullable=False),
     _at("added_at", null=False),

@@ -148,6 +148,29 @@ def enqueue(workflow: str, task: str, *, action: str, wait: str) -> str:
     return str(response)
 
 
+def gather(text: str, otherwise: str, *, action: str, number: bool, language: str | None) -> str:
+    """Speak to a caller, wait for a key or a word, and end the call when neither comes.
+
+    Args:
+        action: asked with what was keyed in or said.
+        number: a telephone number is keyed in, ended by #; else one key, or something said.
+    """
+    response = VoiceResponse()
+    spoken = _spoken_in(language)
+    if number:
+        asks = Gather(input="dtmf", finish_on_key="#", timeout=10, action=action, method="POST")
+    else:
+        asks = Gather(
+            input="dtmf speech", num_digits=1, timeout=6, speech_timeout="auto", action=action,
+            method="POST", language=spoken,
+        )  # fmt: skip
+    asks.say(_clean(text), language=spoken)
+    response.append(asks)
+    response.say(_clean(otherwise), language=spoken)
+    response.hangup()
+    return str(response)
+
+
 def keep_waiting(text: str, language: str | None) -> str:
     """What a person in a queue hears, until it is asked for again."""
     response = VoiceResponse()

@@ -4,6 +4,7 @@ from typing import assert_never
 
 from campaign.flow.answers import (
     Converse,
+    Gather,
     HangUp,
     LeaveQueue,
     PutTogether,
@@ -17,10 +18,11 @@ from campaign.telephony import twiml
 from campaign.telephony.addresses import Addresses
 from campaign.wiring import Services
 
-Answer = Converse | Transfer | Queue | Whisper | Wait | LeaveQueue | PutTogether | SayAndHangUp | HangUp
+Spoken = Converse | Gather | SayAndHangUp | HangUp
+HandedOver = Transfer | Queue | Whisper | Wait | LeaveQueue | PutTogether
 
 
-def rendered(answer: Answer, services: Services) -> str:
+def rendered(answer: Spoken | HandedOver, services: Services) -> str:
     """The TwiML of what the flow decided."""
     addresses = Addresses(services.settings.public_url or "")
     match answer:
@@ -34,6 +36,9 @@ def rendered(answer: Answer, services: Services) -> str:
             )
         case SayAndHangUp(text, _, language):
             return twiml.say_and_hang_up(text, language)
+        case Gather(text, otherwise, marker, language, number):
+            action = addresses.gathered(marker)
+            return twiml.gather(text, otherwise, action=action, number=number, language=language)
         case HangUp():
             return twiml.hang_up()
         case Transfer(to, caller_id, marker, ordinal, ring_s, warm):

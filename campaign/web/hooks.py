@@ -21,7 +21,7 @@ import structlog
 from fastapi import APIRouter, Path, Request, Response
 
 from campaign.domain.errors import BadInput, BadSignature, DatabaseUnavailable, Unavailable
-from campaign.flow import action, call_events, handover, voice
+from campaign.flow import action, call_events, handover, inbound, voice
 from campaign.flow.answers import token_mint
 from campaign.flow.call_events import Hands
 from campaign.telephony import addresses as at
@@ -31,7 +31,7 @@ from campaign.telephony.webhooks import Kind
 from campaign.web.answers import rendered
 from campaign.web.deps import With
 from campaign.web.metrics import Metrics
-from campaign.wiring import Services
+from campaign.wiring import Services, token
 
 log = structlog.get_logger(__name__)
 
@@ -181,6 +181,39 @@ async def voice_twiml(request: Request, services: With, marker: Marker) -> Respo
         mint = token_mint(services.secret)
         given = await voice.answer(services.db, marker, form, services.clock.now(), mint=mint)
         return rendered(given, services)
+
+    return await _spoken(answer, counted)
+
+
+@router.post(at.INCOMING)
+async def incoming_twiml(request: Request, services: With) -> Response:
+    """What a call to one of our numbers hears."""
+    counted = _counting(request, "incoming")
+    form = await _verified(request, services, "incoming", at.INCOMING)
+    marker = token()
+
+    async def answer() -> str:
+        given = await inbound.answer(
+            services.db,
+            form,
+            services.clock.now(),
+            marker=marker,
+            replica=services.replica.id,
+            mint=token_mint(services.secret),
+        )
+        return rendered(given, services)
+
+    return await _spoken(answer, counted)
+
+
+@router.post(at.GATHERED)
+async def gathered_twiml(request: Request, services: With, marker: Marker) -> Response:
+    """What follows when a caller has pressed a key or said something."""
+    counted = _counting(request, "gathered")
+    form = await _verified(request, services, "gathered", at.GATHERED.format(marker=marker))
+
+    async def answer() -> str:
+        return rendered(await inbound.gathered(services.db, marker, form, services.clock.now()), services)
 
     return await _spoken(answer, counted)
 

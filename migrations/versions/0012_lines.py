@@ -30,6 +30,7 @@ _NEW_EVENTS = (
     "gathered",
     "found",
 )
+_SOURCES = "conversation, keypress, api, import, cli, console"
 _AT = sa.DateTime(timezone=True)
 
 
@@ -45,6 +46,7 @@ def upgrade() -> None:
         "kind",
         comment="campaign, test, or inbound: the person called us, which is no dial and uses no budget",
     )
+    op.alter_column("dnc_entries", "source", comment=_SOURCES.replace("keypress,", "keypress, inbound,"))
     _one_unsettled("settled_at IS NULL AND kind <> 'inbound'")
     op.create_index(
         "ix_attempts_inbound_unsettled",
@@ -112,6 +114,7 @@ def downgrade() -> None:
     op.drop_index("ix_attempts_inbound_unsettled", "attempts")
     _one_unsettled("settled_at IS NULL")
     op.alter_column("attempts", "kind", comment="campaign or test")
+    op.alter_column("dnc_entries", "source", comment=_SOURCES)
     _known("attempts", ("campaign", "test"))
     op.execute("DELETE FROM call_events WHERE kind IN ('queue', 'accept', 'incoming', 'gathered')")
     _known("call_events", _EVENTS)

@@ -89,6 +89,7 @@ class Conduct:
         resumed: Resumed | None = None,
         longest: float | None = None,
         notes: Sequence[str] = (),
+        answers: Mapping[str, Answer] | None = None,
     ) -> None:
         self._script = script
         self._longest = script.limits.call_seconds if longest is None else longest
@@ -99,7 +100,8 @@ class Conduct:
         first_seq = (resumed.ordinal - 1) * MOST_TURNS if resumed else 0
         self.transcript = Transcript(turns, disclosures, (phone,), first_seq)
         self.transcript.history[:0] = [Message("note", note) for note in notes]
-        self._replies = Replies(script, self.transcript, dict(resumed.answers) if resumed else {})
+        known = {**(answers or {}), **(resumed.answers if resumed else {})}
+        self._replies = Replies(script, self.transcript, known)
         self._resumed = resumed
         self._attempt = attempt
         self._talk_to_machines = talk_to_machines

@@ -80,6 +80,7 @@ class Conversation(Conduct):
         resumed: set when the call's earlier session broke off.
         longest: seconds from the setup until it closes politely; None: as the script says.
         notes: what the agent should know from before this call.
+        answers: given in calls before.
     """
 
     # ── the two doors ──────────────────────────────────────────────────────────────────────────────────
