@@ -30,6 +30,7 @@ from campaign.simulator.rest import (
     check_create,
     list_calls,
     not_found,
+    number_of,
     numbers,
     update,
 )
@@ -56,6 +57,7 @@ class Simulator:
         activity = Activity()
         webhooks = Webhooks(config, self.clock, self.ledger, activity)
         self.world = World(config, self.clock, self.ledger, activity, webhooks, named=dict(config.people))
+        self.world.voice_urls.update(config.voice_urls)
         self.exchange = Exchange(self.world)
         self._gate = FaultyGate(self.world)
         self._runner: web.AppRunner | None = None
@@ -103,6 +105,15 @@ class Simulator:
     def port(self) -> int:
         """The port of `base_url`."""
         return int(self.base_url.rpartition(":")[2])
+
+    @property
+    def voice_urls(self) -> dict[str, str]:
+        """Number of the account -> what a call to it asks for; may be changed at any time."""
+        return self.world.voice_urls
+
+    def ring(self, caller: str, number: str, persona: str = "interested") -> Call:
+        """A person calls a number of the account (see Exchange.ring)."""
+        return self.exchange.ring(caller, number, persona)
 
     @property
     def faults(self) -> Faults:
@@ -163,6 +174,7 @@ class Simulator:
             ("GET", f"{REST}/Recordings/{{sid}}.wav", self._recording_media),
             ("GET", f"{REST}/Recordings/{{sid}}", self._recording_media),
             ("GET", f"{REST}/IncomingPhoneNumbers.json", self._incoming_numbers),
+            ("POST", f"{REST}/IncomingPhoneNumbers/{{sid}}.json", self._update_number),
             ("GET", f"{REST}/OutgoingCallerIds.json", self._outgoing_caller_ids),
             ("GET", f"/{API_VERSION}/Accounts/{{account}}.json", self._account),
         ):
@@ -332,6 +344,17 @@ class Simulator:
 
     async def _incoming_numbers(self, request: web.Request) -> web.StreamResponse:
         return web.json_response(numbers(self.world, request.query, "incoming_phone_numbers"))
+
+    async def _update_number(self, request: web.Request) -> web.StreamResponse:
+        """Sets a number's voice URL; sids of numbers are made of their digits (rest.py)."""
+        number = number_of(request.match_info["sid"])
+        url = (await _form(request)).get("VoiceUrl", [""])[0]
+        if number is None:
+            raise not_found(request.path)
+        if url:
+            self.world.voice_urls[number] = url
+        found = numbers(self.world, {"PhoneNumber": number}, "incoming_phone_numbers")
+        return web.json_response(found["incoming_phone_numbers"][0])
 
     async def _outgoing_caller_ids(self, request: web.Request) -> web.StreamResponse:
         return web.json_response(numbers(self.world, request.query, "outgoing_caller_ids"))
