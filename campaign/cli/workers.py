@@ -19,6 +19,7 @@ from campaign.flow.draining import ANSWERS, heard_since
 from campaign.flow.facts import AbandonmentCounts
 from campaign.flow.live_talks import Drained
 from campaign.flow.lookups import Lookups
+from campaign.flow.recordings import Deleter
 from campaign.flow.records import Retention
 from campaign.flow.registry_watch import RegistryWatch
 from campaign.flow.scheduler import Part, Scheduler, scheduling
@@ -64,6 +65,7 @@ class Workers:
         self._cancels = Beside("cancels", ending.cancel)
         self._questions = Beside("reconcile", asking.tick)
         self._retention = Retention(fenced, services.retention)
+        self._recordings = Beside("recordings", Deleter(fenced, services.gateway).tick)
         self._enrolment = Beside("enrolment", partial(enrol.tick, fenced, services.rulebook))
         asked = Lookups(
             fenced,
@@ -103,7 +105,7 @@ class Workers:
                 await asyncio.gather(dialling, return_exceptions=True)
             with contextlib.suppress(Exception):  # the database is away: the lease runs out by itself
                 await self.scheduler.stop()
-            for part in (self._cancels, self._questions, self._enrolment, self._lookups):
+            for part in (self._cancels, self._questions, self._enrolment, self._lookups, self._recordings):
                 await part.close()
 
     async def drain(self, within_s: float, succeeded: Callable[[], bool] = lambda: False) -> Drained:
@@ -212,6 +214,7 @@ class Workers:
             "registries": RegistryWatch(db, services.rulebook),
             "replicas": sweep_replicas,
             "retention": self._retention.tick,
+            "recordings": self._recordings,
         }
 
     async def _relay_machines(self, now: datetime) -> None:

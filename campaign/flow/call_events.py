@@ -18,7 +18,7 @@ from campaign.domain.campaign import VoicemailPolicy
 from campaign.domain.errors import DatabaseUnavailable, TwilioError
 from campaign.flow import inbox, made_with, outcomes
 from campaign.flow.outcomes import REAL_TIME, Terms
-from campaign.store import attempts, events, sessions
+from campaign.store import attempts, events, recordings, sessions
 from campaign.store.attempts import AnotherCall, Attempt, Told
 from campaign.store.database import Database, Tx
 from campaign.store.events import CallEvent
@@ -92,6 +92,7 @@ async def receive(
                 log.warning("unknown_marker", kind=kind, call=webhooks.call_sid(form))
                 return
             machine, refused = await _handle(tx, taken.attempt, told_by(kind, form, now), now, hands)
+            await _recorded(tx, kind, taken.attempt, form, now)
             if refused:
                 await events.mark_handled(tx, taken.event_id, now, refused)
     except DatabaseUnavailable:
@@ -140,8 +141,15 @@ async def _handle_again(db: Database, event: CallEvent, now: datetime, hands: Ha
             return None
         told = told_by(event.kind, event.form, event.received_at)
         machine, refused = await _handle(tx, attempt, told, now, hands)
+        await _recorded(tx, event.kind, attempt, event.form, now)
         await events.mark_handled(tx, event.id, now, refused or None)
         return machine
+
+
+async def _recorded(tx: Tx, kind: str, attempt: Attempt, form: Mapping[str, str], now: datetime) -> None:
+    recorded = webhooks.recorded(form) if kind == "recording" else None
+    if recorded is not None:
+        await recordings.heard(tx, attempt.id, recorded.sid, recorded.status, recorded.seconds, now)
 
 
 async def _handle(

@@ -39,6 +39,7 @@ class SessionContext:
         longest: clock seconds until it must have closed politely, before Twilio cuts the line.
         notes: what the agent should know from before this call.
         answers: given in calls before, by question key.
+        recorded: a recording of the call has begun.
     """
 
     attempt_id: int
@@ -54,6 +55,7 @@ class SessionContext:
     longest: float
     notes: tuple[str, ...] = ()
     answers: Mapping[str, Answer] = field(default_factory=dict)
+    recorded: bool = False
 
 
 async def open_session(db: Database, token: str, replica: str, now: datetime) -> SessionContext | None:
@@ -109,6 +111,7 @@ async def open_session(db: Database, token: str, replica: str, now: datetime) ->
             longest=definition.conversation_seconds - (now - (attempt.answered_at or now)).total_seconds(),
             notes=notes,
             answers=answers,
+            recorded=attempt.recording_sid is not None,
         )
 
 

@@ -68,6 +68,7 @@ class Recording:
     seconds: int | None = None
     callback: str = ""
     events: frozenset[str] = frozenset({"completed"})
+    source: str = "StartCallRecordingTwiML"
 
 
 @dataclass(slots=True)

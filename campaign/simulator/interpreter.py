@@ -440,7 +440,7 @@ def recording_event(world: World, call: Call, recording: Recording) -> None:
         "RecordingStatus": recording.status,
         "RecordingChannels": str(recording.channels),
         "RecordingStartTime": rfc2822(recording.started) or "",
-        "RecordingSource": "StartCallRecordingTwiML",
+        "RecordingSource": recording.source,
         "RecordingTrack": recording.track,
     }
     if recording.seconds is not None:

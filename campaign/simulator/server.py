@@ -10,6 +10,7 @@ import io
 import wave
 from types import TracebackType
 from typing import Any
+from uuid import uuid4
 
 from aiohttp import web
 
@@ -20,6 +21,7 @@ from campaign.simulator.config import Faults, SimulatorConfig
 from campaign.simulator.control import add_control_routes
 from campaign.simulator.exchange import Exchange
 from campaign.simulator.gate import FaultyGate
+from campaign.simulator.interpreter import recording_event
 from campaign.simulator.ledger import Alert, Create, Delivery, Ledger, LookUp, report
 from campaign.simulator.lookup import look_up
 from campaign.simulator.people import check_persona
@@ -168,6 +170,7 @@ class Simulator:
             ("POST", f"{REST}/Calls/{{sid}}.json", self._update),
             ("DELETE", f"{REST}/Calls/{{sid}}.json", self._delete),
             ("GET", f"{REST}/Calls/{{sid}}/Recordings.json", self._recordings),
+            ("POST", f"{REST}/Calls/{{sid}}/Recordings.json", self._record),
             ("GET", f"{REST}/Calls/{{sid}}/Events.json", self._events),
             ("GET", f"{REST}/Recordings/{{sid}}.json", self._recording),
             ("DELETE", f"{REST}/Recordings/{{sid}}.json", self._delete_recording),
@@ -271,6 +274,25 @@ class Simulator:
             }
         )
 
+    async def _record(self, request: web.Request) -> web.StreamResponse:
+        """Begins to record a call in progress."""
+        call, form = self._call(request), await _form(request)
+        if call.status != "in-progress":
+            raise Refusal(21220, f"Call is not in-progress. Cannot record. Invalid call state: {call.status}")
+        recording = Recording(
+            sid=f"RE{uuid4().hex}",
+            call_sid=call.sid,
+            started=self.clock.now(),
+            channels=2 if form.get("RecordingChannels") == ["dual"] else 1,
+            track=form.get("RecordingTrack", ["both"])[0],
+            callback=form.get("RecordingStatusCallback", [""])[0],
+            events=frozenset(form.get("RecordingStatusCallbackEvent", ["completed"])),
+            source="StartCallRecordingAPI",
+        )
+        call.recordings.append(recording)
+        recording_event(self.world, call, recording)
+        return web.json_response(self._recording_json(recording), status=201)
+
     def _find_recording(self, request: web.Request) -> tuple[Call, Recording]:
         sid = request.match_info["sid"]
         for call in self.exchange.calls.values():
@@ -307,7 +329,7 @@ class Simulator:
             "duration": None if recording.seconds is None else str(recording.seconds),
             "channels": recording.channels,
             "track": recording.track,
-            "source": "StartCallRecordingTwiML",
+            "source": recording.source,
             "api_version": API_VERSION,
             "uri": f"/{API_VERSION}/Accounts/{self.config.account_sid}/Recordings/{recording.sid}.json",
         }

@@ -7,7 +7,7 @@ snapshot test. Attributes and their values: twilio.com/docs/voice/twiml/connect/
 import re
 from collections.abc import Mapping
 
-from twilio.twiml.voice_response import Connect, Dial, Enqueue, Gather, Start, VoiceResponse
+from twilio.twiml.voice_response import Connect, Dial, Enqueue, Gather, VoiceResponse
 
 from campaign.domain.script import Script
 
@@ -23,31 +23,21 @@ def connect_relay(
     url: str,
     action: str,
     parameters: Mapping[str, str],
-    recording_callback: str | None = None,
 ) -> str:
     """Hand an answered call to a conversation.
 
     Args:
-        script: language, voice, hints and interruption settings; `record` starts a recording.
+        script: language, voice, hints and interruption settings. A recording is begun later, once it was
+            announced (flow/recordings.py).
         url: the socket, wss://… (ws://… on a loopback address only); signed as written here.
         action: asked when the session ends, whatever ends it; its answer decides what the call does next.
         parameters: come back as `customParameters` of the session's first frame; no secrets.
-        recording_callback: where the recording's events go; None: a recording of the call runs already.
 
     There is no welcomeGreeting: it would be repeated by each new session of the same call, and our greeting
     is a frame of ours. What the person says or keys while we speak is always reported, else "stop calling"
     over our own words would be lost.
     """
     response = VoiceResponse()
-    if script.record and recording_callback is not None:
-        # Before <Connect>: `Record=true` of the Calls API is silently ignored with ConversationRelay.
-        start = Start()
-        start.recording(
-            recording_status_callback=recording_callback,
-            recording_status_callback_event="in-progress completed absent",
-            channels="dual",
-        )
-        response.append(start)
     connect = Connect(action=action, method="POST")
     relay = connect.conversation_relay(
         url=url,

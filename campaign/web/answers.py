@@ -32,7 +32,6 @@ def rendered(answer: Spoken | HandedOver, services: Services) -> str:
                 url=addresses.relay(token),
                 action=addresses.action(marker, ordinal),
                 parameters={"attempt": marker, "session": str(ordinal)},
-                recording_callback=addresses.recording(marker) if ordinal == 1 else None,
             )
         case SayAndHangUp(text, _, language):
             return twiml.say_and_hang_up(text, language)

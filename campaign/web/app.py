@@ -11,7 +11,7 @@ from campaign.domain import campaign as campaigns
 from campaign.domain.errors import Unavailable
 from campaign.flow.draining import ANSWERS
 from campaign.web import health, hooks, metrics, problems, relay
-from campaign.web.api import audit, contacts, dnc, lists, people, results, rules, stops, studies
+from campaign.web.api import audit, contacts, dnc, lists, people, recordings, results, rules, stops, studies
 from campaign.web.api import campaigns as campaign_routes
 from campaign.web.auth import API, guard
 from campaign.web.limits import BodyLimit
@@ -31,7 +31,19 @@ key may do is its role's: `admin` everything; `operator` campaigns, lists, do-no
 **Times** are ISO 8601 with an offset, **numbers** E.164 (`+12025550123`).
 """
 
-_API_ROUTERS = (lists, contacts, dnc, campaign_routes, studies, rules, results, people, stops, audit)
+_API_ROUTERS = (
+    lists,
+    contacts,
+    dnc,
+    campaign_routes,
+    studies,
+    rules,
+    results,
+    recordings,
+    people,
+    stops,
+    audit,
+)
 
 
 def create_app(services: Services) -> FastAPI:

@@ -224,6 +224,8 @@ async def test_a_machines_verdict_and_a_recording_reach_the_attempt(twilio, serv
     found = await rows.row(db, "attempts")
     assert (found["answered_by"], found["machine_detection_ms"]) == ("human", 2100)
     assert found["recording_sid"] == "RE" + "0" * 32
+    kept = await rows.row(db, "recordings")
+    assert (kept["sid"], kept["status"], kept["attempt_id"]) == ("RE" + "0" * 32, "completed", found["id"])
 
 
 async def test_with_postgres_away_twilio_is_asked_to_send_the_event_again(twilio, services, away):
@@ -261,11 +263,11 @@ async def test_the_same_fetch_asked_again_gets_the_same_answer(twilio, services,
     assert first.text == again.text
 
 
-async def test_a_recording_is_started_when_the_script_asks_for_it(twilio, services, db):
+async def test_nothing_is_recorded_before_it_was_announced(twilio, services, db):
     script = {**rows.DEFINITION["script"], "record": True}
     await rows.dialled(db, services.clock.now(), sections={"script": script}, state="ringing")
     answer = await send(twilio, "/twilio/voice/marker-1", form("in-progress", services.clock.now()))
-    assert verbs(answer) == ["Start", "Connect"]
+    assert verbs(answer) == ["Connect"]
 
 
 async def test_a_call_that_nobody_intended_is_hung_up_without_a_word(twilio, services):

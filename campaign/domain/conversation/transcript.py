@@ -34,7 +34,8 @@ class Transcript:
         self._disclosures = tuple(disclosures)
         said = {_folded(turn.text) for turn in turns if turn.speaker == "agent"}
         self._heard = {line for line in disclosures if _folded(line) in said}
-        self._told = len(self._heard) == len(self._disclosures)
+        self.told = len(self._heard) == len(self._disclosures)
+        """Whether every disclosure was heard."""
         opening = [_folded(line) for line in disclosures]
         self.taken_up = any(
             turn.speaker != "agent" or not any(line.startswith(_folded(turn.text)) for line in opening)
@@ -100,8 +101,8 @@ class Transcript:
                 commands.append(self._record(utterance))
             if utterance.disclosure and utterance.done and utterance.heard and not utterance.interrupted:
                 self._heard.add(utterance.disclosure)
-        if not self._told and len(self._heard) == len(self._disclosures):
-            self._told = True
+        if not self.told and len(self._heard) == len(self._disclosures):
+            self.told = True
             commands.append(Disclosed())
         return commands
 
