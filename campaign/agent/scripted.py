@@ -17,6 +17,7 @@ from campaign.domain.dialogue import Message, ToolRequest, ToolSpec
 from campaign.domain.script import Question
 from campaign.domain.spoken import moment, plain, yes_no
 from campaign.domain.tools import ScheduleCallback, answer, meaning
+from campaign.domain.transfers import not_taken_line
 
 ASK_WHEN: Final = "Sure. When would be a good time for us to call you?"
 NOT_A_TIME: Final = "Sorry, I didn't get the time. Which day and time would suit you?"
@@ -98,7 +99,7 @@ def respond(history: Sequence[Message], context: Context) -> list[Text | ToolReq
         return [Text(WRONG_NUMBER), _tool("end_call", reason="wrong_number")]
     if _any(words, _HUMAN):
         return _human(context)
-    if any(line in last for line in (ASK_WHEN, NOT_A_TIME, NOT_THEN)):
+    if any(line in last for line in (ASK_WHEN, NOT_A_TIME, NOT_THEN)) or _back_from_transfer(last, context):
         return _agree(said, last, context)
     if objection := _objection(words, context):
         return [Text(objection), *_again(history, context)]
@@ -144,6 +145,13 @@ def _our_last_words(history: Sequence[Message]) -> str:
         if message.role == "agent" and message.text:
             said.append(message.text)
     return " ".join(reversed(said))
+
+
+def _back_from_transfer(last: str, context: Context) -> bool:
+    """Whether we have just said that nobody took a transfer, and asked when to call."""
+    script = context.script
+    lines = (not_taken_line(target, script.language) for target in script.transfers.values())
+    return any(plain(_said(line, context)) in plain(last) for line in lines)
 
 
 def _any(words: str, phrases: Sequence[str]) -> bool:

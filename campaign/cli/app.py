@@ -32,6 +32,7 @@ PANELS = {
         "contacts": "campaign.cli.contacts:app",
         "dnc": "campaign.cli.dnc:app",
         "lookup": "campaign.cli.lookup:lookup",
+        "numbers": "campaign.cli.numbers:numbers",
     },
     "Campaigns": {
         "create": "campaign.cli.campaigns:create",

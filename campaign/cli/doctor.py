@@ -18,6 +18,7 @@ from campaign.agent.protocol import AgentError, Fault
 from campaign.cli.common import out, print_json, quiet_logs
 from campaign.domain.errors import CampaignError, TwilioError
 from campaign.flow.draining import ANSWERS
+from campaign.flow.numbers import standing
 from campaign.settings import ModelProfile, Settings, read_settings
 from campaign.store import campaigns, leases, migrate
 from campaign.store.database import Database
@@ -229,8 +230,9 @@ async def _twilio(settings: Settings, db: Database | None) -> list[Check]:
             found.append(Check("account", Verdict.FAULT, said, "Upgrade it at Twilio."))
         else:
             found.append(Check("account", Verdict.OK, f"{account.name!r} is active."))
-        ids = {one.phone for one in await gateway.caller_ids()}
-        found += await _caller_ids(gateway, ids, db)
+        numbers = await gateway.caller_ids()
+        found += await _caller_ids(gateway, {one.phone for one in numbers}, db)
+        found += await _calls_to_us(gateway, settings, db)
     except TwilioError as error:
         found.append(Check("account", Verdict.FAULT, error.what, error.do))
     finally:
@@ -278,6 +280,23 @@ async def _caller_ids(gateway: Gateway, ids: set[str], db: Database | None) -> l
             do = "Buy or verify it at Twilio, or edit the campaign's caller_ids."
             found.append(Check(f"campaign {name!r}", Verdict.FAULT, said, do))
     return found
+
+
+async def _calls_to_us(gateway: Gateway, settings: Settings, db: Database | None) -> list[Check]:
+    """Whoever rings a caller id back must reach this service."""
+    if db is None or settings.public_url is None:
+        return []
+    ours = Addresses(settings.public_url).incoming()
+    wrong = [one for one in await standing(gateway, db, ours) if not one.ours and one.used_by]
+    return [
+        Check(
+            f"calls to {one.phone}",
+            Verdict.NOTE,
+            one.in_words,
+            f"Set it: campaign numbers --point {one.phone}",
+        )
+        for one in wrong
+    ] or [Check("calls to us", Verdict.OK, "Whoever rings a caller id back reaches this service.")]
 
 
 # ── the public address ─────────────────────────────────────────────────────────────────────────────────

@@ -20,6 +20,7 @@ from campaign.flow.facts import AbandonmentCounts
 from campaign.flow.idle_watch import IdleWatch
 from campaign.flow.live_talks import Drained
 from campaign.flow.lookups import Lookups
+from campaign.flow.recordings import Deleter
 from campaign.flow.records import Retention
 from campaign.flow.registry_watch import RegistryWatch
 from campaign.flow.rollups import RollUps
@@ -67,6 +68,7 @@ class Workers:
         self._cancels = Beside("cancels", ending.cancel)
         self._questions = Beside("reconcile", asking.tick)
         self._retention = Retention(fenced, services.retention)
+        self._recordings = Beside("recordings", Deleter(fenced, services.gateway).tick)
         self._enrolment = Beside("enrolment", partial(enrol.tick, fenced, services.rulebook))
         asked = Lookups(
             fenced,
@@ -86,6 +88,7 @@ class Workers:
             self._questions,
             self._enrolment,
             self._lookups,
+            self._recordings,
             self._wrap_ups,
             self._webhooks,
             self._roll_ups,
@@ -237,6 +240,7 @@ class Workers:
             "registries": RegistryWatch(db, services.rulebook),
             "replicas": sweep_replicas,
             "retention": self._retention.tick,
+            "recordings": self._recordings,
         }
 
     async def _relay_machines(self, now: datetime) -> None:

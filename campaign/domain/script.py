@@ -12,7 +12,11 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
+from campaign.domain import inbound
+from campaign.domain import transfers as targets
+from campaign.domain.inbound import Inbound
 from campaign.domain.phrases import PHRASES, Lines, primary
+from campaign.domain.transfers import Key, TransferTarget
 
 SCRIPTED: Final = "scripted"
 """The profile name of the agent that needs no model."""
@@ -25,7 +29,6 @@ LONGEST_CELL: Final = 200
 """Characters of a contact's cell that are ever said or shown to a model."""
 
 Line = Annotated[str, msgspec.Meta(max_length=1000)]
-Key = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 Tag = Annotated[
     str,
     msgspec.Meta(
@@ -38,7 +41,6 @@ SttProvider = Literal["Google", "Deepgram"]
 
 _VARIABLE = re.compile(r"\{\{\s*([A-Za-z_][\w .\-]*?)\s*(?:\|\s*([^{}]*?)\s*)?\}\}")
 _BRACES = re.compile(r"\{\{|\}\}")
-_TARGET = re.compile(r"^(\+[1-9]\d{5,14}|sips?:[^\s<>\"']+@[^\s<>\"']+)$")
 
 
 class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -60,15 +62,6 @@ class Objection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
     when: tuple[Annotated[str, msgspec.Meta(min_length=2, max_length=120)], ...]
     """Words or phrases, any of which is the sign; matched without case, as whole words."""
     say: Line
-
-
-class TransferTarget(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Where a person may be put through to. The agent only ever names its key."""
-
-    to: str
-    """An E.164 number or a `sip:` address."""
-    name: Annotated[str, msgspec.Meta(min_length=1, max_length=80)]
-    """As spoken: "I'm putting you through to NAME"."""
 
 
 class Menu(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -146,6 +139,8 @@ class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     transfers: dict[Key, TransferTarget] = {}
     menus: dict[Key, Menu] = {}
     """Keys that may be pressed on the line, by the agent's name for them."""
+    inbound: Inbound = Inbound()
+    """How calls to the caller ids are answered."""
     lines: Lines = Lines()
     """Fixed lines in other words than the language's own."""
     limits: Limits = Limits()
@@ -274,11 +269,8 @@ def faults(script: Script, columns: Iterable[str] | None) -> list[tuple[str, str
     for number, objection in enumerate(script.objections):
         if not objection.when:
             found.append((f"objections[{number}].when", "is empty; give the words that are its sign"))
-    for key, target in script.transfers.items():
-        if not _TARGET.match(target.to):
-            found.append(
-                (f"transfers.{key}.to", f"{target.to!r} is neither +<country><number> nor sip:user@host")
-            )
+    found += targets.faults(script.transfers, script.language)
+    found += inbound.faults(script.inbound, script.language)
     if not script.profiles:
         found.append(("profiles", 'is empty; name model profiles or "scripted"'))
     return found
@@ -296,6 +288,9 @@ def _spoken(script: Script) -> list[tuple[str, str]]:
     texts += [(f"facts[{n}]", text) for n, text in enumerate(script.facts)]
     texts += [(f"questions[{n}].ask", question.ask) for n, question in enumerate(script.questions)]
     texts += [(f"objections[{n}].say", objection.say) for n, objection in enumerate(script.objections)]
+    texts += [("inbound.disclosure_ai", script.inbound.disclosure_ai)]
+    texts += [("inbound.greeting", script.inbound.greeting)]
+    texts += [(f"transfers.{key}.not_taken", target.not_taken) for key, target in script.transfers.items()]
     texts += [(f"do[{n}]", text) for n, text in enumerate(script.do)]
     texts += [(f"dont[{n}]", text) for n, text in enumerate(script.dont)]
     texts += [(f"lines.{name}", getattr(script.lines, name)) for name in Lines.__struct_fields__]

@@ -15,6 +15,7 @@ from campaign.domain.dialogue import ToolRequest, ToolSpec
 from campaign.domain.disposition import Disposition
 from campaign.domain.script import Question, Script, clean
 from campaign.domain.spoken import choice, day, moment, number, yes_no
+from campaign.domain.transfers import open_at, opens
 
 Answer: TypeAlias = str | int | float | bool
 """A typed answer: text, choice and date (ISO) as str, numbers, yes/no as bool."""
@@ -180,7 +181,7 @@ def meaning(
         case "transfer":
             target = str(given.get("to", ""))
             if target in script.transfers:
-                return Transfer(target)
+                return _transfer(script, target, local_now)
             allowed = ", ".join(script.transfers) or "nobody"
             return Refusal(f"There is no transfer target {clean(target, 40)!r}; allowed: {allowed}.")
         case "send_digits":
@@ -263,6 +264,15 @@ def _record(script: Script, key: object, value: object, local_now: datetime) -> 
     if kept is None:
         return Refusal(f"That is no answer to it. Expected {_expected(question)}.")
     return RecordAnswer(question.key, kept)
+
+
+def _transfer(script: Script, key: str, local_now: datetime) -> Meaning:
+    target = script.transfers[key]
+    if open_at(target, local_now):
+        return Transfer(key)
+    opening = opens(target, local_now)
+    when = f" until {opening.astimezone(local_now.tzinfo):%A at %H:%M} their time" if opening else ""
+    return Refusal(f"{target.name} is closed{when}. Say so, and arrange a callback instead.")
 
 
 def _callback(when: str, local_now: datetime, next_callable: NextCallable | None) -> Meaning:

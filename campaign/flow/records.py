@@ -111,7 +111,8 @@ class Erased:
         number: masked.
         suppressed: numbers that stand on the own do-not-call list, this one and others of the same contacts.
         rows: what → rows that were removed or emptied.
-        at_twilio: sids of calls and recordings, whose data lies at Twilio and is erased there.
+        at_twilio: sids of calls, whose record at Twilio is deleted there, by hand. Recordings are deleted by
+            the service (flow/recordings.py).
         files: imported files that hold the person: name, and where an upload still lies.
     """
 

@@ -20,6 +20,7 @@ from campaign.store.story import ContactRow, Happening, TriedRow
 _SOURCES = {
     "conversation": "said in a conversation",
     "keypress": "by a key in a call",
+    "inbound": "in a call that they made to us",
     "api": "through the API",
     "import": "from a file",
     "cli": "on the command line",
@@ -142,8 +143,7 @@ def _attempts(told: Story) -> Iterator[str]:
 
 
 def _attempt(one: TriedRow) -> str:
-    whose = "A test call" if one.kind == "test" else f"Attempt {one.number} of {one.campaign} ({one.due_for})"
-    text = f"{utc(one.intent_at)}: {whose} to {one.phone} from {one.caller_id}"
+    text = f"{utc(one.intent_at)}: {_whose(one)}"
     if one.call_sid:
         text += f", call {one.call_sid}"
     steps = (
@@ -163,6 +163,18 @@ def _attempt(one: TriedRow) -> str:
         code = f" {one.error_code}" if one.error_code else ""
         text += f", error{code}: {one.error}"
     return f"{text}. {_ending(one)}"
+
+
+def _whose(one: TriedRow) -> str:
+    way = f"to {one.phone} from {one.caller_id}"
+    match one.kind:
+        case "test":
+            return f"A test call {way}"
+        case "inbound":
+            about = f" about {one.campaign}" if one.campaign else ""
+            return f"A call to us{about}, from {one.phone} to {one.caller_id}"
+        case _:
+            return f"Attempt {one.number} of {one.campaign} ({one.due_for}) {way}"
 
 
 def _ending(one: TriedRow) -> str:

@@ -45,9 +45,9 @@ class Asked:
     """That a person asked in a call not to be called again, and how.
 
     Attributes:
-        phone: E.164, the number that was called.
+        phone: E.164, the number that was called, or that called us.
         quote: their own words, redacted; or the key.
-        source: "conversation" or "keypress".
+        source: "conversation", "keypress" or "inbound" (in a call to us).
         actor: for the audit trail, "system:attempt 12".
         at: when they asked.
         attempt_id: of the call; None when it isn't known any more.

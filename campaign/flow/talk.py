@@ -110,6 +110,8 @@ OnOptOut = Callable[[SessionContext, str, Literal["conversation", "keypress"]], 
 """Makes an opt-out safe: (session, quote, how it was said). Returns once it is; never raises."""
 HangsUp = Callable[[str], Awaitable[object]]
 """Completes a call through REST, by its sid."""
+Records = Callable[[SessionContext], Awaitable[None]]
+"""Begins to record a session's call. Never raises for what the carrier does."""
 
 
 async def talk(
@@ -122,6 +124,7 @@ async def talk(
     talks: LiveTalks,
     on_opt_out: OnOptOut,
     hang_up: HangsUp,
+    record: Records | None = None,
     account_sid: str | None = None,
 ) -> None:
     """Hold the conversation of one accepted socket, to its end.
@@ -135,9 +138,10 @@ async def talk(
         talks: knows this conversation while it lasts.
         on_opt_out: makes an opt-out safe before it is acknowledged.
         hang_up: completes the call through REST when the line stays up.
+        record: begins the recording of a call whose script wants one, once it was announced.
         account_sid: the account that the setup frame must name, when known.
     """
-    one = _Talk(socket, session, keeps, agents, clock, talks, on_opt_out, hang_up)
+    one = _Talk(socket, session, keeps, agents, clock, talks, on_opt_out, hang_up, record)
     await one.run(account_sid)
 
 
@@ -152,6 +156,7 @@ class _Talk:
         talks: LiveTalks,
         on_opt_out: OnOptOut,
         hang_up: HangsUp,
+        record: Records | None,
     ) -> None:
         self.session = session
         self.handed_over = False
@@ -161,6 +166,7 @@ class _Talk:
         self._talks = talks
         self._on_opt_out = on_opt_out
         self._hang_up = hang_up
+        self._record = record
         self._writer = keeps
         self._started = clock.monotonic()
         self._started_at = clock.now()
@@ -178,6 +184,8 @@ class _Talk:
             longest=session.longest,
             next_callable=session.next_callable,
             patience=self._patience,
+            notes=session.notes,
+            answers=session.answers,
         )
         self._scripts = {definition.script.language: definition.script}
         self._memories: dict[str, dict[str, object]] = {}
@@ -227,6 +235,8 @@ class _Talk:
         if self._talks.hand_over is not None:
             await self._step(self._talks.hand_over)
         await self._step(setup)
+        if self.session.ordinal > 1 and self._conversation.transcript.told:
+            self._begin_recording()  # whoever held the call before was gone before it could
         first = self._agents.named(scripts.chain(self.session.definition.script)[0])
         if first is not None:
             # While the greeting is spoken, so that the first reply doesn't wait for a connection.
@@ -308,6 +318,7 @@ class _Talk:
                 self._news(first_word_ms=milliseconds, first_word_at=first)
             case Disclosed():
                 self._news(disclosed=True)
+                self._begin_recording()
             case EndSession(handoff):
                 self.handed_over = handoff.get("reason") == "handover"
                 self._writer.hurry()
@@ -333,6 +344,11 @@ class _Talk:
             turn.latency_ms,
             at,
         )
+
+    def _begin_recording(self) -> None:
+        """Every disclosure was heard, so that it is recorded too, if the script wants that."""
+        if self._record is not None and self.session.definition.script.record and not self.session.recorded:
+            self._aside(self._record(self.session))
 
     def _news(self, **what: Any) -> None:
         self._writer.news(TalkNews(self.session.attempt_id, self.session.ordinal, **what))

@@ -211,6 +211,19 @@ class Person:
         self._barged = True
         self._turns += self.persona == "interrupter"
 
+    def asked_by_menu(self, text: str, may_speak: bool) -> str | None:
+        """What the person does when a machine's menu asks for a key: keys in brackets, words, or nothing."""
+        match self.persona:
+            case "keypresser":
+                wanted = _PRESS.search(text)
+                return f"[{wanted.group(1)}]" if wanted else "[2125550142#]"
+            case "do_not_call":
+                return "Take me off your list and don't call me again." if may_speak else "[9]"
+            case "silent" | "voicemail":
+                return None
+            case _:
+                return "What is this about?" if may_speak else None
+
     def hears(self, text: str) -> Reaction:
         """What the person does after the agent has finished saying `text`."""
         if not text.strip():

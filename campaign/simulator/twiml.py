@@ -1,6 +1,7 @@
 """TwiML read into verbs, and the attributes of <ConversationRelay> checked.
 
-Sources: attributes, values and defaults TWILIO 1.2 and 1.3; unknown attribute = warning 12200 and
+Sources: attributes, values and defaults TWILIO 1.2 and 1.3, of Gather, Enqueue and Sip
+twilio.com/docs/voice/twiml; unknown attribute = warning 12200 and
 no effect, wrong value = 64101 (1.2); Recording 6.3; accepted content types 3.7.
 """
 
@@ -81,6 +82,27 @@ OTHER_ATTRIBUTES: Mapping[str, frozenset[str]] = {
     "Play": frozenset({"loop", "digits"}),
     "Pause": frozenset({"length"}),
     "Hangup": frozenset(),
+    "Leave": frozenset(),
+    "Gather": frozenset(
+        [
+            "action",
+            "method",
+            "input",
+            "timeout",
+            "numDigits",
+            "finishOnKey",
+            "language",
+            "hints",
+            "speechTimeout",
+            "speechModel",
+            "profanityFilter",
+            "partialResultCallback",
+            "actionOnEmptyResult",
+            "bargeIn",
+            "enhanced",
+        ]
+    ),
+    "Task": frozenset({"priority", "timeout"}),
     "Redirect": frozenset({"method"}),
     "Dial": frozenset(
         [
@@ -121,6 +143,19 @@ OTHER_ATTRIBUTES: Mapping[str, frozenset[str]] = {
     "Language": LANGUAGE_ATTRIBUTES,
     "Parameter": frozenset({"name", "value"}),
     "ConversationRelay": frozenset(RELAY_ATTRIBUTES),
+    "Sip": frozenset(
+        [
+            "url",
+            "method",
+            "username",
+            "password",
+            "statusCallback",
+            "statusCallbackEvent",
+            "statusCallbackMethod",
+            "machineDetection",
+            "amdStatusCallback",
+        ]
+    ),
     "Number": frozenset(
         [
             "sendDigits",
@@ -135,7 +170,9 @@ OTHER_ATTRIBUTES: Mapping[str, frozenset[str]] = {
         ]
     ),
 }
-VERBS = frozenset({"Say", "Play", "Pause", "Hangup", "Redirect", "Dial", "Connect", "Start", "Enqueue"})
+VERBS = frozenset(
+    ["Say", "Play", "Pause", "Hangup", "Redirect", "Dial", "Connect", "Start", "Enqueue", "Gather", "Leave"]
+)
 
 
 class TwimlError(Exception):

@@ -10,7 +10,7 @@ the service's clock (`:now`), never by the database. Words are the glossary's (d
     campaigns ─< campaign_versions, campaign_lists, campaign_dnc_lists, campaign_log, campaign_spend
           └────< campaign_contacts ─< decisions
                         └──────────< attempts ─< call_events, conversation_sessions ─< conversation_turns
-                                         └─────< recoveries, answers, outcomes (exactly one, at the end)
+                                         └─────< recoveries, answers, recordings, outcomes (one, at the end)
     campaigns ─< rule_waivers       rule_registrations, region_pauses: of the whole installation
 """
 
@@ -356,7 +356,12 @@ dnc_entries = sa.Table(
     _ref("list_id", "dnc_lists.id"),
     sa.Column("phone", sa.Text, nullable=False),
     sa.Column("reason", sa.Text, nullable=False),
-    sa.Column("source", sa.Text, nullable=False, comment="conversation, keypress, api, import, cli, console"),
+    sa.Column(
+        "source",
+        sa.Text,
+        nullable=False,
+        comment="conversation, keypress, inbound, api, import, cli, console",
+    ),
     sa.Column("quote", sa.Text, comment="the person's own words"),
     sa.Column("actor", sa.Text, nullable=False),
     _at("added_at", null=False),
@@ -749,7 +754,13 @@ attempts = sa.Table(
     metadata,
     _id(),
     sa.Column("marker", sa.Text, nullable=False, comment="random; a path segment of every webhook address"),
-    sa.Column("kind", sa.Text, nullable=False, server_default="campaign", comment="campaign or test"),
+    sa.Column(
+        "kind",
+        sa.Text,
+        nullable=False,
+        server_default="campaign",
+        comment="campaign, test, or inbound: the person called us, which is no dial and uses no budget",
+    ),
     _ref("campaign_id", "campaigns.id", null=True, cascade=True),
     _ref("campaign_contact_id", "campaign_contacts.id", null=True, cascade=True),
     _ref("contact_id", "contacts.id", null=True),
@@ -798,7 +809,7 @@ attempts = sa.Table(
     sa.Column("fencing", sa.BigInteger, comment="number of the tenure under which it was claimed"),
     sa.UniqueConstraint("marker"),
     sa.UniqueConstraint("call_sid"),
-    _one_of("kind", "campaign", "test"),
+    _one_of("kind", "campaign", "test", "inbound"),
     _one_of("state", "placing", "unknown", "placed", "ringing", "answered", "ended", "not_placed"),
     sa.CheckConstraint(
         "(state IN ('ended', 'not_placed')) = (settled_at IS NOT NULL)", name="settled_when_final"
@@ -807,7 +818,12 @@ attempts = sa.Table(
         "uq_attempts_one_unsettled_per_phone",
         "phone",
         unique=True,
-        postgresql_where=sa.text("settled_at IS NULL"),
+        postgresql_where=sa.text("settled_at IS NULL AND kind <> 'inbound'"),
+    ),
+    sa.Index(
+        "ix_attempts_inbound_unsettled",
+        "phone",
+        postgresql_where=sa.text("settled_at IS NULL AND kind = 'inbound'"),
     ),
     sa.Index(
         "ix_attempts_unsettled",
@@ -839,7 +855,20 @@ call_events = sa.Table(
     _at("handled_at"),
     sa.Column("error", sa.Text),
     sa.UniqueConstraint("dedupe"),
-    _one_of("kind", "status", "amd", "twiml", "action", "recording", "dial", "found"),
+    _one_of(
+        "kind",
+        "status",
+        "amd",
+        "twiml",
+        "action",
+        "recording",
+        "dial",
+        "queue",
+        "accept",
+        "incoming",
+        "gathered",
+        "found",
+    ),
     sa.Index("ix_call_events_attempt_id", "attempt_id"),
     sa.Index("ix_call_events_unhandled", "received_at", postgresql_where=sa.text("handled_at IS NULL")),
     comment="The inbox of Twilio's webhooks: inserted once, then handled",
@@ -940,9 +969,38 @@ recoveries = sa.Table(
     sa.Column("answer", sa.Text, nullable=False),
     sa.Column("became", sa.Text),
     _at("at", null=False),
+    sa.Column("target", sa.Text, comment="of a transfer: the key of the script's target"),
     sa.UniqueConstraint("attempt_id", "session_ordinal"),
     _one_of("answer", "resume", "transfer", "voicemail", "goodbye", "hang_up"),
     comment="Each answer to <Connect action>: why it was asked, what was answered, what became of it",
+)
+
+recordings = sa.Table(
+    "recordings",
+    metadata,
+    sa.Column("sid", sa.Text, primary_key=True, comment="Twilio's RE…; the sound itself lies there"),
+    sa.Column(
+        "attempt_id",
+        sa.BigInteger,
+        sa.ForeignKey("attempts.id", ondelete="SET NULL"),
+        comment="null: the attempt is gone, and the sound must go too",
+    ),
+    sa.Column("status", sa.Text, nullable=False, comment="Twilio's word: in-progress, completed, absent"),
+    sa.Column("seconds", sa.Integer),
+    _at("started_at", null=False),
+    _at("delete_at"),
+    sa.Column("delete_why", sa.Text, comment="retention or erasure"),
+    _at("deleted_at"),
+    sa.Column("tries", sa.SmallInteger, nullable=False, server_default="0"),
+    _at("next_try_at"),
+    sa.Column("error", sa.Text, comment="why the last try to delete it failed"),
+    sa.Index("ix_recordings_attempt_id", "attempt_id"),
+    sa.Index(
+        "ix_recordings_to_delete",
+        "next_try_at",
+        postgresql_where=sa.text("deleted_at IS NULL AND (delete_at IS NOT NULL OR attempt_id IS NULL)"),
+    ),
+    comment="Recordings at Twilio, and their deletion there, which is asked for until it has happened",
 )
 
 outcomes = sa.Table(

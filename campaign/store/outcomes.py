@@ -37,6 +37,8 @@ class Known:
         wrap_ups: requests to a model that wrote the call's record.
         contact_open: the contact still waits for this attempt: no newer attempt, nobody closed it.
         old: the outcome written before, if any.
+        contact: the campaign contact, also of a call to us, which is no attempt of its budget.
+        rang_back: what they concluded in a call to us after this one of ours was decided on.
     """
 
     attempt: Attempt
@@ -52,6 +54,26 @@ class Known:
     wrap_ups: int
     contact_open: bool
     old: "Outcome | None"
+    contact: "ContactNow | None" = None
+    rang_back: "RangBack | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class ContactNow:
+    """A campaign contact as it stands: its state, attempts that count, and which of its numbers is next."""
+
+    id: int
+    state: str
+    attempts: int
+    number_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class RangBack:
+    """What a person concluded who called us; when they want to be called, if they asked for that."""
+
+    disposition: str
+    callback_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,14 +128,23 @@ _KNOWN = f"""
                 END AS heard,
            (SELECT sum(u.requests) FROM wrap_ups u WHERE u.attempt_id = a.id) AS wrap_ups,
            k.phone AS first_phone, k.other_phones,
-           cc.state AS contact_state, cc.disposition AS contact_disposition,
+           cc.id AS cc_id, cc.state AS contact_state, cc.disposition AS contact_disposition,
+           cc.attempts AS contact_attempts, cc.number_index AS contact_number_index,
+           back.disposition AS back_disposition, back.callback_at AS back_callback_at,
            EXISTS (SELECT 1 FROM attempts n
                     WHERE n.campaign_contact_id = a.campaign_contact_id AND n.id > a.id) AS superseded,
            o.disposition AS old_disposition, o.category AS old_category, o.cost AS old_cost,
            o.final AS old_final, o.retry_at AS old_retry_at, o.seconds AS old_seconds,
            o.abandoned AS old_abandoned
       FROM attempts a
-      LEFT JOIN campaign_contacts cc ON cc.id = a.campaign_contact_id
+      LEFT JOIN campaign_contacts cc ON cc.id = coalesce(a.campaign_contact_id, (
+            SELECT i.id FROM campaign_contacts i
+             WHERE a.kind = 'inbound' AND i.contact_id = a.contact_id AND i.campaign_id = a.campaign_id))
+      LEFT JOIN LATERAL (
+            SELECT p.disposition, i.callback_at FROM attempts i JOIN outcomes p ON p.attempt_id = i.id
+             WHERE a.kind = 'campaign' AND i.kind = 'inbound' AND i.phone = a.phone
+               AND i.campaign_id = a.campaign_id AND i.intent_at >= a.intent_at
+             ORDER BY i.intent_at DESC LIMIT 1) AS back ON true
       LEFT JOIN contacts k ON k.id = a.contact_id
       LEFT JOIN outcomes o ON o.attempt_id = a.id
       LEFT JOIN LATERAL (
@@ -168,6 +199,46 @@ async def known(tx: Tx, attempt_id: int) -> Known | None:
         wrap_ups=int(row["wrap_ups"] or 0),
         contact_open=attempt.campaign_contact_id is not None and untouched and not row["superseded"],
         old=old,
+        contact=None
+        if row["cc_id"] is None
+        else ContactNow(
+            row["cc_id"], row["contact_state"], row["contact_attempts"], row["contact_number_index"]
+        ),
+        rang_back=None
+        if row["back_disposition"] is None
+        else RangBack(row["back_disposition"], row["back_callback_at"]),
+    )
+
+
+_RANG_BACK = text(
+    """
+    UPDATE campaign_contacts
+       SET state = CASE WHEN CAST(:next_at AS timestamptz) IS NULL THEN 'done' ELSE 'waiting' END,
+           next_at = :next_at, due_for = coalesce(CAST(:due_for AS text), due_for),
+           priority = CASE WHEN CAST(:next_at AS timestamptz) IS NULL THEN priority ELSE :urgent END,
+           disposition = :disposition, waiting_for = :why, updated_at = :now
+     WHERE id = :id AND (state = 'waiting' OR (state = 'done' AND CAST(:next_at AS timestamptz) IS NOT NULL))
+    """
+)
+
+
+async def rang_back(tx: Tx, contact_id: int, disposition: str, step: "Release", now: datetime) -> None:
+    """What a call to us means for a campaign contact that waits: it is done, or due when they asked for.
+
+    Its attempts stay as they are. One that is being called at this moment is left to that attempt's end,
+    which sees what was concluded here.
+    """
+    await tx.execute(
+        _RANG_BACK,
+        {
+            "id": contact_id,
+            "next_at": step.next_at,
+            "due_for": step.due_for,
+            "disposition": disposition,
+            "why": step.why,
+            "urgent": URGENT,
+            "now": now,
+        },
     )
 
 

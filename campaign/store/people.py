@@ -98,6 +98,10 @@ _OF_ATTEMPTS: Final[Mapping[str, str]] = {
     "turns": "DELETE FROM conversation_turns WHERE attempt_id = ANY(:attempts)",
     "answers": "DELETE FROM answers WHERE attempt_id = ANY(:attempts)",
     "webhooks": "DELETE FROM call_events WHERE attempt_id = ANY(:attempts)",
+    "recordings": """
+        UPDATE recordings
+           SET delete_at = coalesce(delete_at, :now), delete_why = 'erasure', next_try_at = :now
+         WHERE attempt_id = ANY(:attempts) AND deleted_at IS NULL""",
     "sessions": "UPDATE conversation_sessions SET session_sid = NULL WHERE attempt_id = ANY(:attempts)",
     "wrap_ups": "DELETE FROM wrap_ups WHERE attempt_id = ANY(:attempts)",
     "outcomes": "UPDATE outcomes SET data = '{}', summary = '', summary_by = '' "
@@ -215,15 +219,9 @@ async def _erase_elsewhere(tx: Tx, number: str) -> dict[str, int]:
 
 
 async def at_twilio(tx: Tx, person: Person) -> list[str]:
-    """Sids of the person's calls and recordings: what Twilio keeps of them is erased there."""
+    """Sids of the person's calls: what Twilio keeps of them is erased there, by hand."""
     rows = await tx.execute(
-        text(
-            """
-            SELECT s.sid FROM attempts a
-             CROSS JOIN LATERAL (VALUES (a.call_sid), (a.recording_sid)) AS s (sid)
-             WHERE a.id = ANY(:attempts) AND s.sid IS NOT NULL ORDER BY a.id
-            """
-        ),
+        text("SELECT call_sid FROM attempts WHERE id = ANY(:attempts) AND call_sid IS NOT NULL ORDER BY id"),
         {"attempts": list(person.attempts)},
     )
     return list(rows.scalars())

@@ -87,6 +87,15 @@ _REMOVALS: Final[Mapping[str, _Removal]] = {
         "WHERE e.received_at < :before AND e.handled_at IS NOT NULL "
         "AND (a.id IS NULL OR a.settled_at IS NOT NULL)",
     ),
+    "recordings": _Removal(
+        _ATTEMPTS,
+        (
+            "UPDATE recordings r SET delete_at = CAST(:before AS timestamptz), delete_why = 'retention' "
+            "FROM w WHERE r.attempt_id = w.id AND w.at < :before AND r.delete_at IS NULL RETURNING 1",
+        ),
+        "SELECT count(*) FROM recordings r JOIN attempts a ON a.id = r.attempt_id "
+        "WHERE a.settled_at < :before AND r.delete_at IS NULL",
+    ),
     "call_records": _Removal(
         _ATTEMPTS,
         ("DELETE FROM attempts a USING w WHERE a.id = w.id AND w.at < :before RETURNING 1",),

@@ -170,7 +170,8 @@ async def attempts_for(tx: Tx, phone: str, campaign_contact_ids: Sequence[int]) 
 
 @dataclass(frozen=True, slots=True)
 class Happening:
-    """Something that happened in an attempt: an event of Twilio's, a session, a recovery, a wrap-up."""
+    """Something that happened in an attempt: an event of the carrier's (`form`: as it came), a session, a
+    recovery, a turn count, a wrap-up."""
 
     attempt_id: int
     at: datetime
@@ -185,10 +186,7 @@ async def happenings(tx: Tx, attempt_ids: Sequence[int]) -> list[Happening]:
             """
             SELECT e.attempt_id, e.received_at AS at, e.kind,
                    jsonb_strip_nulls(jsonb_build_object(
-                       'status', coalesce(e.payload ->> 'CallStatus', e.payload ->> 'SessionStatus'),
-                       'session_status', e.payload ->> 'SessionStatus',
-                       'answered_by', e.payload ->> 'AnsweredBy',
-                       'error_code', e.payload ->> 'ErrorCode',
+                       'form', e.payload,
                        'unhandled', CASE WHEN e.handled_at IS NULL THEN true END,
                        'error', e.error)) AS detail
               FROM call_events e WHERE e.attempt_id = ANY(:ids)

@@ -70,6 +70,7 @@ GUARDS: dict[tuple[str, str], frozenset[Role]] = {
     ("GET", API + "/attempts"): _RESULTS,
     ("GET", API + "/attempts/{attempt_id}"): _RESULTS,
     ("GET", API + "/attempts/{attempt_id}/transcript"): _RESULTS,
+    ("GET", API + "/attempts/{attempt_id}/recording"): _OPERATE,
     ("GET", API + "/outcomes"): _RESULTS,
     ("GET", API + "/decisions"): _RESULTS,
     **{("GET", f"{API}/reports/{name}{kind}"): _RESULTS for name in REPORTS for kind in ("", ".csv")},

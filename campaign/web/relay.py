@@ -13,7 +13,7 @@ from fastapi import APIRouter, Path, WebSocket, WebSocketDisconnect
 from starlette.websockets import WebSocketState
 
 from campaign.domain.errors import DatabaseUnavailable
-from campaign.flow import sessions
+from campaign.flow import recordings, sessions
 from campaign.flow import talk as talks
 from campaign.telephony import addresses as at
 from campaign.telephony import signature
@@ -91,6 +91,7 @@ async def relay(socket: WebSocket, token: Token) -> None:
         talks=services.talks,
         on_opt_out=talks.safe_opt_out(services.db, services.clock, services.data_dir),
         hang_up=services.gateway.hang_up,
+        record=recordings.beginner(services.db, services.clock, services.gateway, services.addresses),
         account_sid=services.settings.twilio_account_sid,
     )
 

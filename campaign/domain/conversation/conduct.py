@@ -22,7 +22,7 @@ from campaign.domain.conversation.events import (
 )
 from campaign.domain.conversation.replies import Replies
 from campaign.domain.conversation.transcript import Transcript
-from campaign.domain.dialogue import Patience, Turn
+from campaign.domain.dialogue import Message, Patience, Turn
 from campaign.domain.disposition import Disposition, replaces
 from campaign.domain.phrases import Lines
 from campaign.domain.script import Script
@@ -54,7 +54,8 @@ class Resumed(msgspec.Struct, frozen=True):
 
     `ordinal` is this session's place among those of the call, from 2. `disposition` is what they concluded,
     if it is more than that they ended. `handed_over`: the last one ended at the end of a turn, on purpose, so
-    that nothing which was said is lost.
+    that nothing which was said is lost. `not_taken`: the last one ended with a transfer that nobody took;
+    what to say about it.
     """
 
     turns: tuple[Turn, ...]
@@ -62,6 +63,7 @@ class Resumed(msgspec.Struct, frozen=True):
     ordinal: int = 2
     disposition: Disposition | None = None
     handed_over: bool = False
+    not_taken: str = ""
 
 
 class CutOff(msgspec.Struct, frozen=True):
@@ -94,6 +96,8 @@ class Conduct:
         longest: float | None = None,
         next_callable: NextCallable | None = None,
         patience: Callable[[str], Patience] = lambda _: Patience(),
+        notes: Sequence[str] = (),
+        answers: Mapping[str, Answer] | None = None,
     ) -> None:
         self._script = script
         self._longest = script.limits.call_seconds if longest is None else longest
@@ -104,8 +108,9 @@ class Conduct:
         turns: Sequence[Turn] = resumed.turns if resumed else ()
         first_seq = (resumed.ordinal - 1) * MOST_TURNS if resumed else 0
         self.transcript = Transcript(turns, self._disclosures(script), (phone,), first_seq, others)
-        answers = dict(resumed.answers) if resumed else {}
-        self._replies = Replies(script, self.transcript, answers, patience, next_callable)
+        self.transcript.history[:0] = [Message("note", note) for note in notes]
+        known = {**(answers or {}), **(resumed.answers if resumed else {})}
+        self._replies = Replies(script, self.transcript, known, patience, next_callable)
         self._resumed = resumed
         self._attempt = attempt
         self._talk_to_machines = talk_to_machines
@@ -281,6 +286,5 @@ class Conduct:
         reason = self._closing.get("reason")
         goes_on = reason in ("transfer", "machine", "handover")
         self._timers = {"down": now + (STUCK_WAIT if goes_on else DOWN_WAIT)}
-        # Only now is it sure that the call is put through: a line that drops before is taken up again.
-        commands = self._conclude(Disposition.TRANSFERRED) if reason == "transfer" else []
-        return [*commands, EndSession({**self._closing, "attempt": self._attempt})]
+        # Whether a human takes a transfer is not known here: who was put through to nobody only talked.
+        return [EndSession({**self._closing, "attempt": self._attempt})]

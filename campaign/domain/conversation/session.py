@@ -38,6 +38,7 @@ from campaign.domain.conversation.events import (
     Tick,
 )
 from campaign.domain.conversation.hearing import HELLO_WAIT, Hearing
+from campaign.domain.dialogue import Message
 from campaign.domain.disposition import CONCLUDED, Disposition
 from campaign.domain.languages import declared
 
@@ -49,6 +50,9 @@ _TOO_SLOW: Final = {
     "gap": "a gap in its words",
     "whole_reply": "no end in time",
 }
+NOT_TAKEN: Final = (
+    "Nobody took the transfer. Agree on a time for a callback and call schedule_callback; transfer no more."
+)
 
 
 class Conversation(Hearing):
@@ -68,6 +72,8 @@ class Conversation(Hearing):
         longest: seconds from the setup until it closes politely; None: as the script says.
         next_callable: when the person may be called again, for callbacks; None: nobody knows.
         patience: how long each profile's agent may take.
+        notes: what the agent should know from before this call.
+        answers: given in calls before.
     """
 
     # ── the two doors ──────────────────────────────────────────────────────────────────────────────────
@@ -170,6 +176,9 @@ class Conversation(Hearing):
             return self._ask(now)
         commands = self._first_words(now)
         commands += self._disclose(now)
+        if self._resumed and self._resumed.not_taken:
+            self.transcript.history.append(Message("note", NOT_TAKEN))
+            return commands + self._say(self._resumed.not_taken, now)
         if self.disposition in CONCLUDED:
             opted_out = self.disposition is Disposition.DO_NOT_CALL
             line = self._lines.opt_out_acknowledged if opted_out else self._lines.goodbye

@@ -46,7 +46,8 @@ class Transcript:
         }
         said = {_folded(turn.text) for turn in turns if turn.speaker == "agent"}
         self._heard = self._needless() | {place for line, place in self._place.items() if line in said}
-        self._told = len(self._heard) == len(self._disclosures)
+        self.told = len(self._heard) == len(self._disclosures)
+        """Whether every disclosure was heard."""
         opening = tuple(self._place)
         self.taken_up = any(
             turn.speaker != "agent" or not any(line.startswith(_folded(turn.text)) for line in opening)
@@ -143,8 +144,8 @@ class Transcript:
                 commands.append(self._record(utterance))
             if utterance.disclosure and utterance.done and utterance.heard and not utterance.interrupted:
                 self._heard.add(self._place[_folded(utterance.disclosure)])
-        if not self._told and len(self._heard) == len(self._disclosures):
-            self._told = True
+        if not self.told and len(self._heard) == len(self._disclosures):
+            self.told = True
             commands.append(Disclosed())
         return commands
 
