@@ -11,7 +11,9 @@ from campaign.store import users
 from campaign.store.database import Database
 from tests.support.clock import ManualClock
 
-PASSWORDS = Passwords(lambda: b"0123456789abcdef")
+
+def hashing() -> Passwords:
+    return Passwords(lambda: b"0123456789abcdef")
 
 
 def browser(number: int) -> Browser:
@@ -19,11 +21,13 @@ def browser(number: int) -> Browser:
 
 
 async def test_many_tries_at_once_check_no_more_passwords_than_are_free(db: Database, clock: ManualClock):
+    passwords = hashing()
+
     async def attempt(number: int) -> type[Exception] | None:
         try:
             await flow.sign_in(
                 db,
-                PASSWORDS,
+                passwords,
                 email="ana@example.com",
                 password="a guess of many",
                 browser=browser(number),
@@ -41,13 +45,14 @@ async def test_many_tries_at_once_check_no_more_passwords_than_are_free(db: Data
 async def test_of_many_who_use_the_first_link_at_once_one_becomes_the_first_user(
     db: Database, clock: ManualClock
 ):
+    passwords = hashing()
     await flow.first_link(db, "link", actor="test", now=clock.now())
 
     async def attempt(number: int) -> bool:
         try:
             await flow.first_user(
                 db,
-                PASSWORDS,
+                passwords,
                 link="link",
                 email=f"user{number}@example.com",
                 name="Somebody",
