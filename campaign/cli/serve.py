@@ -115,8 +115,8 @@ async def _serve(settings: Settings, role: Role, port: Port, ready_file: Path | 
                 await _take_over(services, port, before)
                 reacting = asyncio.create_task(_tell_if_stuck(services, before))
             log.info("serving", host=port.host, port=port.number, role=role.value, database=services.db.url)
-            _tell_ready(ready_file, f"http://{port.host}:{port.number}")
             await _tell_first_link(services, port)
+            _tell_ready(ready_file, f"http://{port.host}:{port.number}")
             await _first(serving, ending.wanted)
             if reacting is not None:
                 reacting.cancel()
@@ -132,10 +132,14 @@ async def _tell_first_link(services: Services, port: Port) -> None:
 
     It is for the terminal, not for the log: logs are kept and shipped.
     """
-    link = token()
     if services.replica.role not in draining.ANSWERS:
         return
-    if await first_link(services.db, link, actor=services.actor, now=services.clock.now()):
+    link = token()
+    try:
+        nobody = await first_link(services.db, link, actor=services.actor, now=services.clock.now())
+    except DatabaseUnavailable:
+        return  # calls matter more; the next start tells it
+    if nobody:
         base = services.settings.console_url or f"http://{here(port.host)}:{port.number}"
         err.print("Nobody can sign in to the console yet. To make the first user, within 24 hours:")
         err.print(f"  {base}/console/welcome/{link}")

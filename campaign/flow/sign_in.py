@@ -4,13 +4,14 @@ A try is counted before the password is checked, and taken back when it was righ
 at once, no more than the free ones are ever checked.
 """
 
+import contextlib
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import structlog
 
 from campaign.domain import sign_in as rules
-from campaign.domain.errors import BadInput, Conflict, NotFound, NotSignedIn, TooManyTries
+from campaign.domain.errors import BadInput, Conflict, NotAllowed, NotFound, NotSignedIn, TooManyTries
 from campaign.flow.passwords import Passwords
 from campaign.store import users
 from campaign.store.accounts import Role, audit, digest
@@ -19,7 +20,7 @@ from campaign.store.users import User
 
 log = structlog.get_logger(__name__)
 
-SYSTEM = "system:sign-in"
+OPENID = "system:openid"
 FIRST_LINK = timedelta(hours=24)
 PASSWORD_LINK = timedelta(days=3)
 
@@ -45,13 +46,14 @@ async def _count_try(db: Database, email: str, address: str, now: datetime) -> N
         TooManyTries: the user or the address must wait.
     """
     limits = {_user_key(email): rules.TRIES_BY_USER, f"address:{address}": rules.TRIES_BY_ADDRESS}
+    until: datetime | None = None
     async with db.transaction() as tx:
-        failures = {key: await users.count_failure(tx, key, now) for key in sorted(limits)}
-        until = await users.locked_until(tx, list(limits), now)
-        if until is None:
-            for key, count in failures.items():
-                if wait := rules.wait_after(count, limits[key]):
-                    await users.lock_key(tx, key, now + wait)
+        for key in sorted(limits):
+            failures, waits = await users.count_failure(tx, key, now)
+            if waits is not None:
+                until = max(waits, until or waits)
+            elif wait := rules.wait_after(failures, limits[key]):
+                await users.lock_key(tx, key, now + wait)
     if until is not None:
         seconds = int((until - now).total_seconds()) + 1
         minutes = -(-seconds // 60)
@@ -108,6 +110,44 @@ async def let_in(tx: Tx, user: User, browser: Browser, *, how: str, now: datetim
     )
     detail = {"address": browser.address, "how": how}
     await audit(tx, user.actor, "user.sign_in", f"user:{user.id}", now, detail)
+
+
+async def sign_in_elsewhere(
+    db: Database, *, email: str, name: str, role: Role | None, browser: Browser, now: datetime
+) -> User:
+    """Let somebody in whom an OpenID provider vouches for.
+
+    Args:
+        email: the address, verified by the provider.
+        role: what the provider's groups make of it, also of somebody who is new; None: only who is a user
+            already comes in, in the role that it has.
+
+    Raises:
+        BadInput: the address can't be used.
+        NotAllowed: nobody has added the address, or its user is disabled.
+    """
+    email = rules.email_of(email)
+    async with db.transaction() as tx:
+        try:
+            user = await users.find(tx, email)
+        except NotFound:
+            if role is None:
+                raise NotAllowed(f"{email} is no user here.", "Ask an admin to add you.") from None
+            shown = " ".join(name.split())[: rules.LONGEST_NAME]
+            shown = shown if shown.isprintable() and shown else email
+            user = await users.insert(
+                tx, email=email, name=shown, role=role, password_hash=None, actor=OPENID, now=now
+            )
+            await users.void_first_links(tx)
+            detail = {"email": email, "role": role.value}
+            await audit(tx, OPENID, "user.create", f"user:{user.id}", now, detail)
+        if user.disabled_at is not None:
+            raise NotAllowed(f"{email} is disabled.", "Ask an admin.")
+        if role is not None:
+            with contextlib.suppress(Conflict):  # the last admin stays one, whatever the provider says
+                user = await set_role(tx, user, role, actor=OPENID, now=now)
+        await let_in(tx, user, browser, how="openid", now=now)
+    return user
 
 
 # ── one-time links ─────────────────────────────────────────────────────────────────────────────────────

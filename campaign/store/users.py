@@ -326,32 +326,30 @@ async def void_first_links(tx: Tx) -> None:
 # ── failed tries ───────────────────────────────────────────────────────────────────────────────────────
 
 
-async def locked_until(tx: Tx, keys: list[str], now: datetime) -> datetime | None:
-    """Until when one of the keys may not try; None: each may."""
-    query = sa.select(sa.func.max(failed_sign_ins.c.locked_until)).where(
-        failed_sign_ins.c.key.in_(keys), failed_sign_ins.c.locked_until > now
-    )
-    until: datetime | None = (await tx.execute(query)).scalar_one()
-    return until
+async def count_failure(tx: Tx, key: str, now: datetime) -> tuple[int, datetime | None]:
+    """One more failure of a key: how many there are now in a row, and until when it may not try.
 
-
-async def count_failure(tx: Tx, key: str, now: datetime) -> int:
-    """One more failure of a key; how many there are now in a row."""
+    A try of a key that must wait doesn't count: it was not looked at. The key's row stays locked to the end
+    of the transaction, so that of many tries at once each knows of all before it.
+    """
     stale = failed_sign_ins.c.last_at < now - FORGOTTEN_AFTER
+    waits = failed_sign_ins.c.locked_until > now
     row = await tx.execute(
         upsert(failed_sign_ins)
         .values(key=key, failures=1, last_at=now)
         .on_conflict_do_update(
             index_elements=["key"],
             set_={
-                "failures": sa.case((stale, 1), else_=failed_sign_ins.c.failures + 1),
-                "last_at": now,
+                "failures": sa.case(
+                    (waits, failed_sign_ins.c.failures), (stale, 1), else_=failed_sign_ins.c.failures + 1
+                ),
+                "last_at": sa.case((waits, failed_sign_ins.c.last_at), else_=sa.cast(now, sa.DateTime(True))),
             },
         )
-        .returning(failed_sign_ins.c.failures)
+        .returning(failed_sign_ins.c.failures, failed_sign_ins.c.locked_until)
     )
-    failures: int = row.scalar_one()
-    return failures
+    failures, until = row.one()
+    return failures, until if until is not None and until > now else None
 
 
 async def lock_key(tx: Tx, key: str, until: datetime) -> None:

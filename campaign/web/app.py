@@ -27,10 +27,11 @@ from campaign.web.api import (
 )
 from campaign.web.api import campaigns as campaign_routes
 from campaign.web.auth import API, guard
-from campaign.web.console import account, design, errors, home, sign_in, user_pages
+from campaign.web.console import account, design, errors, home, openid, sign_in, user_pages
 from campaign.web.console import audit as audit_pages
 from campaign.web.console import stops as stop_pages
 from campaign.web.limits import BodyLimit
+from campaign.web.openid import OpenId
 from campaign.wiring import Services
 
 DESCRIPTION = """\
@@ -66,6 +67,7 @@ _CONSOLE_ROUTERS = (
     static_files.router,
     home.doors,
     sign_in.doors,
+    openid.doors,
     *(module.router for module in (home, sign_in, account, stop_pages, user_pages, audit_pages, design)),
 )
 
@@ -88,6 +90,7 @@ def create_app(services: Services) -> FastAPI:
     app.state.metrics = metrics.Metrics(services.clock.now())
     app.state.pulse = health.Pulse()
     app.state.children = set()
+    app.state.openid = OpenId(services.settings.openid) if services.settings.openid else None
     app.state.events_at_once = asyncio.Semaphore(hooks.EVENTS_AT_ONCE)
     problems.install(app, wants_page=errors.wants_page, error_page=errors.error_page)
     answers = services.replica.role in ANSWERS

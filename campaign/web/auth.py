@@ -128,6 +128,8 @@ OPEN: frozenset[tuple[str, str]] = frozenset(
         ("GET", "/static/{name:path}"),
         ("GET", CONSOLE + "/sign-in"),
         ("POST", CONSOLE + "/sign-in"),
+        ("GET", CONSOLE + "/openid"),
+        ("GET", CONSOLE + "/openid/callback"),
         ("GET", CONSOLE + "/welcome/{link}"),
         ("POST", CONSOLE + "/welcome/{link}"),
     }

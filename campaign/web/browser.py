@@ -169,5 +169,6 @@ def local_path(text: str | None, otherwise: str = "/console") -> str:
     if not text or not text.startswith("/console") or len(text) > 2000:
         return otherwise
     parts = urlsplit(text)
+    steps = parts.path.split("/")
     fine = not parts.scheme and not parts.netloc and text.isprintable() and "\\" not in text
-    return text if fine and parts.path.split("/")[1] == "console" else otherwise
+    return text if fine and steps[1] == "console" and ".." not in steps else otherwise

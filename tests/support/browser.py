@@ -3,19 +3,18 @@
 Screenshots are kept below screenshots/ (ignored by Git), as output of CI.
 """
 
-import asyncio
 import contextlib
 import shutil
-import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Literal
 
-import uvicorn
-from fastapi import FastAPI
 from playwright.async_api import Browser, Page, async_playwright
 
 from campaign.web.browser import COOKIE
+from tests.support.served import served
+
+__all__ = ["Window", "chromium", "served", "window"]
 
 REPOSITORY = Path(__file__).parents[2]
 SCREENSHOTS = REPOSITORY / "screenshots"
@@ -41,21 +40,6 @@ def program() -> str:
     assert found, "Chromium is not installed. Run: .ci/setup tests"
     assert AXE.is_file(), "axe-core is not installed. Run: .ci/setup tests"
     return found
-
-
-@contextlib.asynccontextmanager
-async def served(app: FastAPI) -> AsyncIterator[str]:
-    """The application on a port of this machine, in this loop; its address."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off"))
-    server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        server.should_exit = server.force_exit = True
-        await serving
-        listener.close()
 
 
 @contextlib.asynccontextmanager

@@ -1,5 +1,6 @@
 """People at the console: users made, browsers signed in, pages asked for without a browser."""
 
+import html
 import re
 from dataclasses import dataclass
 from datetime import datetime
@@ -73,7 +74,7 @@ async def signed_in(
     return Person(user, token, browser_of(app, token))
 
 
-def text_of(html: str) -> str:
+def text_of(page: str) -> str:
     """A page's words, in one line."""
-    body = re.sub(r"(?s)<(script|style|dialog|head)\b.*?</\1>", " ", html)
-    return " ".join(re.sub(r"<[^>]+>", " ", body).split())
+    body = re.sub(r"(?s)<(script|style|dialog|head)\b.*?</\1>", " ", page)
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", body)).split())

@@ -64,5 +64,6 @@ def sections(role: Role, path: str) -> list[Shown]:
 def _nearest(path: str) -> str:
     """The entry that a page belongs to: the longest path above it."""
     paths = [entry.path for _, entries in SECTIONS for entry in entries]
-    above = [one for one in paths if path == one or path.startswith(one + "/")]
+    # every page lies below the front page: that one is where the viewer is only when it is shown itself
+    above = [one for one in paths if path == one or (one != CONSOLE and path.startswith(one + "/"))]
     return max(above, key=len, default="")

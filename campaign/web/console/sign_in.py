@@ -32,7 +32,7 @@ async def show_sign_in(request: Request, services: With, next: Next = "") -> Res
         return RedirectResponse(browser.local_path(next), 303)
     async with services.db.connection() as tx:
         empty = not await users.any_user(tx)
-    return _sign_in_page(request, services, next=next, empty=empty)
+    return sign_in_page(request, services, next=next, empty=empty)
 
 
 async def _is_signed_in(request: Request, services: Services) -> bool:
@@ -42,7 +42,7 @@ async def _is_signed_in(request: Request, services: Services) -> bool:
         return bool(cookie) and await users.signed_in(tx, cookie, services.clock.now()) is not None
 
 
-def _sign_in_page(
+def sign_in_page(
     request: Request,
     services: Services,
     *,
@@ -52,6 +52,7 @@ def _sign_in_page(
     error: CampaignError | None = None,
     empty: bool = False,
 ) -> HTMLResponse:
+    """The page that asks who it is. `error`: why somebody was not let in; `empty`: there is no user yet."""
     answer = page(
         request,
         viewer_of(request, services),
@@ -61,6 +62,7 @@ def _sign_in_page(
         email=email,
         error=error,
         empty=empty,
+        openid=services.settings.openid is not None,
     )
     if isinstance(error, TooManyTries):
         answer.headers["Retry-After"] = str(error.data["seconds"])
@@ -73,22 +75,23 @@ async def sign_in(
 ) -> Response:
     """Let somebody in, with a fresh session whatever cookie came along."""
     browser.require_own_origin(request, services.settings)
-    asking = _browser(request, services)
+    who = asking(request, services)
     try:
         await flow.sign_in(
             services.db,
             services.passwords,
             email=email,
             password=password,
-            browser=asking,
+            browser=who,
             now=services.clock.now(),
         )
     except (NotSignedIn, TooManyTries) as error:
-        return _sign_in_page(request, services, next=next, status=error.status, email=email, error=error)
-    return await _let_in(request, services, asking, browser.local_path(next))
+        return sign_in_page(request, services, next=next, status=error.status, email=email, error=error)
+    return await let_in(request, services, who, browser.local_path(next))
 
 
-def _browser(request: Request, services: Services) -> Browser:
+def asking(request: Request, services: Services) -> Browser:
+    """Who asks to be let in, with the cookie that it gets if it is."""
     return Browser(
         address=browser.network_address(request, services.settings),
         name=request.headers.get("user-agent", "")[:300],
@@ -96,7 +99,7 @@ def _browser(request: Request, services: Services) -> Browser:
     )
 
 
-async def _let_in(request: Request, services: Services, asking: Browser, to: str) -> Response:
+async def let_in(request: Request, services: Services, who: Browser, to: str) -> Response:
     """On to a page with the new session; the one before, if there was any, ends."""
     origin = browser.origin_of(request, services.settings)
     if old := request.cookies.get(browser.cookie_name(origin)):
@@ -104,7 +107,7 @@ async def _let_in(request: Request, services: Services, asking: Browser, to: str
             if found := await users.signed_in(tx, old, services.clock.now()):
                 await users.sign_out(tx, found[0].id, only=found[1].id)
     answer = RedirectResponse(to, 303)
-    browser.set_cookie(answer, origin, asking.token)
+    browser.set_cookie(answer, origin, who.token)
     return answer
 
 
@@ -162,7 +165,7 @@ async def welcome(
     """Make the first user or set the password, and let it in."""
     browser.require_own_origin(request, services.settings)
     link = link[:100]
-    now, asking = services.clock.now(), _browser(request, services)
+    now, who = services.clock.now(), asking(request, services)
     user = await flow.behind_link(services.db, link, now)
     try:
         if password != again:
@@ -175,13 +178,13 @@ async def welcome(
                 email=email,
                 name=name,
                 password=password,
-                browser=asking,
+                browser=who,
                 now=now,
             )
         else:
             await flow.password_by_link(
-                services.db, services.passwords, link=link, password=password, browser=asking, now=now
+                services.db, services.passwords, link=link, password=password, browser=who, now=now
             )
     except BadInput as error:
         return _welcome_page(request, services, user, link, error=error, email=email, name=name)
-    return await _let_in(request, services, asking, CONSOLE)
+    return await let_in(request, services, who, CONSOLE)
