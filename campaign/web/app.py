@@ -15,6 +15,7 @@ from campaign.web.api import (
     audit,
     contacts,
     dnc,
+    exports,
     lists,
     people,
     reports,
@@ -44,19 +45,9 @@ key may do is its role's: `admin` everything; `operator` campaigns, lists, do-no
 """
 
 _API_ROUTERS = (
-    lists,
-    contacts,
-    dnc,
-    campaign_routes,
-    studies,
-    rules,
-    results,
-    reports,
-    people,
-    stops,
-    webhooks,
+    lists, contacts, dnc, campaign_routes, studies, rules, results, reports, exports, people, stops, webhooks,
     audit,
-)
+)  # fmt: skip
 
 
 def create_app(services: Services) -> FastAPI:
