@@ -178,7 +178,8 @@ async def fold(db: Database, nth: int) -> float:
             WITH corrected AS (UPDATE outcomes SET seconds = seconds + 1
                            WHERE attempt_id IN (SELECT (n * 7 + {nth}) % (SELECT max(id) FROM attempts) + 1
                                                   FROM generate_series(1, 1000) AS n) RETURNING attempt_id)
-            INSERT INTO report_queue (attempt_id, queued_at) SELECT attempt_id, '{NOW.isoformat()}' FROM corrected
+            INSERT INTO report_queue (attempt_id, queued_at)
+            SELECT attempt_id, '{NOW.isoformat()}' FROM corrected
             """.replace("%", "%%")
         )
     begun = time.perf_counter()

@@ -299,8 +299,8 @@ async def outcomes_of(tx: Tx, attempt_ids: Sequence[int]) -> dict[int, dict[str,
                    k.external_id, l.name AS list, a.phone, a.number AS attempt_number, a.due_for, a.caller_id,
                    o.disposition, o.category, o.final, o.retry_at, o.answered_by, o.seconds, o.abandoned,
                    o.data AS answers, o.summary, CAST(o.cost AS float8) AS cost,
-                   coalesce(v.definition -> 'budget' ->> 'currency', 'USD') AS currency, a.intent_at, a.answered_at,
-                   a.ended_at, o.recorded_at
+                   coalesce(v.definition -> 'budget' ->> 'currency', 'USD') AS currency, a.intent_at,
+                   a.answered_at, a.ended_at, o.recorded_at
               FROM attempts a
               JOIN outcomes o ON o.attempt_id = a.id
               JOIN campaigns c ON c.id = a.campaign_id
