@@ -99,9 +99,9 @@ def rebuild_rollups(
 ) -> None:
     """Make the roll-ups that reports read anew from all attempts.
 
-    The service keeps them current and compares them every night, so this is for doubt, and after a restored
-    backup. It may take minutes over millions of attempts; reports answer meanwhile, and calls go on. Attempts
-    that retention has removed stay counted. With --check it ends with 3 when they differ.
+    The service keeps them current and compares them every night, so this is for doubt. It may take minutes
+    over millions of attempts; reports answer meanwhile, and calls go on. Attempts that retention has removed
+    stay counted. With --check it ends with 3 when they differ.
     """
 
     async def main(services: Services) -> dict[str, int] | int:

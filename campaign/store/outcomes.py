@@ -10,8 +10,10 @@ from typing import Any
 from sqlalchemy import text
 
 from campaign.domain.disposition import Disposition
+from campaign.domain.webhooks import Event
 from campaign.store.attempts import COLUMNS_SQL, Attempt, from_row
 from campaign.store.database import Tx, fetch_one, with_commit
+from campaign.store.webhooks import OUTCOME_SQL, settles
 
 URGENT = -1
 """The priority of contacts that are due for a retry or a callback: before every list's first attempts."""
@@ -192,8 +194,8 @@ async def opted_out(tx: Tx, attempt_id: int) -> None:
 
 
 _WRITE = text(
-    """
-    WITH contact AS (
+    f"""
+    WITH {OUTCOME_SQL}, contact AS (
         UPDATE campaign_contacts
            SET state = CASE WHEN CAST(:next_at AS timestamptz) IS NULL THEN 'done' ELSE 'waiting' END,
                next_at = :next_at,
@@ -221,7 +223,7 @@ _WRITE = text(
            first_word_ms = excluded.first_word_ms, data = excluded.data, cost = excluded.cost,
            cost_lines = excluded.cost_lines, final = excluded.final, retry_at = excluded.retry_at,
            abandoned = excluded.abandoned
-    """
+    """  # noqa: S608 (a constant)
 )
 
 
@@ -233,15 +235,27 @@ _MONEY = """
 """
 
 
-async def write(tx: Tx, known: Known, outcome: Outcome, release: Release | None, now: datetime) -> None:
-    """Write the attempt's one outcome or refine it, give its contact back: one statement. And settle its
-    money with the commit: all calls of a campaign that end at once want that row.
+async def write(
+    tx: Tx,
+    known: Known,
+    outcome: Outcome,
+    release: Release | None,
+    now: datetime,
+    *,
+    event: Event | None = None,
+    rate: float = 1.0,
+) -> None:
+    """Write the attempt's one outcome or refine it, give its contact back, leave word for reports and
+    webhooks: one statement. And settle its money with the commit: all calls of a campaign that end at once
+    want that row.
 
     A summary that the wrap-up wrote stays.
 
     Args:
         known: of the same attempt, read in this transaction: what it was reserved and cost before.
         release: what becomes of the contact; None: that is decided already, or there is none.
+        event: what webhooks are told; None: it is no news to them.
+        rate: clock seconds per real second.
     """
     attempt = known.attempt
     before = known.old.cost if known.old is not None else None
@@ -260,6 +274,8 @@ async def write(tx: Tx, known: Known, outcome: Outcome, release: Release | None,
             "attempts": step.attempts,
             "why": step.why,
             "urgent": URGENT,
+            "type": None if event is None else event.value,
+            "settles": settles(rate),
             "now": now,
         },
     )
