@@ -1,0 +1,117 @@
+"""Codes of letters and digits that name a person or an account: IBANs and the packs' countries' numbers.
+
+Their shapes (letters L, digits D), written or spelled letter by letter: United Kingdom National Insurance
+LLDDDDDDL, India PAN LLLLLDDDDL, Spain DNI DDDDDDDDL and NIE LDDDDDDDL, Italy codice fiscale
+LLLLLLDDLDDLDDDL, Ireland PPS DDDDDDDL(L), Finland DDDDDD-DDDL, IBAN LLDD and up to thirty of either (ISO
+13616). Numbers of digits alone are runs (redaction.py); shorter ones are known by the words before them.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from campaign.domain.number_words import NATO, fold, said
+
+_SHAPES: Final = re.compile(
+    r"[A-Z]{2}\d{2}[A-Z0-9]{11,30}"
+    r"|[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z]\d{6}[A-D]"
+    r"|[A-Z]{5}\d{4}[A-Z]"
+    r"|[A-Z]{6}\d{2}[A-EHLMPRST]\d{2}[A-Z]\d{3}[A-Z]"
+    r"|[XYZ]\d{7}[A-Z]|\d{8}[A-HJ-NP-TV-Z]|\d{7}[A-W][A-IW]?|\d{9}[A-FHJ-NPR-Y]"
+)
+_TOKEN: Final = re.compile(r"\d+|[^\W\d_]+|[^\w\s]|_|\n|\s")
+_GAPS: Final = frozenset(" -–./,\n")
+_LITTLE_WORDS: Final = frozenset("aeiosyI")
+"""Letters that are mostly words of their own."""
+_LONGEST_BLOCK: Final = 6
+"""Letters of a written block of a code: "ABCDE 1234 F"."""
+
+_HINT: Final = re.compile(
+    r"\b(?:(?:social|ssn|social security|national insurance|ni|tax file|tfn|medicare|passport|licen[cs]e|"
+    r"driver'?s? licen[cs]e|pan|aadhaar|aadhar|account|routing|sort|member|policy holder|sin|identity|id card|"
+    r"card|pin|dni|nie|nif|pasaporte|cuenta|tarjeta|passeport|permis|compte|carte|sécurité sociale|securite "
+    r"sociale|reisepass|ausweis|personalausweis|steuer|konto|kontonummer|karten?nummer|steuernummer|"
+    r"steueridentifikationsnummer|ausweisnummer)\b)"
+    r"(?:\W+(?:security|number|no|nr|code|id|card|is|it's|its|it|the|my|and|are|ending|ends|in|with|last|four|"
+    r"digits|uh|um|numero|número|de|es|la|el|mi|numéro|est|le|ist|die|meine|nummer|lautet|s)\b)*\W+",
+    re.IGNORECASE,
+)
+"""What says that a number follows by which somebody can be named, and the small words before it."""
+_COUNTED: Final = re.compile(r"\s*(?:dollars?|euros?|pounds|rupees|percent|%|years?|weeks?|months?|days?)\b")
+SHORTEST_HINTED: Final = 4
+"""Digits from which a number counts that was announced like that."""
+MOST_HINTED: Final = 40
+
+
+def codes(text: str) -> Iterator[tuple[int, int, str]]:
+    """Codes in the text: (start, end, what to call it), in order and apart from one another."""
+    for spans, symbols in _sequences(text):
+        for found in _SHAPES.finditer(symbols):
+            inside = _whole(spans, found.start(), found.end())
+            if inside is not None:
+                iban = found.end() - found.start() >= 15 and found[0][:2].isalpha()
+                yield *inside, "account" if iban else "id"
+                break
+
+
+def announced(text: str) -> Iterator[tuple[int, int, str]]:
+    """Numbers of four digits or more that follow words which announce an identity or account number."""
+    for hint in _HINT.finditer(text):
+        start, end, symbols = hint.end(), hint.end(), ""
+        for token in _TOKEN.finditer(text, hint.end(), hint.end() + 200):
+            one = _symbol(token[0])
+            if one:
+                symbols, end = symbols + one, token.end()
+            elif token[0] not in _GAPS or token[0] == "\n":
+                break
+        digits = sum(map(str.isdigit, symbols))
+        if digits >= SHORTEST_HINTED and len(symbols) <= MOST_HINTED and not _a_year(symbols, text, end):
+            yield start, end, "number"
+
+
+def _a_year(symbols: str, text: str, end: int) -> bool:
+    """Whether it is a year, or counts something: "account since 2019", "card in 2 weeks"."""
+    counted = re.match(
+        r"\s*(?:dollars?|euros?|pounds|rupees|percent|%|years?|weeks?|months?|days?)\b", text[end:]
+    )
+    return counted is not None or re.fullmatch(r"(?:19|20)\d\d", symbols) is not None
+
+
+def _sequences(text: str) -> Iterator[tuple[list[tuple[int, int]], str]]:
+    """Letters and digits said one after another: where each symbol stands, and the symbols."""
+    spans: list[tuple[int, int]] = []
+    symbols = ""
+    for token in _TOKEN.finditer(text):
+        one = _symbol(token[0])
+        if one:
+            spans += [token.span()] * len(one)
+            symbols += one
+        elif token[0] not in _GAPS:
+            if len(symbols) >= 8:
+                yield spans, symbols
+            spans, symbols = [], ""
+    if len(symbols) >= 8:
+        yield spans, symbols
+
+
+def _symbol(token: str) -> str:
+    """The letters or digits that a token gives to a code; empty when it is an ordinary word."""
+    if token[0].isdigit():
+        return said(token)
+    if not token[0].isalpha():
+        return ""
+    if len(token) == 1 and token.isascii():
+        return "" if token in _LITTLE_WORDS else token.upper()
+    if len(token) <= _LONGEST_BLOCK and token.isascii() and token.isupper():
+        return token
+    word = fold(token)
+    return NATO.get(word) or said(word)
+
+
+def _whole(spans: list[tuple[int, int]], first: int, last: int) -> tuple[int, int] | None:
+    """The stretch of the text, if the code begins and ends with a token."""
+    if first and spans[first - 1] == spans[first]:
+        return None
+    if last < len(spans) and spans[last] == spans[last - 1]:
+        return None
+    return spans[first][0], spans[last - 1][1]
