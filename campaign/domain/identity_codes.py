@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from campaign.domain.number_words import NATO, fold, said
+from campaign.domain.number_words import JOINERS, NATO, TENS, fold, said
 
 _SHAPES: Final = re.compile(
     r"[A-Z]{2}\d{2}[A-Z0-9]{11,30}"
@@ -19,7 +19,7 @@ _SHAPES: Final = re.compile(
     r"|[A-Z]{6}\d{2}[A-EHLMPRST]\d{2}[A-Z]\d{3}[A-Z]"
     r"|[XYZ]\d{7}[A-Z]|\d{8}[A-HJ-NP-TV-Z]|\d{7}[A-W][A-IW]?|\d{9}[A-FHJ-NPR-Y]"
 )
-_TOKEN: Final = re.compile(r"\d+|[^\W\d_]+|[^\w\s]|_|\n|\s")
+_TOKEN: Final = re.compile(r"\d+|[\u0900-\u097f]+|[^\W\d_]+|[^\w\s]|_|\n|\s")
 _GAPS: Final = frozenset(" -–./,\n")
 _LITTLE_WORDS: Final = frozenset("aeiosyI")
 """Letters that are mostly words of their own."""
@@ -28,9 +28,9 @@ _LONGEST_BLOCK: Final = 6
 
 _HINT: Final = re.compile(
     r"\b(?:(?:social|ssn|social security|national insurance|ni|tax file|tfn|medicare|passport|licen[cs]e|"
-    r"driver'?s? licen[cs]e|pan|aadhaar|aadhar|account|routing|sort|member|policy holder|sin|identity|id card|"
-    r"card|pin|dni|nie|nif|pasaporte|cuenta|tarjeta|passeport|permis|compte|carte|sécurité sociale|securite "
-    r"sociale|reisepass|ausweis|personalausweis|steuer|konto|kontonummer|karten?nummer|steuernummer|"
+    r"driver'?s? licen[cs]e|pan|aadhaar|aadhar|account|routing|sort|member|policy holder|sin|identity|"
+    r"id card|card|pin|dni|nie|nif|pasaporte|cuenta|tarjeta|passeport|permis|compte|carte|sécurité sociale|"
+    r"securite sociale|reisepass|ausweis|personalausweis|steuer|konto|kontonummer|karten?nummer|steuernummer|"
     r"steueridentifikationsnummer|ausweisnummer)\b)"
     r"(?:\W+(?:security|number|no|nr|code|id|card|is|it's|its|it|the|my|and|are|ending|ends|in|with|last|four|"
     r"digits|uh|um|numero|número|de|es|la|el|mi|numéro|est|le|ist|die|meine|nummer|lautet|s)\b)*\W+",
@@ -40,7 +40,10 @@ _HINT: Final = re.compile(
 _COUNTED: Final = re.compile(r"\s*(?:dollars?|euros?|pounds|rupees|percent|%|years?|weeks?|months?|days?)\b")
 SHORTEST_HINTED: Final = 4
 """Digits from which a number counts that was announced like that."""
-MOST_HINTED: Final = 40
+LONGEST_ANNOUNCED: Final = 200
+"""Characters after such words within which the number is looked for."""
+SHORTEST_CODE: Final = 8
+"""Letters and digits of the shortest code."""
 
 
 def codes(text: str) -> Iterator[tuple[int, int, str]]:
@@ -57,41 +60,54 @@ def codes(text: str) -> Iterator[tuple[int, int, str]]:
 def announced(text: str) -> Iterator[tuple[int, int, str]]:
     """Numbers of four digits or more that follow words which announce an identity or account number."""
     for hint in _HINT.finditer(text):
-        start, end, symbols = hint.end(), hint.end(), ""
-        for token in _TOKEN.finditer(text, hint.end(), hint.end() + 200):
-            one = _symbol(token[0])
-            if one:
-                symbols, end = symbols + one, token.end()
-            elif token[0] not in _GAPS or token[0] == "\n":
+        end, symbols = hint.end(), ""
+        for _, last, one in _symbols(text, hint.end(), hint.end() + LONGEST_ANNOUNCED):
+            if not one:
                 break
+            symbols, end = symbols + one, last
         digits = sum(map(str.isdigit, symbols))
-        if digits >= SHORTEST_HINTED and len(symbols) <= MOST_HINTED and not _a_year(symbols, text, end):
-            yield start, end, "number"
+        if digits >= SHORTEST_HINTED and not _counted(symbols, text, end):
+            yield hint.end(), end, "number"
 
 
-def _a_year(symbols: str, text: str, end: int) -> bool:
+def _counted(symbols: str, text: str, end: int) -> bool:
     """Whether it is a year, or counts something: "account since 2019", "card in 2 weeks"."""
-    counted = re.match(
-        r"\s*(?:dollars?|euros?|pounds|rupees|percent|%|years?|weeks?|months?|days?)\b", text[end:]
-    )
-    return counted is not None or re.fullmatch(r"(?:19|20)\d\d", symbols) is not None
+    return _COUNTED.match(text, end) is not None or re.fullmatch(r"(?:19|20)\d\d", symbols) is not None
 
 
 def _sequences(text: str) -> Iterator[tuple[list[tuple[int, int]], str]]:
     """Letters and digits said one after another: where each symbol stands, and the symbols."""
     spans: list[tuple[int, int]] = []
     symbols = ""
-    for token in _TOKEN.finditer(text):
-        one = _symbol(token[0])
+    for start, end, one in (*_symbols(text, 0, len(text)), (0, 0, "")):
         if one:
-            spans += [token.span()] * len(one)
+            spans += [(start, end)] * len(one)
             symbols += one
-        elif token[0] not in _GAPS:
-            if len(symbols) >= 8:
+        else:
+            if len(symbols) >= SHORTEST_CODE:
                 yield spans, symbols
             spans, symbols = [], ""
-    if len(symbols) >= 8:
-        yield spans, symbols
+
+
+def _symbols(text: str, first: int, last: int) -> Iterator[tuple[int, int, str]]:
+    """What each token gives to a code: (start, end, symbols); no symbols where an ordinary word ends it."""
+    ten: tuple[int, int, str] | None = None
+    for token in _TOKEN.finditer(text, first, last):
+        one, word = _symbol(token[0]), fold(token[0])
+        if ten is not None and (token[0] in _GAPS or word in JOINERS):
+            continue
+        if ten is not None:
+            unit = one if len(one) == 1 and one.isdigit() and not token[0].isdigit() else ""
+            yield ten[0], token.end() if unit else ten[1], ten[2] + (unit or "0")
+            ten = None
+            if unit:
+                continue
+        if word in TENS:
+            ten = (*token.span(), TENS[word])
+        elif one or token[0] not in _GAPS:
+            yield *token.span(), one
+    if ten is not None:
+        yield ten[0], ten[1], ten[2] + "0"
 
 
 def _symbol(token: str) -> str:

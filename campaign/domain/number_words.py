@@ -42,6 +42,9 @@ _TEN_WORDS: Final = {
 }
 _DEVANAGARI: Final = ("शून्य", "एक", "दो", "तीन", "चार", "पांच", "छह", "सात", "आठ", "नौ")
 _GERMAN_UNITS: Final = ("ein", "zwei", "drei", "vier", "funf", "sechs", "sieben", "acht", "neun")
+_GERMAN_TENS: Final = (
+    "zwanzig", "dreissig", "vierzig", "funfzig", "sechzig", "siebzig", "achtzig", "neunzig",
+)  # fmt: skip
 _SPANISH_UNITS: Final = ("uno", "dos", "tres", "cuatro", "cinco", "seis", "siete", "ocho", "nueve")
 _FRENCH_UNITS: Final = ("un", "deux", "trois", "quatre", "cinq", "six", "sept", "huit", "neuf")
 _FRENCH_TEENS: Final = (
@@ -61,8 +64,7 @@ def _digits() -> dict[str, str]:
     found = {word: digits for digits, words in _UNITS.items() for word in words.split()}
     found |= {fold(word): str(digit) for digit, word in enumerate(_DEVANAGARI)}
     found |= {fold("छः"): "6", fold("पाँच"): "5"}
-    for ten, words in _TEN_WORDS.items():
-        german = words.split()[3]
+    for ten, german in enumerate(_GERMAN_TENS, 2):
         for unit, name in enumerate(_GERMAN_UNITS, 1):
             found[f"{name}und{german}"] = f"{ten}{unit}"
     for unit, name in enumerate(_SPANISH_UNITS, 1):
@@ -101,8 +103,8 @@ SCALES: Final = (
     "millions tausend hundert million millionen cento mila duizend honderd"
 )
 _NATO_WORDS: Final = (
-    "alpha alfa bravo charlie delta echo foxtrot golf hotel india juliet juliett kilo lima mike november oscar "
-    "papa quebec romeo sierra tango uniform victor whiskey whisky xray yankee zulu"
+    "alpha alfa bravo charlie delta echo foxtrot golf hotel india juliet juliett kilo lima mike november "
+    "oscar papa quebec romeo sierra tango uniform victor whiskey whisky xray yankee zulu"
 )
 NATO: Final[dict[str, str]] = {word: word[0].upper() for word in _NATO_WORDS.split()}
 

@@ -25,8 +25,9 @@ SHORTEST_ECHO: Final = 4
 
 _FILLER_WORDS: Final = (
     "uh um er erm ah eh hm hmm okay ok so then and dash hyphen space minus slash let me see wait hold on "
-    "sorry the next is it its thats that like well again last first luego et puis und dann also yes yeah right "
-    "go ahead euh bueno este pues alors donc moment aur phir bindestrich guion tiret espace espacio strich"
+    "sorry the next is it its thats that like well again last first luego et puis und dann also yes yeah "
+    "right go ahead euh bueno este pues alors donc moment aur phir bindestrich guion tiret "
+    "espace espacio strich"
 )
 _FILLERS: Final = frozenset((*_FILLER_WORDS.split(), *"abcdefghijklmnopqrstuvwxyz"))
 _NUMBER_WORDS: Final = frozenset((*DIGITS, *TENS, *REPEATS))
@@ -34,16 +35,19 @@ _WORD: Final = re.compile(r"[a-z]+")
 _HINTS: Final = (
     "cv", "c v", "secur", "verification", "ziffer", "seguridad", "cryptogram", "social", "ssn", "insurance",
     "passport", "licen", "account", "routing", "sort code", "medicare", "tax file", "tfn", " pin", "pan ",
-    "card", "cuenta", "tarjeta", "konto", "ausweis", "steuer", "pasaporte", "reisepass", "compte", "carte", "permis",
-    "dni", "nie", "nif", "aadhaar", "aadhar", "member", "identity", "arobase", "arroba", "klammeraffe",
+    "card", "cuenta", "tarjeta", "konto", "ausweis", "steuer", "pasaporte", "reisepass", "compte", "carte",
+    "permis", "dni", "nie", "nif", "aadhaar", "aadhar", "member", "identity", "arobase", "arroba",
+    "klammeraffe",
 )  # fmt: skip
 """Where one of these stands the text is looked at closely, however few digits it has."""
 _MOST_FILLERS: Final = 5
-_TOKEN: Final = re.compile(rf"(?i:\b(?:{PHRASE_PATTERN})\b)|\d+|[^\W\d_]+|[^\w\s]|_|\n")
+_TOKEN: Final = re.compile(rf"(?i:\b(?:{PHRASE_PATTERN})\b)|\d+|[\u0900-\u097f]+|[^\W\d_]+|[^\w\s]|_|\n")
 _SEPARATORS: Final = frozenset("-–—./,()+#*'’ \n…")
 
 _DOT: Final = r"(?:\bdot\b|\bpunto\b|\bpoint\b|\bpunkt\b|\.)"
-_TOP: Final = "com|net|org|edu|gov|mil|io|co|us|uk|de|fr|es|in|info|biz|me|ca|au|it|br|mx|app|dev|eu|at|ch|nl|be|ie|pt|nz"
+_TOP: Final = (
+    "com|net|org|edu|gov|mil|io|co|us|uk|de|fr|es|in|info|biz|me|ca|au|it|br|mx|app|dev|eu|at|ch|nl|be|ie|pt"
+)
 _HOSTS: Final = (
     "gmail|hotmail|outlook|yahoo|icloud|aol|gmx|proton|protonmail|live|msn|web|orange|free|wanadoo"
 )
@@ -54,7 +58,7 @@ _SPOKEN_EMAIL: Final = re.compile(
     r"\s*(?:\bat the rate(?: of)?\b|\bat\b|\bät\b|\barroba\b|\barobase\b|\bklammeraffe\b|\bchiocciola\b|@)\s*"
     r"(?!(?:the|that|this|which|some|what|any|one|a|an|no|my|your|our|his|her|their|least|last|first|most|home|"
     r"every|each)\b)"
-    r"(?:\w\s+){0,20}\w+(?:\s+\w+)??"
+    r"(?:\w\s+){0,20}\w+(?:\s+(?:dash|hyphen|minus|tiret|guion)\s+\w+){0,3}(?:\s+\w+)??"
     rf"(?:\s*{_DOT}\s*\w+){{0,3}}?\s*{_DOT}\s*(?:{_TOP})\b(?:\s+{_DOT}?\s*\w{{2}}\b(?=\W|$))?",
     re.IGNORECASE,
 )
@@ -65,6 +69,8 @@ _HOSTED_EMAIL: Final = re.compile(
 )
 """At a mail provider whom everybody knows, the rest may be left out: "ana silva at gmail"."""
 _AT_SIGNS: Final = (" at ", "arroba", "arobase", "affe", " ät ", "chiocciola")
+_ENDING: Final = re.compile(rf"{_DOT}\s*(?:{_TOP})\b")
+_HOST_NAMES: Final = tuple(_HOSTS.split("|"))
 _KEPT: Final = re.compile(
     r"\b(?:19|20)\d\d-\d\d-\d\d\b"
     r"|[$€£₹]\s?\d{1,3}(?:[,.]?\d{3}){0,2}(?:[.,]\d\d)?(?![\d\-])"
@@ -77,9 +83,9 @@ _KEPT: Final = re.compile(
 """Dates, prices, amounts and times of day: no part of a run."""
 _SCALED: Final = re.compile(rf"[\s\-]*(?:{'|'.join(SCALES.split())})\b", re.IGNORECASE)
 _YEAR: Final = re.compile(r"(?:19|20)\d\d")
-_NUMBERS: Final = "|".join(sorted((*DIGITS, *TENS, *REPEATS), key=len, reverse=True))
+_NUMBERS: Final = "|".join(sorted((*DIGITS, *TENS, *REPEATS, "fünf", "zwölf", "zéro"), key=len, reverse=True))
 _SECURITY_CODE: Final = re.compile(
-    r"\b(?P<name>c\s*v\s*v\s*2?|c\s*v\s*c\s*2?|security (?:code|number)|card verification\w*(?: "
+    r"\b(?P<name>c\s*v\s*v\s*2?|c\s*v\s*c\s*2?|(?<!social )security (?:code|number)|card verification\w*(?: "
     r"(?:code|number|value))?|prufziffer|prüfziffer|codigo de seguridad|código de seguridad|sicherheitscode|"
     r"code de sécurité|code de securite|cryptogramme)\b(?P<between>\W+(?:(?:is|es|ist|est|lautet|"
     r"number|code|the|it|its|it's|uh|um|of|on|back|card|la|visuel)\W+){0,6})"
@@ -124,17 +130,13 @@ def redact_turns(
         As many texts as were given, in order. A number that is split leaves a mask in each of its parts;
         only the last one shows the last four digits.
     """
-    return _masked(texts, spare, asked, echoes)[0]
+    return redact_both(texts, spare, asked, echoes)[0]
 
 
-def secrets(texts: Sequence[str], spare: Collection[str] = (), asked: Collection[int] = ()) -> set[str]:
-    """The digits of every number that `redact_turns` would mask, for the other side's `echoes`."""
-    return _masked(texts, spare, asked, ())[1]
-
-
-def _masked(
+def redact_both(
     texts: Sequence[str], spare: Collection[str], asked: Collection[int], echoes: Collection[str]
 ) -> tuple[list[str], set[str]]:
+    """As `redact_turns`, with the digits of what was masked, for the other side's `echoes`."""
     joined = "\n".join(text.replace("\n", " ") for text in texts)
     hidden: set[str] = set()
     if not echoes and not _worth_a_look(joined):
@@ -189,7 +191,7 @@ def _worth_a_look(text: str) -> bool:
     if not text.isascii():
         return True
     lower = text.lower()
-    if "@" in lower or (" at " in lower and ("." in lower or " dot " in lower or _provider(lower))):
+    if "@" in lower or _perhaps_an_address(lower):
         return True
     if any(hint in lower for hint in _HINTS):
         return True
@@ -202,8 +204,11 @@ def _worth_a_look(text: str) -> bool:
     return most * (1 if REPEATS.keys().isdisjoint(words) else 3) >= SHORTEST_RUN
 
 
-def _provider(lower: str) -> bool:
-    return any(host in lower for host in _HOSTS.split("|"))
+def _perhaps_an_address(lower: str) -> bool:
+    """Whether somebody may have spoken an e-mail address; telling that is quick, finding it isn't."""
+    if not any(sign in lower for sign in _AT_SIGNS):
+        return False
+    return _ENDING.search(lower) is not None or any(host in lower for host in _HOST_NAMES)
 
 
 def _tail(code: str) -> str:
@@ -235,7 +240,7 @@ def _label(digits: str) -> str:
 
 
 def _only_years(run: Sequence[_Piece]) -> bool:
-    """Whether the run is nothing but years: "2019, 2020 and 2021", "nineteen ninety and nineteen ninety five"."""
+    """Whether the run is nothing but years: "2019, 2020, 2021", "nineteen ninety, nineteen ninety five"."""
     digits = ""
     for piece in run:
         digits += piece.digits

@@ -20,6 +20,7 @@ from campaign.domain.clock import Clock
 from campaign.domain.dialogue import Message, ToolRequest
 from campaign.domain.disposition import Disposition
 from campaign.domain.errors import Conflict
+from campaign.domain.redaction import redact
 from campaign.domain.script import Script
 from campaign.domain.wrap_up import (
     INSTRUCTIONS,
@@ -73,7 +74,7 @@ class _Failed(Exception):
 
     def __init__(self, why: str, *, more: int = 0, for_good: bool = False) -> None:
         super().__init__(why)
-        self.why = why
+        self.why = redact(why)  # a server's refusal may echo what was said
         self.more = more
         self.for_good = for_good
 
