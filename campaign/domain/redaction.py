@@ -141,10 +141,7 @@ def redact_both(
     hidden: set[str] = set()
     if not echoes and not _worth_a_look(joined):
         return joined.split("\n"), hidden
-    lower = joined.lower()
-    if "@" in joined or any(
-        sign in lower for sign in (" at ", "arroba", "arobase", "affe", " ät ", "chiocciola")
-    ):
+    if "@" in joined or _perhaps_an_address(joined.lower()):
         joined = _EMAIL.sub("[e-mail]", joined)
         for pattern in (_SPOKEN_EMAIL, _HOSTED_EMAIL):
             joined = pattern.sub(lambda match: "[e-mail]" + "\n" * match[0].count("\n"), joined)
