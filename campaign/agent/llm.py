@@ -226,7 +226,7 @@ def messages(history: Sequence[Message]) -> list[dict[str, object]]:
     for message in history:
         match message.role:
             case "person":
-                add("user", message.text)
+                add("user", prompt.heard(message.text))
             case "note":
                 add("user", f"(Note of the phone system: {message.text})")
             case "tool":
