@@ -23,7 +23,7 @@ from campaign.domain.errors import BadDefinition, BadInput, CampaignError
 from campaign.domain.phone import PhoneNumber
 from campaign.domain.place import locate
 from campaign.domain.script import SCRIPTED, chain
-from campaign.domain.wrap_up import by_rule
+from campaign.domain.wrap_up import by_rule, told
 from campaign.flow.answers import with_own
 from campaign.flow.rehearsal import HELP, HungUp, Line, Move, Person, Reader, Sheet, move, rehearse
 from campaign.settings import parse_instant
@@ -265,7 +265,7 @@ def _result(definition: CampaignDefinition, sheet: Sheet) -> dict[str, Any]:
 def _result_lines(result: Mapping[str, Any]) -> list[str]:
     disposition = Disposition(result["disposition"])
     lines = ["", f"Outcome: {MEANING[disposition].words} ({result['category']})"]
-    lines += [f"Answer: {key} = {value}" for key, value in result["answers"].items()]
+    lines += [f"Answer: {key} = {told(value)}" for key, value in result["answers"].items()]
     if result["callback_at"] is not None:
         lines.append(f"Callback: {result['callback_at']:%Y-%m-%d %H:%M %Z}")
     if not result["disclosed"]:

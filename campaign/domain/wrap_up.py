@@ -79,15 +79,16 @@ def by_rule(
     order = [question.key for question in script.questions] if script is not None else []
     keys = [key for key in order if key in answers] + sorted(set(answers) - set(order))
     if keys:
-        told = "; ".join(f"{key.replace('_', ' ')}: {_told(answers[key])}" for key in keys)
-        parts.append(f"Answers: {told}.")
+        given = "; ".join(f"{key.replace('_', ' ')}: {told(answers[key])}" for key in keys)
+        parts.append(f"Answers: {given}.")
     left = [key.replace("_", " ") for key in order if key not in answers]
     if left and disposition in (Disposition.INTERESTED, Disposition.COMPLETED):
         parts.append(f"Without an answer: {', '.join(left)}.")
     return redact(clean(" ".join(parts), LONGEST_SUMMARY))
 
 
-def _told(value: object) -> str:
+def told(value: object) -> str:
+    """An answer as a sentence says it."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     return clean(str(value), 120).rstrip(".")
