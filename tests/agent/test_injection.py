@@ -17,7 +17,8 @@ from campaign.domain.disposition import Disposition
 from campaign.domain.script import LONGEST_CELL, Script, render
 from campaign.domain.tools import specs
 from campaign.flow.answers import with_own
-from campaign.flow.rehearsal import HungUp, Move, Said, Sheet, rehearse
+from campaign.flow.rehearsal import rehearse
+from campaign.flow.text_line import HungUp, Move, Said, Sheet
 from tests.support.campaigns import definition as sample
 from tests.support.chat_stub import Chat, chat_agent, chat_server
 from tests.support.clock import TUESDAY_MORNING, ManualClock
