@@ -59,7 +59,7 @@ _SPOKEN_EMAIL: Final = re.compile(
     r"(?!(?:the|that|this|which|some|what|any|one|a|an|no|my|your|our|his|her|their|least|last|first|most|home|"
     r"every|each)\b)"
     r"(?:\w\s+){0,20}\w+(?:\s+(?:dash|hyphen|minus|tiret|guion)\s+\w+){0,3}(?:\s+\w+)??"
-    rf"(?:\s*{_DOT}\s*\w+){{0,3}}?\s*{_DOT}\s*(?:{_TOP})\b(?:\s+{_DOT}?\s*\w{{2}}\b(?=\W|$))?",
+    rf"(?:\s*{_DOT}\s*\w+){{0,3}}?\s*{_DOT}\s*(?:{_TOP})\b(?:\s*{_DOT}\s*\w{{2}}\b)?",
     re.IGNORECASE,
 )
 _HOSTED_EMAIL: Final = re.compile(

@@ -48,7 +48,7 @@ TUNED_MASKED: Final[tuple[Masked, ...]] = (
     ("my pin is 4821", ("4821",)),
     ("tax file number 87 654 321", ("654",)),
     ("meine Kontonummer ist 1234567", ("1234567",)),
-    ("mi tarjeta es 4821", ("4821",)),
+    ("mi tarjeta termina en 4821", ("4821",)),
     ("passport is L 1234567", ("1234567",)),
     ("cvv is 123", ("123",)),
     ("the security code on the back is one two three", ("one two",)),
@@ -98,6 +98,9 @@ TUNED_KEPT: Final[tuple[str, ...]] = (
     "dos mil quinientos euros al mes",
     "am 24. Dezember um 15 Uhr 30",
     "le 24 décembre à 15 heures 30",
+    "no tengo ni 1500 ni 1600",
+    "sin 2500 no se hace",
+    "das kostet nie 2500",
 )
 
 HELD_OUT_MASKED: Final[tuple[Masked, ...]] = (

@@ -32,6 +32,7 @@ MASKED = [
     ("+44 20 7946 0958 12345", "+[number ending 2345]"),
     ("write to jane.doe+x@example.co.uk please", "write to [e-mail] please"),
     ("it is john dot smith at gmail dot com", "it is [e-mail]"),
+    ("ana at gmail dot com is my address", "[e-mail] is my address"),
     ("john underscore smith at example dot co dot uk", "[e-mail]"),
     ("uno dos tres cuatro cinco seis siete ocho nueve", "[id ending 6789]"),
     ("null eins zwei drei vier fünf sechs sieben acht neun", "[phone ending 6789]"),
