@@ -27,59 +27,19 @@ _LONGEST_BLOCK: Final = 6
 """Letters of a written block of a code: "ABCDE 1234 F"."""
 
 _ANNOUNCING: Final = (
-    "social", "ssn", "social security", "national insurance", r"ni(?= num| no\b)", "tax file", "tfn", "medicare",
-    "passport", "licen[cs]e", "driver'?s? licen[cs]e", "pan", "aadhaar", "aadhar", "account", "routing", "sort",
-    "member", "policy holder", "sin(?= num| card)", "identity", "id card", "card", "pin", "dni", "(?-i:NIE)",
-    "nif", "pasaporte", "cuenta", "tarjeta", "passeport", "permis", "compte", "carte", "sécurité sociale",
+    "social", "ssn", "social security", "national insurance", r"ni(?= num| no\b)", "tax file", "tfn",
+    "medicare", "passport", "licen[cs]e", "driver'?s? licen[cs]e", "pan", "aadhaar", "aadhar", "account", "routing",
+    "sort", "member", "policy holder", "sin(?= num| card)", "identity", "id card", "card", "pin", "dni",
+    "(?-i:NIE)", "nif", "pasaporte", "cuenta", "tarjeta", "passeport", "permis", "compte", "carte", "sécurité sociale",
     "securite sociale", "reisepass", "ausweis", "personalausweis", "steuer", "konto", "kontonummer",
     "karten?nummer", "steuernummer", "steueridentifikationsnummer", "ausweisnummer",
 )  # fmt: skip
-_SMALL_WORDS: Final = [
-    "security",
-    "number",
-    "no",
-    "nr",
-    "code",
-    "id",
-    "card",
-    "is",
-    "it's",
-    "its",
-    "it",
-    "the",
-    "my",
-    "and",
-    "are",
-    "ending",
-    "ends",
-    "in",
-    "with",
-    "last",
-    "four",
-    "digits",
-    "uh",
-    "um",
-    "numero",
-    "número",
-    "de",
-    "es",
-    "la",
-    "el",
-    "mi",
-    "termina",
-    "en",
-    "numéro",
-    "est",
-    "le",
-    "ist",
-    "die",
-    "meine",
-    "nummer",
-    "lautet",
-    "s",
-]
+_SMALL: Final = (
+    "security number no nr code id card is it's its it the my and are ending ends in with last four digits uh um "
+    "numero número de es la el mi termina en numéro est le ist die meine nummer lautet s"
+)
 _HINT: Final = re.compile(
-    rf"\b(?:(?:{'|'.join(_ANNOUNCING)})\b)(?:\W+(?:{'|'.join(_SMALL_WORDS)})\b)*\W+", re.IGNORECASE
+    rf"\b(?:(?:{'|'.join(_ANNOUNCING)})\b)(?:\W+(?:{'|'.join(_SMALL.split())})\b)*\W+", re.IGNORECASE
 )
 """What says that a number follows by which somebody can be named, and the small words before it."""
 _COUNTED: Final = re.compile(r"\s*(?:dollars?|euros?|pounds|rupees|percent|%|years?|weeks?|months?|days?)\b")
