@@ -28,15 +28,15 @@ _LONGEST_BLOCK: Final = 6
 
 _ANNOUNCING: Final = (
     "social", "ssn", "social security", "national insurance", r"ni(?= num| no\b)", "tax file", "tfn",
-    "medicare", "passport", "licen[cs]e", "driver'?s? licen[cs]e", "pan", "aadhaar", "aadhar", "account", "routing",
-    "sort", "member", "policy holder", "sin(?= num| card)", "identity", "id card", "card", "pin", "dni",
-    "(?-i:NIE)", "nif", "pasaporte", "cuenta", "tarjeta", "passeport", "permis", "compte", "carte", "sécurité sociale",
-    "securite sociale", "reisepass", "ausweis", "personalausweis", "steuer", "konto", "kontonummer",
-    "karten?nummer", "steuernummer", "steueridentifikationsnummer", "ausweisnummer",
+    "medicare", "passport", "licen[cs]e", "driver'?s? licen[cs]e", "pan", "aadhaar", "aadhar", "account",
+    "routing", "sort", "member", "policy holder", "sin(?= num| card)", "identity", "id card", "card", "pin",
+    "dni", "(?-i:NIE)", "nif", "pasaporte", "cuenta", "tarjeta", "passeport", "permis", "compte", "carte",
+    "sécurité sociale", "securite sociale", "reisepass", "ausweis", "personalausweis", "steuer", "konto",
+    "kontonummer", "karten?nummer", "steuernummer", "steueridentifikationsnummer", "ausweisnummer",
 )  # fmt: skip
 _SMALL: Final = (
-    "security number no nr code id card is it's its it the my and are ending ends in with last four digits uh um "
-    "numero número de es la el mi termina en numéro est le ist die meine nummer lautet s"
+    "security number no nr code id card is it's its it the my and are ending ends in with last four digits uh "
+    "um numero número de es la el mi termina en numéro est le ist die meine nummer lautet s"
 )
 _HINT: Final = re.compile(
     rf"\b(?:(?:{'|'.join(_ANNOUNCING)})\b)(?:\W+(?:{'|'.join(_SMALL.split())})\b)*\W+", re.IGNORECASE
