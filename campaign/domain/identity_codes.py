@@ -35,8 +35,8 @@ _ANNOUNCING: Final = (
     "kontonummer", "karten?nummer", "steuernummer", "steueridentifikationsnummer", "ausweisnummer",
 )  # fmt: skip
 _SMALL: Final = (
-    "security number no nr code id card is it's its it the my and are ending ends in with last four digits uh "
-    "um numero número de es la el mi termina en numéro est le ist die meine nummer lautet s"
+    "security number no nr code id card is it's its it the my and are ending ends in with last four digits "
+    "uh um numero número de es la el mi termina en numéro est le ist die meine nummer lautet s"
 )
 _HINT: Final = re.compile(
     rf"\b(?:(?:{'|'.join(_ANNOUNCING)})\b)(?:\W+(?:{'|'.join(_SMALL.split())})\b)*\W+", re.IGNORECASE
