@@ -6,13 +6,15 @@ from typing import Any
 import msgspec
 import pytest
 
+from campaign.domain.campaign import from_json, to_json
 from campaign.domain.decision import Decision, Verdict
+from campaign.domain.disclosures import faults as demanded
 from campaign.domain.facts import CampaignPolicy, Consent, Facts
 from campaign.domain.phone import PhoneNumber, parse
 from campaign.domain.place import locate
 from campaign.domain.rules import decide
 from campaign.domain.script import DISCLOSED, Script, faults, says
-from tests.support.campaigns import rulebook
+from tests.support.campaigns import definition, rulebook
 
 NOW = datetime(2026, 11, 24, 17, 0, tzinfo=UTC)
 SELLER = "Harbor & Pine Solar, Inc."
@@ -90,3 +92,29 @@ def test_a_recording_is_always_announced() -> None:
         ("lines.disclosure_recorded", "can't be left out while the call is recorded (record)")
     ]
     assert faults(script(lines={"disclosure_recorded": "-"}), None) == []
+
+
+@pytest.mark.parametrize(
+    ("regions", "lines", "told"),
+    [
+        (["US"], {}, []),
+        (["US", "DE", "AU"], {}, []),
+        (["US-FL"], {"disclosure_ai": "Hello from {{ seller_name }}."}, []),
+        (
+            ["US"],
+            {"disclosure_ai": "Hello from {{ seller_name }}."},
+            [("disclosure_ai", "US-CA.disclosure.ai")],
+        ),
+        (["DE"], {"disclosure_ai": "-"}, [("disclosure_ai", "EU.disclosure.ai")]),
+        (["US-FL"], {"disclosure_ai": "An AI speaks."}, [("disclosure_ai", "US.identification")]),
+        (["AU"], {"disclosure_opt_out": "-"}, [("disclosure_opt_out", "AU.optout")]),
+    ],
+)
+def test_who_writes_a_script_is_told_what_the_rules_of_its_regions_demand(
+    regions: list[str], lines: dict[str, str], told: list[tuple[str, str]]
+) -> None:
+    plain = to_json(definition(regions=regions))
+    one = from_json({**plain, "script": {**plain["script"], "lines": lines}})
+    found = list(demanded(one, rulebook(), NOW.date()))
+    assert [path[-1] for path, _ in found] == [line for line, _ in told]
+    assert all(rule in why for (_, why), (_, rule) in zip(found, told, strict=True))
