@@ -6,6 +6,7 @@ from typing import Final, TypeAlias
 
 import msgspec
 
+from campaign.agent.prompt import heard
 from campaign.domain.dialogue import Message, ToolRequest
 
 CONNECTED: Final = "(The call is connected.)"
@@ -39,11 +40,7 @@ class Run:
     @property
     def said(self) -> str:
         """What was said in it; never empty, for servers refuse empty messages."""
-        lines = [
-            f"(Note of the phone system: {one.text})" if one.role == "note" else one.text
-            for one in self.entries
-            if one.role != "tool"
-        ]
+        lines = [_told(one) for one in self.entries if one.role != "tool"]
         return "\n".join(filter(None, lines)).strip() or "…"
 
     def calls(self, place: int) -> list[tuple[str, ToolRequest, str]]:
@@ -59,6 +56,16 @@ class Run:
             result = self.entries[at].text if known else "Done."
             found.append((f"{self.start + place:06d}{number:03d}", call, result))
         return found
+
+
+def _told(one: Message) -> str:
+    match one.role:
+        case "note":
+            return f"(Note of the phone system: {one.text})"
+        case "person":
+            return heard(one.text)
+        case _:
+            return one.text
 
 
 AsTold: TypeAlias = Callable[[Run], list[dict[str, object]]]

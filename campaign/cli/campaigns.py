@@ -79,7 +79,9 @@ def create(
 
     async def main(services: Services) -> tuple[CampaignRow, int, Change | None]:
         actor, now = services.actor, services.clock.now
-        row = await lifecycle.create(services.db, definition, actor=actor, now=now(), lines=lines)
+        row = await lifecycle.create(
+            services.db, definition, actor=actor, now=now(), lines=lines, rulebook=services.rulebook
+        )
         enrolled = await enrol.catch_up(services.db, services.rulebook, row.id, now())
         change = None
         if start_:
@@ -116,7 +118,8 @@ def validate(
 
             async def main(services: Services) -> None:
                 async with services.db.connection() as tx:
-                    faults = await lifecycle.faults_against(tx, definition, lines)
+                    law = (services.rulebook, services.clock.now().date())
+                    faults = await lifecycle.faults_against(tx, definition, lines, law)
                 if faults:
                     told.append(BadDefinition(file.name, faults))
 

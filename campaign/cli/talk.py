@@ -2,6 +2,7 @@
 
 import asyncio
 import difflib
+import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -23,9 +24,10 @@ from campaign.domain.errors import BadDefinition, BadInput, CampaignError
 from campaign.domain.phone import PhoneNumber
 from campaign.domain.place import locate
 from campaign.domain.script import SCRIPTED, chain
-from campaign.domain.wrap_up import by_rule
+from campaign.domain.summary import by_rule, told
 from campaign.flow.answers import with_own
-from campaign.flow.rehearsal import HELP, HungUp, Line, Move, Person, Reader, Sheet, move, rehearse
+from campaign.flow.rehearsal import rehearse
+from campaign.flow.text_line import HELP, HungUp, Line, Move, Person, Reader, Sheet, move
 from campaign.settings import parse_instant
 from campaign.wiring import Agents, ServiceClock
 
@@ -104,7 +106,7 @@ def talk(
                     agents,
                     at=started or clock.now(),
                     zone=_zone(definition, found),
-                    show=_nothing if as_json else _show,
+                    show=_nothing if as_json else _show_replayed if replay is not None else _show_typed,
                     stopwatch=clock.monotonic if models else None,
                 )
             finally:
@@ -129,9 +131,11 @@ class _Terminal:
     """Somebody who types."""
 
     async def next(self) -> Move:
+        """Nothing goes on while they think, so the loop may stand still; and Ctrl-C must end it at once."""
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         while True:
             try:
-                typed = await asyncio.to_thread(out.input, "[green]you[/]    ")
+                typed = out.input("[green]you[/]    ")
             except EOFError:
                 return HungUp()
             try:
@@ -226,7 +230,13 @@ def _nothing(line: Line) -> None:
     return None
 
 
-def _show(line: Line) -> None:
+def _show_typed(line: Line) -> None:
+    """What somebody typed stands on their screen already."""
+    if not (out.is_terminal and line.who in ("person", "key")):
+        _show_replayed(line)
+
+
+def _show_replayed(line: Line) -> None:
     if not out.is_terminal:
         out.print(Text(_plain(line)))
         return
@@ -255,7 +265,7 @@ def _result(definition: CampaignDefinition, sheet: Sheet) -> dict[str, Any]:
             definition.script,
             disposition,
             sheet.answers,
-            said=sum(row.speaker in ("person", "key") for row in turns),
+            said=sum(row.speaker == "person" for row in turns),
             callback_at=sheet.callback_at,
         ),
         "transcript": [{"speaker": row.speaker, "text": row.text} for row in turns],
@@ -265,7 +275,7 @@ def _result(definition: CampaignDefinition, sheet: Sheet) -> dict[str, Any]:
 def _result_lines(result: Mapping[str, Any]) -> list[str]:
     disposition = Disposition(result["disposition"])
     lines = ["", f"Outcome: {MEANING[disposition].words} ({result['category']})"]
-    lines += [f"Answer: {key} = {value}" for key, value in result["answers"].items()]
+    lines += [f"Answer: {key} = {told(value)}" for key, value in result["answers"].items()]
     if result["callback_at"] is not None:
         lines.append(f"Callback: {result['callback_at']:%Y-%m-%d %H:%M %Z}")
     if not result["disclosed"]:

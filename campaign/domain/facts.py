@@ -16,6 +16,7 @@ from campaign.domain.calling_window import ALWAYS, WeeklyHours
 from campaign.domain.phone import NumberKind, PhoneNumber
 from campaign.domain.place import Place
 from campaign.domain.rule import CONSENT_LEVELS
+from campaign.domain.script import DISCLOSED
 
 EBR_DAYS = 90
 """How long an existing business relationship counts. The rule gives 18 months after a purchase and 3 after an
@@ -175,6 +176,7 @@ class CampaignPolicy:
         line_type_days, reassigned_days: the campaign asks what line it is, or whether the number has a new
             owner, and so many days an answer holds; 0: it doesn't ask.
         waivers: rules that somebody has waived for this campaign; registered: what the seller has filed.
+        says: what the first lines of the script tell, of script.DISCLOSED.
         live_answered, abandoned: calls of the last 30 days answered by a person; of these, abandoned.
             None when they were not counted.
     """
@@ -200,6 +202,7 @@ class CampaignPolicy:
     abandoned: int = 0
     line_type_days: int = 0
     reassigned_days: int = 0
+    says: frozenset[str] = DISCLOSED
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from math import ceil
-from typing import assert_never
+from typing import Final, assert_never
 
 from campaign.domain.abandonment import Counted
 from campaign.domain.calling_window import ALWAYS, CallingWindow, Clause, WeeklyHours, hours_in_words
@@ -195,8 +195,10 @@ def judge_of(rule: Rule, zones: tuple[str, ...], margin: int) -> Judge:
             return _registration(cited, terms)
         case Reassigned() as terms:
             return lambda facts, now: new_owner_verdict(cited, terms.max_age_days, facts, now)
-        case OptOut() | Disclosure():
-            return _always(cited.allow("Held when the script is published and in the call itself."))
+        case OptOut():
+            return _said(cited, ("opt_out",))
+        case Disclosure(say):
+            return _said(cited, say)
         case RevocationScope() | Retention():
             return _always(cited.allow("Binds what is recorded and how long, not the dial."))
         case _:
@@ -234,6 +236,26 @@ def _beyond_waiving(terms: Terms, facts: Facts) -> bool:
             return facts.reassigned is not None and facts.reassigned.answer == "yes"
         case _:
             return False
+
+
+_SAID_WORDS: Final = {
+    "ai": "that an AI speaks (script.lines.disclosure_ai)",
+    "business_name": "the seller's name ({{ seller_name }} in script.lines.disclosure_ai or the greeting)",
+    "opt_out": "how to stop the calls (script.lines.disclosure_opt_out)",
+}
+
+
+def _said(cited: Cited, demanded: Sequence[str]) -> Judge:
+    """Whether the first lines of the script tell what they must; the rest comes up in the call itself."""
+    judged = [what for what in demanded if what in _SAID_WORDS]
+
+    def judge(facts: Facts, now: datetime) -> RuleVerdict:
+        missing = [_SAID_WORDS[what] for what in judged if what not in facts.policy.says]
+        if missing:
+            return cited.block(f"The script must say first, and doesn't: {'; '.join(missing)}.")
+        return cited.allow("The script's first lines say it, and can't be interrupted.")
+
+    return judge
 
 
 def _always(verdict: RuleVerdict) -> Judge:

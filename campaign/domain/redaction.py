@@ -2,90 +2,94 @@
 
 Policy: a run of nine or more digits is masked whatever it is, written or spoken, with separators and
 fillers inside; a checksum only picks the label, since one misheard digit breaks it. The last four digits
-stay, a card's security code never does. Numbers may be split over several turns (`redact_turns`).
+stay, a card's security code never does. Codes of letters and digits are known by their shape, shorter numbers
+by the words that announce them (identity_codes.py). Numbers may be split over several turns (`redact_turns`),
+and what was masked is masked again when the other side repeats a part of it (`echoes`). Years, prices and
+times of day stay.
 """
 
 import re
-import unicodedata
 from collections.abc import Collection, Iterator, Sequence
+from itertools import pairwise
 from typing import Final
 
 import msgspec
 
+from campaign.domain.identity_codes import announced, codes
+from campaign.domain.number_words import DIGITS, JOINERS, PHRASE_PATTERN, REPEATS, SCALES, TENS, fold, said
+
 SHORTEST_RUN: Final = 9
 """Digits from which a run is masked: a US social security number has nine."""
+SHORTEST_ECHO: Final = 4
+"""Digits from which a part of a masked number is masked when it is repeated."""
 
-_DIGITS: Final[dict[str, str]] = {
-    word: digit
-    for digit, words in {
-        "0": "zero oh o nought null cero nul shunya",
-        "1": "one uno una un une eins ein eine ek",
-        "2": "two dos deux zwei zwo do",
-        "3": "three tres trois drei teen",
-        "4": "four cuatro quatre vier char chaar",
-        "5": "five cinco cinq funf fuenf paanch panch",
-        "6": "six seis sechs chhe cheh",
-        "7": "seven siete sept sieben saat",
-        "8": "eight ocho huit acht aath",
-        "9": "nine niner nueve neuf neun nau",
-        "10": "ten diez dix zehn",
-        "11": "eleven once onze elf",
-        "12": "twelve doce douze zwolf",
-        "13": "thirteen trece treize dreizehn",
-        "14": "fourteen catorce quatorze vierzehn",
-        "15": "fifteen quince quinze funfzehn",
-        "16": "sixteen dieciseis seize sechzehn",
-        "17": "seventeen diecisiete siebzehn",
-        "18": "eighteen dieciocho achtzehn",
-        "19": "nineteen diecinueve neunzehn",
-    }.items()
-    for word in words.split()
-}
-_TENS: Final[dict[str, str]] = {
-    word: digit
-    for digit, words in {
-        "2": "twenty veinte vingt zwanzig",
-        "3": "thirty treinta trente dreissig",
-        "4": "forty fourty cuarenta quarante vierzig",
-        "5": "fifty cincuenta cinquante funfzig",
-        "6": "sixty sesenta soixante sechzig",
-        "7": "seventy setenta siebzig",
-        "8": "eighty ochenta achtzig",
-        "9": "ninety noventa neunzig",
-    }.items()
-    for word in words.split()
-}
-_REPEATS: Final = {"double": 2, "doble": 2, "doppel": 2, "triple": 3, "treble": 3}
 _FILLER_WORDS: Final = (
-    "uh um er erm ah hm hmm okay ok so then and dash hyphen space minus slash let me see wait hold on sorry "
-    "the next is it its thats that s like well again last first y luego et puis und dann also a"
+    "uh um er erm ah eh hm hmm okay ok so then and dash hyphen space minus slash let me see wait hold on "
+    "sorry the next is it its thats that like well again last first luego et puis und dann also yes yeah "
+    "right go ahead euh bueno este pues alors donc moment aur phir bindestrich guion tiret "
+    "espace espacio strich"
 )
-_FILLERS: Final = frozenset(_FILLER_WORDS.split())
-_NUMBER_WORDS: Final = frozenset((*_DIGITS, *_TENS, *_REPEATS))
+_FILLERS: Final = frozenset((*_FILLER_WORDS.split(), *"abcdefghijklmnopqrstuvwxyz"))
+_NUMBER_WORDS: Final = frozenset((*DIGITS, *TENS, *REPEATS))
 _WORD: Final = re.compile(r"[a-z]+")
-_CODE_HINTS: Final = ("cv", "c v", "secur", "verification", "ziffer", "seguridad", "cryptogram")
+_HINTS: Final = (
+    "cv", "c v", "secur", "verification", "ziffer", "seguridad", "cryptogram", "social", "ssn", "insurance",
+    "passport", "licen", "account", "routing", "sort code", "medicare", "tax file", "tfn", " pin", "pan ",
+    "card", "cuenta", "tarjeta", "konto", "ausweis", "steuer", "pasaporte", "reisepass", "compte", "carte",
+    "permis", "dni", "nie", "nif", "aadhaar", "aadhar", "member", "identity", "arobase", "arroba",
+    "klammeraffe",
+)  # fmt: skip
+"""Where one of these stands the text is looked at closely, however few digits it has."""
 _MOST_FILLERS: Final = 5
-_TOKEN: Final = re.compile(r"\d+|[^\W\d_]+|[^\w\s]|_|\n")
+_TOKEN: Final = re.compile(rf"(?i:\b(?:{PHRASE_PATTERN})\b)|\d+|[\u0900-\u097f]+|[^\W\d_]+|[^\w\s]|_|\n")
 _SEPARATORS: Final = frozenset("-–—./,()+#*'’ \n…")
 
+_DOT: Final = r"(?:\bdot\b|\bpunto\b|\bpoint\b|\bpunkt\b|\.)"
+_TOP: Final = (
+    "com|net|org|edu|gov|mil|io|co|us|uk|de|fr|es|in|info|biz|me|ca|au|it|br|mx|app|dev|eu|at|ch|nl|be|ie|pt"
+)
+_HOSTS: Final = (
+    "gmail|hotmail|outlook|yahoo|icloud|aol|gmx|proton|protonmail|live|msn|web|orange|free|wanadoo"
+)
 _EMAIL: Final = re.compile(r"[\w.+\-]{1,64}@[\w\-]{1,63}(?:\.[\w\-]{1,63}){1,5}")
 _SPOKEN_EMAIL: Final = re.compile(
-    r"(?:\b\w\s+){0,40}\b\w+(?:\s+(?:dot|underscore|dash|hyphen|punto|point|punkt)\s+\w+){0,6}"
-    r"\s*(?:\bat\b|\barroba\b|\barobase\b|\bklammeraffe\b|@)\s*"
-    r"(?:\w\s+){0,20}\w+(?:\s+\w+)??(?:\s*(?:\bdot\b|\bpunto\b|\bpoint\b|\bpunkt\b|\.)\s*\w+){0,3}?"
-    r"\s*(?:\bdot\b|\bpunto\b|\bpoint\b|\bpunkt\b|\.)\s*"
-    r"(?:com|net|org|edu|gov|mil|io|co|us|uk|de|fr|es|in|info|biz|me|ca|au|it|br|mx|app|"
-    r"dev)\b(?:\s+dot\s+\w{2}\b)?",
+    r"(?:\b\w\s+){0,40}\b\w+(?:\s+(?:dot|underscore|dash|hyphen|punto|point|punkt|unterstrich|minus|"
+    r"guion bajo|guión bajo|guion|tiret bas|tiret)\s+\w+){0,6}"
+    r"\s*(?:\bat the rate(?: of)?\b|\bat\b|\bät\b|\barroba\b|\barobase\b|\bklammeraffe\b|\bchiocciola\b|@)\s*"
+    r"(?!(?:the|that|this|which|some|what|any|one|a|an|no|my|your|our|his|her|their|least|last|first|most|home|"
+    r"every|each)\b)"
+    r"(?:\w\s+){0,20}\w+(?:\s+(?:dash|hyphen|minus|tiret|guion)\s+\w+){0,3}(?:\s+\w+)??"
+    rf"(?:\s*{_DOT}\s*\w+){{0,3}}?\s*{_DOT}\s*(?:{_TOP})\b(?:\s*{_DOT}\s*\w{{2}}\b)?",
     re.IGNORECASE,
 )
-_ISO_DATE: Final = re.compile(r"\b(?:19|20)\d\d-\d\d-\d\d\b")
+_HOSTED_EMAIL: Final = re.compile(
+    r"\b\w+(?:\s+(?:dot|underscore|dash|punto|point|punkt)\s+\w+){0,6}\s+"
+    rf"(?:at the rate|at|arroba|arobase|ät)\s+(?:{_HOSTS})\b",
+    re.IGNORECASE,
+)
+"""At a mail provider whom everybody knows, the rest may be left out: "ana silva at gmail"."""
+_AT_SIGNS: Final = (" at ", "arroba", "arobase", "affe", " ät ", "chiocciola")
+_ENDING: Final = re.compile(rf"{_DOT}\s*(?:{_TOP})\b")
+_HOST_NAMES: Final = tuple(_HOSTS.split("|"))
+_KEPT: Final = re.compile(
+    r"\b(?:19|20)\d\d-\d\d-\d\d\b"
+    r"|[$€£₹]\s?\d{1,3}(?:[,.]?\d{3}){0,2}(?:[.,]\d\d)?(?![\d\-])"
+    r"|(?<![\d\-])\d{1,3}(?:[,.]?\d{3}){0,2}(?:[.,]\d\d?)?\s?(?:dollars?|euros?|pounds?|rupees?|bucks|cents|percent|"
+    r"%|prozent|kwh|kilowatts?|square|miles|kilometers|people|years?|months?|weeks?|days?|hours?|minutes?|"
+    r"[ap]\.?m\b|o'?clock|uhr|heures)(?!\w)"
+    r"|(?<![\d\-])\d{1,2}(?::|h| )\d\d\s?(?:[ap]\.?m\b|o'?clock|uhr|heures)",
+    re.IGNORECASE,
+)
+"""Dates, prices, amounts and times of day: no part of a run."""
+_SCALED: Final = re.compile(rf"[\s\-]*(?:{'|'.join(SCALES.split())})\b", re.IGNORECASE)
+_YEAR: Final = re.compile(r"(?:19|20)\d\d")
+_NUMBERS: Final = "|".join(sorted((*DIGITS, *TENS, *REPEATS, "fünf", "zwölf", "zéro"), key=len, reverse=True))
 _SECURITY_CODE: Final = re.compile(
-    r"\b(?P<name>c\s*v\s*v\s*2?|c\s*v\s*c\s*2?|security (?:code|number)|card verification\w*(?: "
-    r"(?:code|number|value))?|"
-    r"prufziffer|prüfziffer|codigo de seguridad|código de seguridad|"
-    r"cryptogramme)\b(?P<between>\W+(?:(?:is|es|ist|est|"
-    r"number|code|the|it|its|it's|uh|um|of|on|back|card)\W+){0,6})(?P<code>\d(?:[\s\-]?\d){2,3}\b(?!\d)|"
-    rf"(?:(?:{'|'.join(sorted((*_DIGITS, *_TENS, *_REPEATS), key=len, reverse=True))})\b[\s\-,]*){{2,4}})",
+    r"\b(?P<name>c\s*v\s*v\s*2?|c\s*v\s*c\s*2?|(?<!social )security (?:code|number)|card verification\w*(?: "
+    r"(?:code|number|value))?|prufziffer|prüfziffer|codigo de seguridad|código de seguridad|sicherheitscode|"
+    r"code de sécurité|code de securite|cryptogramme)\b(?P<between>\W+(?:(?:is|es|ist|est|lautet|"
+    r"number|code|the|it|its|it's|uh|um|of|on|back|card|la|visuel)\W+){0,6})"
+    rf"(?P<code>\d(?:[\s\-]?\d){{2,3}}\b(?!\d)|(?:(?:{_NUMBERS})\b[\s\-,]*){{2,4}})",
     re.IGNORECASE,
 )
 
@@ -98,44 +102,84 @@ class _Piece(msgspec.Struct):
     digits: str
 
 
-def redact(text: str, spare: Collection[str] = ()) -> str:
+def redact(text: str, spare: Collection[str] = (), echoes: Collection[str] = ()) -> str:
     """The text with sensitive numbers and e-mail addresses masked.
 
     Args:
         text: one turn of any speaker.
         spare: numbers (any format) that may stay as they are, such as the dialled one.
+        echoes: digits that were masked elsewhere in the call; what repeats four or more of them is masked.
     """
-    return redact_turns((text,), spare)[0]
+    return redact_turns((text,), spare, echoes=echoes)[0]
 
 
-def redact_turns(texts: Sequence[str], spare: Collection[str] = ()) -> list[str]:
+def redact_turns(
+    texts: Sequence[str],
+    spare: Collection[str] = (),
+    *,
+    asked: Collection[int] = (),
+    echoes: Collection[str] = (),
+) -> list[str]:
     """The same for consecutive turns of one speaker, whose numbers may run over from one to the next.
+
+    Args:
+        asked: places of turns before which the other side had asked something. There a year, a postal code
+            or a small number begins anew instead of going on with the number before it.
 
     Returns:
         As many texts as were given, in order. A number that is split leaves a mask in each of its parts;
         only the last one shows the last four digits.
     """
+    return redact_both(texts, spare, asked, echoes)[0]
+
+
+def redact_both(
+    texts: Sequence[str], spare: Collection[str], asked: Collection[int], echoes: Collection[str]
+) -> tuple[list[str], set[str]]:
+    """As `redact_turns`, with the digits of what was masked, for the other side's `echoes`."""
     joined = "\n".join(text.replace("\n", " ") for text in texts)
-    if not _worth_a_look(joined):
-        return joined.split("\n")
-    if "@" in joined or " at " in joined.lower() or "arroba" in joined.lower():
+    hidden: set[str] = set()
+    if not echoes and not _worth_a_look(joined):
+        return joined.split("\n"), hidden
+    if "@" in joined or _perhaps_an_address(joined.lower()):
         joined = _EMAIL.sub("[e-mail]", joined)
-        joined = _SPOKEN_EMAIL.sub(lambda match: "[e-mail]" + "\n" * match[0].count("\n"), joined)
+        for pattern in (_SPOKEN_EMAIL, _HOSTED_EMAIL):
+            joined = pattern.sub(lambda match: "[e-mail]" + "\n" * match[0].count("\n"), joined)
     joined = _SECURITY_CODE.sub(
         lambda match: match["name"] + match["between"] + "[code]" + _tail(match["code"]), joined
     )
     kept = {re.sub(r"\D", "", number) for number in spare} - {""}
-    for run in reversed(list(_runs(joined))):
+    joined = _without_codes(joined, kept, hidden)
+    for run in reversed(_runs_apart(joined, asked)):
         digits = "".join(piece.digits for piece in run)
-        if len(digits) >= SHORTEST_RUN and not _spared(digits, kept):
+        if _spared(digits, kept):
+            continue
+        if len(digits) >= SHORTEST_RUN and not _only_years(run):
+            hidden.add(digits)
             joined = _mask(joined, run, digits)
-    return joined.split("\n")
+        elif len(digits) >= SHORTEST_ECHO and any(digits in secret for secret in echoes):
+            joined = _mask(joined, run, "")
+    return joined.split("\n"), hidden
+
+
+def _without_codes(text: str, kept: Collection[str], hidden: set[str]) -> str:
+    """Codes of letters and digits, and numbers that were announced, masked."""
+    for find in (codes, announced):
+        for start, end, label in reversed(list(find(text))):
+            digits = "".join(said(token) or "" for token in re.findall(r"\d+|[^\W\d_]+", text[start:end]))
+            if _spared(digits, kept) or (find is announced and len(digits) >= SHORTEST_RUN):
+                continue  # a long one is a run, which has a label of its own
+            hidden.add(digits)
+            masks = f"[{label}]\n" * text[start:end].count("\n") + f"[{label}]"
+            text = text[:start] + masks + text[end:]
+    return text
 
 
 def digits_said(text: str) -> set[str]:
     """Every number that is said in the text, in digits or in words, each as its digits."""
-    return {"".join(piece.digits for piece in run) for run in _runs(text.replace("\n", " "))} | {
-        piece.digits for run in _runs(text.replace("\n", " ")) for piece in run
+    runs = list(_runs(text.replace("\n", " ")))
+    return {"".join(piece.digits for piece in run) for run in runs} | {
+        piece.digits for run in runs for piece in run
     }
 
 
@@ -144,13 +188,24 @@ def _worth_a_look(text: str) -> bool:
     if not text.isascii():
         return True
     lower = text.lower()
-    if "@" in lower or (" at " in lower and ("." in lower or " dot " in lower)) or "arroba" in lower:
+    if "@" in lower or _perhaps_an_address(lower):
         return True
-    if any(hint in lower for hint in _CODE_HINTS):
+    if any(hint in lower for hint in _HINTS):
         return True
     words = _WORD.findall(lower)
     most = sum(map(lower.count, "0123456789")) + 2 * sum(map(_NUMBER_WORDS.__contains__, words))
-    return most * (1 if _REPEATS.keys().isdisjoint(words) else 3) >= SHORTEST_RUN
+    if most >= 4 and sum(len(word) == 1 for word in words) >= 1:
+        return True  # letters and digits: perhaps a code
+    if most >= 4 and any(char.isupper() and text[n + 1 : n + 2].isupper() for n, char in enumerate(text)):
+        return True
+    return most * (1 if REPEATS.keys().isdisjoint(words) else 3) >= SHORTEST_RUN
+
+
+def _perhaps_an_address(lower: str) -> bool:
+    """Whether somebody may have spoken an e-mail address; telling that is quick, finding it isn't."""
+    if not any(sign in lower for sign in _AT_SIGNS):
+        return False
+    return _ENDING.search(lower) is not None or any(host in lower for host in _HOST_NAMES)
 
 
 def _tail(code: str) -> str:
@@ -163,11 +218,12 @@ def _spared(digits: str, kept: Collection[str]) -> bool:
 
 
 def _mask(text: str, run: Sequence[_Piece], digits: str) -> str:
+    """The run as a mask; without digits as one that doesn't even tell the last four."""
     start, end = run[0].start, run[-1].end
     label = _label(digits)
     parts = text[start:end].count("\n")
-    mask = f"[{label}]\n" * parts + f"[{label} ending {digits[-4:]}]"
-    return text[:start] + mask + text[end:]
+    last = f"[{label} ending {digits[-4:]}]" if digits else f"[{label}]"
+    return text[:start] + f"[{label}]\n" * parts + last + text[end:]
 
 
 def _label(digits: str) -> str:
@@ -180,20 +236,52 @@ def _label(digits: str) -> str:
     return "phone" if len(digits) in (10, 11) else "number"
 
 
-def _plain(word: str) -> str:
-    if word.isascii():
-        return word.lower()
-    folded = unicodedata.normalize("NFKD", word.casefold().replace("ß", "ss"))
-    return "".join(char for char in folded if not unicodedata.combining(char))
+def _only_years(run: Sequence[_Piece]) -> bool:
+    """Whether the run is nothing but years: "2019, 2020, 2021", "nineteen ninety, nineteen ninety five"."""
+    digits = ""
+    for piece in run:
+        digits += piece.digits
+        if len(digits) > 4 or (len(digits) == 4 and not _YEAR.fullmatch(digits)):
+            return False
+        digits = "" if len(digits) == 4 else digits
+    return not digits
+
+
+def _runs_apart(text: str, asked: Collection[int]) -> list[list[_Piece]]:
+    """The runs; one that goes over a question of the other side is cut there, if what stands before and after
+    it can each be an answer of its own: a year, a postal code, a small number."""
+    found: list[list[_Piece]] = []
+    for run in _runs(text):
+        parts: list[list[_Piece]] = [[run[0]]]
+        for before, piece in pairwise(run):
+            crossed = text.count("\n", 0, piece.start)
+            if crossed in asked and crossed != text.count("\n", 0, before.start):
+                parts.append([])
+            parts[-1].append(piece)
+        if len(parts) > 1 and all(_an_answer(part) for part in parts):
+            found += parts
+        else:
+            found.append(run)
+    return found
+
+
+def _an_answer(part: Sequence[_Piece]) -> bool:
+    digits = "".join(piece.digits for piece in part)
+    return len(digits) <= 3 or len(digits) == 5 or _YEAR.fullmatch(digits) is not None
 
 
 def _runs(text: str) -> Iterator[list[_Piece]]:
     """Sequences of digit pieces with nothing but separators and a few fillers between them."""
-    blocked = [match.span() for match in _ISO_DATE.finditer(text)]
+    blocked = [match.span() for match in _KEPT.finditer(text)]
     run: list[_Piece] = []
     fillers = 0
     for piece in _pieces(text, blocked):
         if isinstance(piece, _Piece):
+            if _SCALED.match(text, piece.end):
+                if run:
+                    yield run
+                run, fillers = [], 0
+                continue
             run.append(piece)
             fillers = 0
         elif piece and run and fillers < _MOST_FILLERS:
@@ -211,14 +299,17 @@ def _pieces(text: str, blocked: Sequence[tuple[int, int]]) -> Iterator[_Piece | 
     tens: _Piece | None = None
     for match in _TOKEN.finditer(text):
         token, (start, end) = match[0], match.span()
-        dated = any(first <= start < last for first, last in blocked)
-        digits = "" if dated else _said(token)
+        if any(first <= start < last for first, last in blocked):
+            yield False
+            continue
+        digits = said(token)
+        word = fold(token)
         if tens is not None:
             if len(digits) == 1 and digits != "0" and not token.isdigit():
                 yield _Piece(tens.start, end, tens.digits + digits)
                 tens = None
                 continue
-            if token == "-":
+            if word in JOINERS:
                 continue
             yield _Piece(tens.start, tens.end, tens.digits + "0")
             tens = None
@@ -229,22 +320,14 @@ def _pieces(text: str, blocked: Sequence[tuple[int, int]]) -> Iterator[_Piece | 
         if repeat:
             repeat = 0
             yield False
-        word = _plain(token)
-        if word in _REPEATS:
-            repeat, repeat_start = _REPEATS[word], start
-        elif word in _TENS:
-            tens = _Piece(start, end, _TENS[word])
+        if word in REPEATS:
+            repeat, repeat_start = REPEATS[word], start
+        elif word in TENS:
+            tens = _Piece(start, end, TENS[word])
         elif token not in _SEPARATORS:
             yield word in _FILLERS
     if tens is not None:
         yield _Piece(tens.start, tens.end, tens.digits + "0")
-
-
-def _said(token: str) -> str:
-    """The digits that one token says; empty when it says none."""
-    if token[0].isdigit():
-        return "".join(str(unicodedata.digit(char, 0)) for char in token)
-    return _DIGITS.get(_plain(token), "")
 
 
 def luhn(digits: str) -> bool:

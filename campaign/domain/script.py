@@ -16,6 +16,7 @@ from campaign.domain import inbound
 from campaign.domain import transfers as targets
 from campaign.domain.inbound import Inbound
 from campaign.domain.phrases import PHRASES, Lines, primary
+from campaign.domain.spoken import plain
 from campaign.domain.transfers import Key, TransferTarget
 
 SCRIPTED: Final = "scripted"
@@ -197,6 +198,37 @@ def disclosure_places(script: Script) -> tuple[str, str, str]:
     return own.disclosure_ai, own.disclosure_opt_out, recorded
 
 
+DISCLOSED: Final = frozenset({"ai", "business_name", "opt_out"})
+"""What the first lines of a call can tell, of what rules demand (rulebook.SAID); the number of the seller and
+the purpose of the call come up in the talk itself."""
+
+_AI_WORDS: Final = re.compile(
+    r"\b(?:a ?i|artificial|automated|automatic|virtual|robots?|bots?|machine|computer|ia|automatic[oa]|"
+    r"automatizad[oa]|artificielle?|automatique|automatisee?|virtuelle?|ki|kunstliche\w*|automatisch\w*|"
+    r"automatisiert\w*|roboter|sprachassistent\w*|sprachcomputer)\b"
+)
+
+
+def says(script: Script, seller_name: str) -> frozenset[str]:
+    """What the lines that are always said first tell (`DISCLOSED`), whatever the model does.
+
+    Args:
+        seller_name: the legal name of the business.
+    """
+    own = lines(script)
+    found = set()
+    # Words of our own languages can be judged; in another one whoever wrote the line answers for it.
+    judged = primary(script.language) in PHRASES
+    if own.disclosure_ai and (not judged or _AI_WORDS.search(plain(own.disclosure_ai))):
+        found.add("ai")
+    named = own.disclosure_ai + script.greeting
+    if any(match[1].strip() == "seller_name" for match in _VARIABLE.finditer(named)) or seller_name in named:
+        found.add("business_name")
+    if own.disclosure_opt_out:
+        found.add("opt_out")
+    return frozenset(found)
+
+
 def chain(script: Script) -> tuple[str, ...]:
     """Profiles in the order in which they are tried; the scripted agent is always the last."""
     return (*(name for name in script.profiles if name != SCRIPTED), SCRIPTED)
@@ -271,6 +303,8 @@ def faults(script: Script, columns: Iterable[str] | None) -> list[tuple[str, str
             found.append((f"objections[{number}].when", "is empty; give the words that are its sign"))
     found += targets.faults(script.transfers, script.language)
     found += inbound.faults(script.inbound, script.language)
+    if script.record and not lines(script).disclosure_recorded:
+        found.append(("lines.disclosure_recorded", "can't be left out while the call is recorded (record)"))
     if not script.profiles:
         found.append(("profiles", 'is empty; name model profiles or "scripted"'))
     return found

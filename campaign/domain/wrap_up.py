@@ -1,6 +1,6 @@
 """The wrap-up of a call: a summary, a finer disposition and answers that were missed, after it is over.
 
-By rule there is always a summary (`by_rule`). A model may write a better one: it is given the transcript as
+By rule there is always a summary (summary.py). A model may write a better one: it is given the transcript as
 data and a schema (`SCHEMA`), and nothing of its reply counts that the transcript doesn't bear out (`check`).
 An answer needs words of the person that say it, a summary may name no figure that wasn't said, and a
 disposition may only say more than "talked, without a clear result". What code concluded stands; an opt-out
@@ -16,18 +16,16 @@ from typing import Final
 import msgspec
 
 from campaign.domain.dialogue import ToolSpec
-from campaign.domain.disposition import MEANING, Disposition
+from campaign.domain.disposition import Disposition
 from campaign.domain.opt_out import recognise
 from campaign.domain.redaction import digits_said, redact
 from campaign.domain.script import Question, Script, clean
 from campaign.domain.spoken import number, plain
+from campaign.domain.summary import LONGEST_SUMMARY
 from campaign.domain.tools import Answer, answer
 
-BY_RULE: Final = "rule"
-"""Who made a summary that no model wrote."""
 PROMPT_VERSION: Final = 1
 """Kept with each wrap-up: raise it whenever the instructions, the schema or the checks change."""
-LONGEST_SUMMARY: Final = 600
 LONGEST_TRANSCRIPT: Final = 24_000
 """Characters of a transcript that a model is shown; of a longer one the beginning and the end."""
 TOOL: Final = "wrap_up"
@@ -39,58 +37,6 @@ REFINEMENTS: Final = frozenset(
 
 Turns = Sequence[tuple[str, str]]
 """(speaker, text) in order, as they are stored: as heard and redacted."""
-
-
-# ── by rule ────────────────────────────────────────────────────────────────────────────────────────────
-
-_RESULTS: Final = {
-    Disposition.INTERESTED: "They are interested.",
-    Disposition.NOT_INTERESTED: "They are not interested.",
-    Disposition.CALLBACK: "They asked to be called back.",
-    Disposition.DO_NOT_CALL: "They asked not to be called again.",
-    Disposition.WRONG_NUMBER: "It was the wrong number.",
-    Disposition.TRANSFERRED: "They were put through to a person.",
-    Disposition.COMPLETED: "We talked, without a clear result.",
-}
-
-
-def by_rule(
-    script: Script | None,
-    disposition: Disposition,
-    answers: Mapping[str, object],
-    *,
-    said: int | None = None,
-    callback_at: datetime | None = None,
-) -> str:
-    """A call's summary in plain sentences, from what code knows; empty when nobody talked with us.
-
-    Args:
-        script: tells the order of the questions, and which were left open; None: not known any more.
-        said: how many things the person said or pressed; None: not counted.
-        callback_at: what was agreed on, in the zone in which it is to be told.
-    """
-    if disposition not in _RESULTS:
-        return ""
-    parts = [_RESULTS[disposition]]
-    if disposition is Disposition.CALLBACK and callback_at is not None:
-        parts = [f"They asked to be called back on {callback_at:%Y-%m-%d at %H:%M} ({callback_at:%Z})."]
-    if said:
-        parts.append(f"They spoke {'once' if said == 1 else f'{said} times'}.")
-    order = [question.key for question in script.questions] if script is not None else []
-    keys = [key for key in order if key in answers] + sorted(set(answers) - set(order))
-    if keys:
-        told = "; ".join(f"{key.replace('_', ' ')}: {_told(answers[key])}" for key in keys)
-        parts.append(f"Answers: {told}.")
-    left = [key.replace("_", " ") for key in order if key not in answers]
-    if left and disposition in (Disposition.INTERESTED, Disposition.COMPLETED):
-        parts.append(f"Without an answer: {', '.join(left)}.")
-    return redact(clean(" ".join(parts), LONGEST_SUMMARY))
-
-
-def _told(value: object) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return clean(str(value), 120).rstrip(".")
 
 
 # ── by a model ─────────────────────────────────────────────────────────────────────────────────────────
@@ -408,8 +354,3 @@ def _summary(
     # Cut after redaction: a number cut in two would not be known for one.
     masked = redact(" ".join(kept), spare)
     return masked if len(masked) <= LONGEST_SUMMARY else masked[:LONGEST_SUMMARY].rsplit(" ", 1)[0] + " …"
-
-
-def counts(disposition: Disposition) -> bool:
-    """Whether there is anything to wrap up: the person and we talked."""
-    return MEANING[disposition].by_conversation and disposition is not Disposition.NO_CONVERSATION

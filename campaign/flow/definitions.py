@@ -1,8 +1,9 @@
 """Definitions meet the database: checked against its lists, saved as drafts, edited as new versions."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 
+from campaign.domain import disclosures
 from campaign.domain.campaign import (
     CampaignDefinition,
     located,
@@ -20,19 +21,24 @@ from campaign.store.accounts import audit
 from campaign.store.campaigns import CampaignRow, Settings
 from campaign.store.database import Database, Tx
 
+Law = tuple[Rulebook, date]
+"""The packs, and the day whose rules count."""
+
 
 async def faults_against(
-    tx: Tx, definition: CampaignDefinition, lines: dict[Path, int] | None = None
+    tx: Tx, definition: CampaignDefinition, lines: dict[Path, int] | None = None, law: Law | None = None
 ) -> list[Fault]:
-    """What is wrong in a valid definition when it meets this database: lists, DNC lists, script variables.
+    """What is wrong in a valid definition when it meets this database: lists, DNC lists, script variables;
+    and what its script leaves out that the rules of its regions demand.
 
     Args:
         lines: of the TOML text (`toml_lines.lines_of`), for the faults' lines.
+        law: None: the rules only count at each dial.
     """
     names = [ref.name for ref in definition.lists]
     columns = await campaigns.known_lists(tx, names)
     known_dnc = await campaigns.known_dnc_lists(tx, definition.dnc_lists)
-    found: list[tuple[Path, str]] = []
+    found: list[tuple[Path, str]] = list(disclosures.faults(definition, *law)) if law is not None else []
     if len(columns) < len(names):
         there = await campaigns.list_names(tx, "contact_lists")
         for n, name in enumerate(names):
@@ -58,15 +64,20 @@ async def create(
     actor: str,
     now: datetime,
     lines: dict[Path, int] | None = None,
+    rulebook: Rulebook | None = None,
 ) -> CampaignRow:
     """Save a definition as a draft, with its lists attached.
 
+    Args:
+        rulebook: whose demands on the script are checked already; None: only at each dial.
+
     Raises:
-        BadDefinition: a list is missing, or lacks a column that the script says.
+        BadDefinition: a list is missing, or lacks a column that the script says, or a line that must be said
+            is left out.
         Conflict: the name is taken.
     """
     async with db.transaction() as tx:
-        await check(tx, definition, lines)
+        await check(tx, definition, lines, (rulebook, now.date()) if rulebook is not None else None)
         campaign_id = await campaigns.insert(tx, definition.name, _settings(definition), actor, now)
         await campaigns.add_version(tx, campaign_id, 1, to_json(definition), actor, now)
         await campaigns.attach_lists(tx, campaign_id, {ref.name: ref.priority for ref in definition.lists})
@@ -76,13 +87,15 @@ async def create(
         return await campaigns.find(tx, f"#{campaign_id}")
 
 
-async def check(tx: Tx, definition: CampaignDefinition, lines: dict[Path, int] | None = None) -> None:
+async def check(
+    tx: Tx, definition: CampaignDefinition, lines: dict[Path, int] | None = None, law: Law | None = None
+) -> None:
     """As `faults_against`, raising.
 
     Raises:
         BadDefinition: with every fault.
     """
-    faults = await faults_against(tx, definition, lines)
+    faults = await faults_against(tx, definition, lines, law)
     if faults:
         raise BadDefinition(f'Campaign "{definition.name}"', faults)
 
@@ -121,7 +134,7 @@ async def edit(
         next_state(row, CampaignAction.EDIT)
         old = stored(await campaigns.definition(tx, row.id))
         _refuse_changed_identity(row, old, definition)
-        await check(tx, definition, lines)
+        await check(tx, definition, lines, (rulebook, now.date()))
         version = row.version + 1
         await campaigns.add_version(tx, row.id, version, to_json(definition), actor, now)
         await campaigns.use_version(tx, row.id, version, _settings(definition))

@@ -16,6 +16,7 @@ from campaign.domain.facts import CampaignPolicy, Waiver
 from campaign.domain.place import Place
 from campaign.domain.rulebook import Rulebook
 from campaign.domain.rules import next_legal
+from campaign.domain.script import says as script_says
 from campaign.store import campaigns, enrolment
 from campaign.store import facts as stored_facts
 from campaign.store.database import Database, Tx
@@ -154,6 +155,7 @@ def first_instants(
 def window_policy(definition: CampaignDefinition) -> CampaignPolicy:
     """The part of a campaign's policy that says when it may call."""
     return CampaignPolicy(
+        says=script_says(definition.script, definition.seller.legal_name),
         name=definition.name,
         purpose=definition.purpose.value,
         regions=frozenset(definition.regions),

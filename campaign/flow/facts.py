@@ -24,6 +24,7 @@ from campaign.domain.place import Place, locate, zones_named
 from campaign.domain.registry_sheet import area_code_of
 from campaign.domain.rule import COUNTED_DAYS
 from campaign.domain.rulebook import LONGEST_CAP_HOURS, Rulebook
+from campaign.domain.script import says as script_says
 from campaign.store import claims, dnc, lookups, registries
 from campaign.store import facts as stored
 from campaign.store.database import Tx
@@ -219,6 +220,7 @@ def _policy(
     schedule = definition.schedule
     answered, abandoned = counted if counted is not None else (None, 0)
     return CampaignPolicy(
+        says=script_says(definition.script, definition.seller.legal_name),
         name=row.name,
         purpose=definition.purpose.value,
         regions=frozenset(definition.regions),

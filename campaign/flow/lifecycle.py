@@ -140,7 +140,7 @@ async def _go(
         )
     if row.state in (CampaignState.DRAFT, CampaignState.PAUSED, CampaignState.FAILED):
         definition = stored(await campaigns.definition(tx, row.id))
-        await check(tx, definition)
+        await check(tx, definition, law=(rulebook, now.date()) if rulebook is not None else None)
         if rulebook is not None:
             stand = await abandonment.stand_of(tx, row.id, definition, rulebook, now)
             if stand is not None and stand.over:

@@ -14,7 +14,6 @@ from typing import Any, assert_never
 import structlog
 
 from campaign.domain import retry
-from campaign.domain import wrap_up as wrap_ups
 from campaign.domain.abandonment import SERVED_WITHIN_S, served_within_s
 from campaign.domain.attempt import AttemptState
 from campaign.domain.budget import Rates
@@ -24,6 +23,7 @@ from campaign.domain.opt_out import sweep
 from campaign.domain.phone import PhoneNumber, parse
 from campaign.domain.place import locate
 from campaign.domain.rulebook import Rulebook
+from campaign.domain.summary import by_rule, counts
 from campaign.domain.webhooks import Event
 from campaign.flow import made_with
 from campaign.flow.suppress import Asked, opt_out_in
@@ -90,7 +90,7 @@ async def close(tx: Tx, attempt_id: int, now: datetime, terms: Terms = REAL_TIME
     release = None
     if known.contact_open and _changed(known.old, outcome):
         release = _release(_attempts_made(attempt, disposition), planned)
-    wrap_up = definition.wrap_up.profile if definition is not None and wrap_ups.counts(disposition) else None
+    wrap_up = definition.wrap_up.profile if definition is not None and counts(disposition) else None
     event = _event(known, outcome)
     await store.write(tx, known, outcome, release, now, wrap_up=wrap_up, event=event, rate=terms.clock_rate)
     await _rang_back(tx, known, outcome, planned, now)
@@ -286,7 +286,7 @@ def _outcome(
         final=True,
         retry_at=None,
         abandoned=late or unserved or disposition is Disposition.TURNED_AWAY,
-        summary=wrap_ups.by_rule(
+        summary=by_rule(
             definition.script if definition is not None else None,
             disposition,
             known.answers,

@@ -14,6 +14,7 @@ from campaign.domain.phone import PhoneNumber
 from campaign.domain.place import locate
 from campaign.domain.rulebook import Rulebook
 from campaign.domain.rules import Verdict, decide, in_words
+from campaign.domain.script import says as script_says
 from campaign.flow import outcomes
 from campaign.flow.call_request import call_request
 from campaign.flow.dialer import Placer
@@ -122,6 +123,7 @@ async def _judge(
     listed = await dnc.check(tx, number.e164)
     tries = (await stored.tried(tx, {number.e164: ()}, now)).get(number.e164)
     policy = CampaignPolicy(
+        says=script_says(definition.script, definition.seller.legal_name),
         name=definition.name,
         purpose=definition.purpose.value,
         regions=frozenset(definition.regions),

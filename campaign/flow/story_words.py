@@ -11,7 +11,7 @@ from campaign.domain.disposition import MEANING, Disposition
 from campaign.domain.facts import INVALID, utc
 from campaign.domain.lookup import Want
 from campaign.domain.pack_rules import LEVEL_WORDS
-from campaign.domain.wrap_up import BY_RULE
+from campaign.domain.summary import BY_RULE
 from campaign.flow.explain import CampaignPart, Story
 from campaign.store.dnc import Hit
 from campaign.store.lookups import LookupRow

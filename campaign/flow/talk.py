@@ -327,7 +327,7 @@ class _Talk:
                 self._log.warning("line_still_up")
                 self._aside(self._complete())
             case Note(what):
-                self._log.info("talk_note", what=what)
+                self._log.info("talk_note", what=redact(what))  # may hold what a server echoed
             case _:
                 assert_never(command)
 
@@ -399,7 +399,7 @@ class _Talk:
         except AgentError as error:
             await self._step(AgentFailed(generation, str(error)))
         except Exception as error:  # an agent's edge: whatever breaks there, the person must be answered
-            self._log.error("agent_broke", profile=ask.profile, error=str(error)[:500], exc_info=True)
+            self._log.error("agent_broke", profile=ask.profile, error=redact(str(error)[:500]), exc_info=True)
             await self._step(AgentFailed(generation, type(error).__name__))
         finally:
             self._asked.pop(generation, None)

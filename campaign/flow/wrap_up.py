@@ -19,7 +19,8 @@ from campaign.domain.campaign import stored
 from campaign.domain.clock import Clock
 from campaign.domain.dialogue import Message, ToolRequest
 from campaign.domain.disposition import Disposition
-from campaign.domain.errors import Conflict
+from campaign.domain.errors import CampaignError, Conflict
+from campaign.domain.redaction import redact
 from campaign.domain.script import Script
 from campaign.domain.wrap_up import (
     INSTRUCTIONS,
@@ -73,7 +74,7 @@ class _Failed(Exception):
 
     def __init__(self, why: str, *, more: int = 0, for_good: bool = False) -> None:
         super().__init__(why)
-        self.why = why
+        self.why = redact(why)  # a server's refusal may echo what was said
         self.more = more
         self.for_good = for_good
 
@@ -108,14 +109,25 @@ class WrapUps:
             claimed = await wrap_ups.claim(tx, now, now + lease)
         if claimed is None:
             return False
-        mended = False
         try:
-            found = await self._gather(claimed)
-            extract, mended = await self._ask(claimed, found)
-            await self._keep(claimed, found, extract, mended)
+            await self._wrap_up(claimed)
         except _Failed as failure:
             await self._give_back(claimed, failure)
+        except CampaignError:  # the database is away, or the lease is lost: the row's own lease runs out
+            raise
+        except Exception as error:  # the loop's edge: one call that can't be wrapped up must not be for ever
+            log.error(
+                "wrap_up_broke", attempt=claimed.attempt_id, error=redact(str(error)[:500]), exc_info=True
+            )
+            await self._give_back(claimed, _Failed(type(error).__name__))
         return True
+
+    async def _wrap_up(self, claimed: Claimed) -> None:
+        if claimed.tries > MOST_TRIES:
+            raise _Failed("whoever tried was gone before it was done", for_good=True)
+        found = await self._gather(claimed)
+        extract, mended = await self._ask(claimed, found)
+        await self._keep(claimed, found, extract, mended)
 
     async def _gather(self, claimed: Claimed) -> _Material:
         async with self._db.connection() as tx:

@@ -361,7 +361,7 @@ def test_a_cell_stays_inside_its_data_block(cell: str) -> None:
 def test_the_system_message_holds_the_script() -> None:
     told = prompt.system(context())
     for part in (
-        "Book a demo for Acme.",
+        'Book a demo for "Acme".',
         "It is free.",
         "A demo?",
         "Be kind.",

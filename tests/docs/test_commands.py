@@ -84,6 +84,7 @@ def test_every_marked_block_is_of_a_kind_that_a_test_runs() -> None:
         ("README.md", "sh"),
         ("console.md", "sh"),
         ("rules.md", "sh"),
+        ("writing-scripts.md", "sh"),
         ("packs.md", "sh"),
         ("do-not-call.md", "sh"),
         ("records.md", "sh"),

@@ -6,7 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaign.domain.redaction import luhn, redact, redact_turns, verhoeff
+from campaign.domain.redaction import luhn, redact, redact_both, redact_turns, verhoeff
+from tests.domain.redaction_phrases import HELD_OUT_KEPT, HELD_OUT_MASKED, TUNED_KEPT, TUNED_MASKED
+
+MISSED, OVER_EAGER = 1, 0
+"""Of the phrases that were held out: at most so many."""
 
 MASKED = [
     ("My card is 4111111111111111.", "My card is [card ending 1111]."),
@@ -28,6 +32,7 @@ MASKED = [
     ("+44 20 7946 0958 12345", "+[number ending 2345]"),
     ("write to jane.doe+x@example.co.uk please", "write to [e-mail] please"),
     ("it is john dot smith at gmail dot com", "it is [e-mail]"),
+    ("ana at gmail dot com is my address", "[e-mail] is my address"),
     ("john underscore smith at example dot co dot uk", "[e-mail]"),
     ("uno dos tres cuatro cinco seis siete ocho nueve", "[id ending 6789]"),
     ("null eins zwei drei vier fünf sechs sieben acht neun", "[phone ending 6789]"),
@@ -114,3 +119,47 @@ def test_checksums() -> None:
     assert verhoeff("234123412346")
     assert not verhoeff("234123412345")
     assert verhoeff("2363")
+
+
+@pytest.mark.parametrize(("said", "gone"), TUNED_MASKED)
+def test_a_number_by_which_somebody_can_be_named_goes(said: str, gone: tuple[str, ...]) -> None:
+    stored = redact(said)
+    assert "[" in stored
+    assert [part for part in gone if part in stored] == [], stored
+
+
+@pytest.mark.parametrize("said", TUNED_KEPT)
+def test_years_prices_times_and_addresses_stay(said: str) -> None:
+    assert redact(said) == said
+
+
+def test_of_phrases_that_nobody_tuned_for_few_are_judged_wrongly() -> None:
+    """The rates that docs/records.md tells."""
+    missed = [said for said, gone in HELD_OUT_MASKED if any(part in redact(said) for part in gone)]
+    over_eager = [said for said in HELD_OUT_KEPT if redact(said) != said]
+    assert len(missed) <= MISSED, missed
+    assert len(over_eager) <= OVER_EAGER, over_eager
+
+
+def test_there_are_enough_phrases_of_both_kinds() -> None:
+    masked = len(MASKED) + len(TUNED_MASKED) + len(HELD_OUT_MASKED)
+    kept = len(KEPT) + len(TUNED_KEPT) + len(HELD_OUT_KEPT)
+    assert masked + kept >= 120
+    assert min(len(HELD_OUT_MASKED), len(HELD_OUT_KEPT)) >= 30
+
+
+def test_years_and_postal_codes_of_different_answers_are_no_number() -> None:
+    turns = ["2012", "10001", "25"]
+    assert redact_turns(turns, asked=[1, 2]) == turns
+    assert redact_turns(turns) == ["[phone]", "[phone]", "[phone ending 0125]"]
+    assert redact_turns(["4111 1111", "1111 1111"], asked=[1]) == ["[card]", "[card ending 1111]"]
+
+
+def test_a_part_of_a_masked_number_is_masked_when_the_other_side_repeats_it() -> None:
+    _, known = redact_both(["my card is 4111 1111 1111 1234"], (), (), ())
+    assert known == {"4111111111111234"}
+    assert redact("was that 1111 1234?", echoes=known) == "was that [number]?"
+    assert redact("one two three four, right?", echoes=known) == "[number], right?"
+    assert (
+        redact("the survey takes 45 minutes, in 2026", echoes=known) == "the survey takes 45 minutes, in 2026"
+    )

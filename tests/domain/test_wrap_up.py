@@ -11,13 +11,12 @@ from hypothesis import strategies as st
 
 from campaign.domain.disposition import Disposition
 from campaign.domain.script import Script
+from campaign.domain.summary import LONGEST_SUMMARY, by_rule
 from campaign.domain.wrap_up import (
-    LONGEST_SUMMARY,
     LONGEST_TRANSCRIPT,
     Checked,
     Extract,
     Unreadable,
-    by_rule,
     check,
     material,
     read,

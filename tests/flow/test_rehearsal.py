@@ -15,7 +15,8 @@ from campaign.domain.dialogue import Message, ToolRequest, ToolSpec
 from campaign.domain.disposition import Disposition
 from campaign.domain.errors import BadInput
 from campaign.flow.answers import with_own
-from campaign.flow.rehearsal import Line, Reader, Sheet, move, rehearse
+from campaign.flow.rehearsal import rehearse
+from campaign.flow.text_line import Line, Reader, Sheet, move
 from tests.support.campaigns import definition as sample
 from tests.support.clock import TUESDAY_MORNING
 

@@ -266,7 +266,7 @@ class Conduct:
         self._closing_tried = self._closing_tried or revivable
         self.phase = Phase.CLOSING
         self._closing = {"reason": reason} | ({"target": target} if target else {})
-        for timer in ("silence", "open", "early", "screen", "machine"):  # an unfinished "stop" goes on counting
+        for timer in ("silence", "open", "early", "screen", "machine"):  # an unfinished "stop" still counts
             self._timers.pop(timer, None)
         commands += self._say(line, now, interruptible=None if revivable else False)
         self._timers["close"] = max(self.transcript.speech.ends_at, now)

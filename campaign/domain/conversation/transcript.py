@@ -1,14 +1,17 @@
 """The transcript and the agent's history of one session: as heard, and redacted where it is kept."""
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
+
+import msgspec
 
 from campaign.domain.conversation.events import Command, Disclosed, RecordTurn
 from campaign.domain.conversation.speech import Speech, Utterance
 from campaign.domain.dialogue import Message, ToolRequest, Turn
-from campaign.domain.redaction import redact, redact_turns
+from campaign.domain.redaction import redact, redact_both
 
-_TOGETHER = 4
-"""Turns of the person over which a number may be split."""
+_TOGETHER = 8
+"""Turns of either side over which a number may be split, or repeated by the other."""
 
 
 class Transcript:
@@ -37,6 +40,9 @@ class Transcript:
         self._spare = tuple(spare)
         self._seq = max(first_seq, *(turn.seq for turn in turns), 0)
         self._recent: list[tuple[Turn, str]] = []
+        """The last turns of both: as they were recorded, and as they were said."""
+        self._secrets: set[str] = set()
+        """Digits that were masked in this session."""
         self._disclosures = tuple(disclosures)
         self._place = {
             _folded(line): place
@@ -64,19 +70,45 @@ class Transcript:
     # ── the person ─────────────────────────────────────────────────────────────────────────────────────
 
     def person(self, text: str, now: float) -> list[Command]:
-        """The person said something; numbers split over their last turns are masked in all of them."""
+        """The person said something; a number that is split over turns is masked in all of them."""
         self._seq += 1
         self.person_turns += 1
         self.history.append(Message("person", text))
-        self._recent = [*self._recent[1 - _TOGETHER :], (Turn(self._seq, "person", "", now), text)]
+        return self._remember(Turn(self._seq, "person", "", now), text)
+
+    def _remember(self, turn: Turn, raw: str) -> list[Command]:
+        """A turn as it was said: to be recorded as it may be stored, and earlier ones again that it shows to
+        hold a part of a number."""
+        place = next((n for n, (known, _) in enumerate(self._recent) if known.seq == turn.seq), None)
+        if place is None:
+            self._recent = [*self._recent[1 - _TOGETHER :], (turn, raw)]
+        else:
+            self._recent[place] = (turn, raw)
+        masked: dict[int, str] = {}
+        for speaker in ("person", "agent"):
+            ours = [(known, said) for known, said in self._recent if known.speaker == speaker]
+            if not ours:
+                continue
+            asked = self._asked([known.seq for known, _ in ours])
+            safe, found = redact_both([said for _, said in ours], self._spare, asked, self._secrets)
+            self._secrets |= found
+            masked |= {known.seq: text for (known, _), text in zip(ours, safe, strict=True)}
         commands: list[Command] = []
-        masked = redact_turns([raw for _, raw in self._recent], self._spare)
-        for place, ((turn, raw), safe) in enumerate(zip(self._recent, masked, strict=True)):
-            if turn.text != safe:
-                turn = Turn(turn.seq, "person", safe, turn.at)
-                self._recent[place] = (turn, raw)
-                commands.append(RecordTurn(turn))
+        for place, (known, said) in enumerate(self._recent):
+            if known.text != masked[known.seq] or known is turn:
+                safer = msgspec.structs.replace(known, text=masked[known.seq])
+                self._recent[place] = (safer, said)
+                commands.append(RecordTurn(safer))
         return commands
+
+    def _asked(self, seqs: Sequence[int]) -> list[int]:
+        """Places of turns before which the other side had asked something since the turn before."""
+        questions = [known.seq for known, said in self._recent if said.rstrip().endswith("?")]
+        return [
+            place
+            for place, (before, seq) in enumerate(pairwise(seqs), 1)
+            if any(before < question < seq for question in questions)
+        ]
 
     def aside(self, text: str, now: float) -> list[Command]:
         """A listener's sound while we spoke: kept as evidence, but no turn and nothing to answer."""
@@ -130,7 +162,7 @@ class Transcript:
 
     def unhear(self) -> None:
         """A robot heard the disclosures, not the person who is called: they have to be said again."""
-        self._heard, self._told = self._needless(), False
+        self._heard, self.told = self._needless(), False
         self.speech.nobody_listens()
 
     def _needless(self) -> set[int]:
@@ -141,7 +173,7 @@ class Transcript:
         commands: list[Command] = []
         for utterance in changed:
             if utterance.heard and not utterance.keys:
-                commands.append(self._record(utterance))
+                commands += self._record(utterance)
             if utterance.disclosure and utterance.done and utterance.heard and not utterance.interrupted:
                 self._heard.add(self._place[_folded(utterance.disclosure)])
         if not self.told and len(self._heard) == len(self._disclosures):
@@ -154,7 +186,7 @@ class Transcript:
         commands: list[Command] = []
         for utterance in self.speech.cut(fragment, now):
             if utterance.heard:
-                commands.append(self._record(utterance))
+                commands += self._record(utterance)
             if utterance.history is not None:
                 told = self.history[utterance.history]
                 self.history[utterance.history] = Message("agent", utterance.heard.strip(), told.tools)
@@ -165,17 +197,9 @@ class Transcript:
         if utterance.heard.strip() or tools:
             self.history.append(Message("agent", utterance.heard.strip(), tools))
 
-    def _record(self, utterance: Utterance) -> RecordTurn:
-        return RecordTurn(
-            Turn(
-                utterance.seq,
-                "agent",
-                redact(utterance.heard.strip(), self._spare),
-                utterance.at,
-                utterance.interrupted,
-                utterance.latency_ms,
-            )
-        )
+    def _record(self, utterance: Utterance) -> list[Command]:
+        turn = Turn(utterance.seq, "agent", "", utterance.at, utterance.interrupted, utterance.latency_ms)
+        return self._remember(turn, utterance.heard.strip())
 
 
 def _folded(text: str) -> str:

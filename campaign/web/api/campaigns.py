@@ -195,7 +195,12 @@ async def create_campaign(
     """A draft, from a definition in JSON or TOML. Faults come all at once, for TOML with their lines."""
     definition, lines = _definition(await request.body(), _media_type(request))
     row = await definitions.create(
-        services.db, definition, actor=actor_of(key), now=services.clock.now(), lines=lines
+        services.db,
+        definition,
+        actor=actor_of(key),
+        now=services.clock.now(),
+        lines=lines,
+        rulebook=services.rulebook,
     )
     response.headers["Location"] = f"{API}/campaigns/{row.id}"
     return await _detail(services, row.id)
@@ -206,7 +211,7 @@ async def validate_campaign(services: With, request: Request) -> Valid:
     """Like making a campaign, but nothing is kept."""
     definition, lines = _definition(await request.body(), _media_type(request))
     async with services.db.connection() as tx:
-        await definitions.check(tx, definition, lines)
+        await definitions.check(tx, definition, lines, (services.rulebook, services.clock.now().date()))
     return Valid(name=definition.name)
 
 
