@@ -287,7 +287,9 @@ class _Talk:
             case HangUp():
                 self._log.warning("line_still_up")
                 self._aside(self._complete())
-            case Note(what):
+            case Note(what, failed):
+                if failed:
+                    self._talks.reply_times.failed(failed)
                 self._log.info("talk_note", what=what)
             case _:
                 assert_never(command)
@@ -339,6 +341,7 @@ class _Talk:
         context = Context(
             self.session.definition.script, self.session.values, ask.answers, ask.local_now, self._memory
         )
+        begun = False
         try:
             async for piece in agent.reply(ask.history, ask.tools, context):
                 if generation not in self._asked:
@@ -346,6 +349,10 @@ class _Talk:
                 match piece:
                     case Text(text):
                         await self._step(AgentText(generation, text))
+                        if not begun and text:
+                            begun = True
+                            took = self._clock.monotonic() - ask.prompted_at
+                            self._talks.reply_times.began(ask.profile, took)
                     case ToolRequest():
                         await self._step(AgentTool(generation, piece))
                     case Done():
