@@ -10,6 +10,7 @@ address is printed; the end of standard input ends the process.
 
 import asyncio
 import json
+import logging
 import os
 import socket
 import sys
@@ -85,6 +86,7 @@ def answers_streamed(model: str) -> Any:
 
 
 async def main(how: str, model: str) -> None:
+    logging.disable(logging.WARNING)  # printing lines isn't what is measured
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     one = tac()

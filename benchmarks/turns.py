@@ -276,10 +276,10 @@ class Bench:
         return drive(self._folder, pid, address, fake, seconds)
 
 
-def run(*, small: bool = False) -> None:
+def run(*, small: bool = False, rounds: int = 3) -> None:
     """Measure and print the tables."""
     machine.quiet()
-    counts, seconds, rounds = ((5,), 1.0, 1) if small else ((1, 50, 200, 500), 4.0, 3)
+    counts, seconds, rounds = ((5,), 1.0, 1) if small else ((1, 50, 200, 500), 4.0, rounds)
     paced_at = 5 if small else 200
     found: Found = {}
     held: dict[Row, tuple[int, float]] = {}
