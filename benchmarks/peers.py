@@ -66,7 +66,7 @@ def answers_whole(model: str) -> Any:
     return answer
 
 
-def answers_streamed(model: str) -> Any:
+def answers_streamed(model: str, channel: VoiceChannel) -> Any:
     """Tokens as they come."""
     sessions: list[aiohttp.ClientSession] = []
 
@@ -79,8 +79,8 @@ def answers_streamed(model: str) -> Any:
                 if line.startswith(b"data: {"):
                     yield json.loads(line[6:])["choices"][0]["delta"].get("content", "")
 
-    async def answer(message: str, context: Any, memory: Any) -> AsyncGenerator[str, None]:
-        return tokens(message)
+    async def answer(message: str, context: Any, memory: Any) -> None:
+        await channel.send_response(context.conversation_id, tokens(message))
 
     return answer
 
@@ -90,9 +90,9 @@ async def main(how: str, model: str) -> None:
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     one = tac()
-    one.on_message_ready(answers_whole(model) if how == "sdk" else answers_streamed(model))
     manager = None if how == "sdk" else ThreadSafeSessionManager()
     channel = VoiceChannel(one, {"session_manager": manager})
+    one.on_message_ready(answers_whole(model) if how == "sdk" else answers_streamed(model, channel))
     app = TACFastAPIServer(one, voice_channel=channel, config=TACServerConfig()).app
     config = uvicorn.Config(
         app, log_config=None, access_log=False, ws="websockets-sansio", ws_per_message_deflate=False
