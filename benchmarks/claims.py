@@ -142,7 +142,8 @@ async def claimed(db: Database, clock: ServiceClock, claimer: Claimer, times: in
         began = time.perf_counter()
         async with db.transaction() as tx:
             claim = await claimer.claim(tx, clock)
-        if len(claim.dials) * 2 >= CAMPAIGNS * EACH:
+        counts = len(claim.dials) * 2 >= CAMPAIGNS * EACH
+        if counts:
             took.append((time.perf_counter() - began) * 1000)
         elif (tries := tries - 1) == 0:
             raise RuntimeError(f"{len(claim.dials)} calls were claimed: {claim.why_idle}")
@@ -154,13 +155,14 @@ async def claimed(db: Database, clock: ServiceClock, claimer: Claimer, times: in
                         UPDATE attempts SET state = 'ended', settled_at = :now, ended_at = :now
                          WHERE settled_at IS NULL RETURNING campaign_contact_id AS id)
                     UPDATE campaign_contacts cc
-                       SET state = CASE WHEN cc.id % 10 < 4 THEN 'done' ELSE 'waiting' END,
-                           next_at = CASE WHEN cc.id % 10 >= 4
-                                         THEN CAST(:now AS timestamptz) + interval '3 hours' END
+                       SET state = CASE WHEN :counts AND cc.id % 10 < 4 THEN 'done' ELSE 'waiting' END,
+                           next_at = CASE WHEN NOT :counts THEN CAST(:now AS timestamptz)
+                                          WHEN cc.id % 10 >= 4
+                                          THEN CAST(:now AS timestamptz) + interval '3 hours' END
                       FROM ended WHERE cc.id = ended.id
-                    """
+                    """  # what a claim took that doesn't count is due again, or few contacts would run out
                 ),
-                {"now": clock.now()},
+                {"now": clock.now(), "counts": counts},
             )
         await clock.sleep(0.05)
     async with db.transaction() as tx:

@@ -4,7 +4,10 @@ Three parts: seeds of the deterministic simulation (tests/simulation), one of th
 single step; the planted bugs that it must find; and replicas that are killed and stopped as real processes
 (process_runs.py). What must be 0 and isn't ends the command with 1.
 
-    python -m benchmarks.crash_score [--seeds N] [--steps N] [--small] [--out FILE]
+Ten thousand seeds are hours of two cores. What was run is kept in crash_score.json, with the version that it
+ran on, and the command goes on with the seeds after it: each seed is another story, so none is told twice.
+
+    python -m benchmarks.crash_score [--seeds N] [--minutes N] [--steps N] [--small] [--anew] [--out FILE]
 """
 
 import argparse
@@ -18,7 +21,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -28,7 +30,9 @@ from benchmarks.process_runs import ProcessRunResult
 from campaign.settings import process_environment
 
 ROOT = Path(__file__).parents[1]
-CHUNK = 100
+LEDGER = Path(__file__).with_suffix(".json")
+"""Which seeds were run on which version, and what they came to."""
+CHUNK = 25
 """Seeds of one process of the simulation."""
 CONTACTS = 20
 STEPPED_SEED = 7
@@ -108,6 +112,71 @@ def kind_of(sentence: str) -> str:
     return "unforeseen errors"
 
 
+@dataclass(frozen=True)
+class Version:
+    """Seeds that one version of the code was run with.
+
+    Args:
+        commit: where it stands in the history.
+        code: its fingerprint.
+        first, last: the seeds, both run.
+        score: what they came to.
+    """
+
+    commit: str
+    code: str
+    first: int
+    last: int
+    score: Score
+
+
+def read_ledger(file: Path) -> list[Version]:
+    """What was run before, oldest first."""
+    if not file.exists():
+        return []
+    found = []
+    for entry in json.loads(file.read_text(encoding="utf-8")):
+        score = Score()
+        score.add(entry)
+        found.append(Version(entry["commit"], entry["code"], entry["first"], entry["last"], score))
+    return found
+
+
+def write_ledger(file: Path, versions: Sequence[Version]) -> None:
+    """One line a version."""
+    entries = [
+        {
+            "commit": one.commit,
+            "code": one.code,
+            "first": one.first,
+            "last": one.last,
+            "runs": one.score.runs,
+            "counts": dict(sorted(one.score.counts.items())),
+            "failures": one.score.failures,
+        }
+        for one in versions
+    ]
+    file.write_text("[\n" + ",\n".join(map(json.dumps, entries)) + "\n]\n", encoding="utf-8")
+
+
+def sum_of(versions: Sequence[Version]) -> Score:
+    """All of them as one score."""
+    score = Score()
+    for one in versions:
+        score.add({"runs": one.score.runs, "counts": one.score.counts, "failures": one.score.failures})
+    return score
+
+
+def this_commit() -> str:
+    """The commit of the checkout, with a + when files differ from it."""
+    git = ["git", "-C", str(ROOT)]
+    head = subprocess.run([*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    changed = subprocess.run(
+        [*git, "status", "--porcelain", "campaign", "migrations"], capture_output=True, text=True, check=False
+    )
+    return (head.stdout.strip() or "unknown") + ("+" if changed.stdout.strip() else "")
+
+
 def fingerprint() -> str:
     """Of all code that a run of the simulation depends on."""
     digest = sha256()
@@ -142,23 +211,35 @@ def simulate(options: Sequence[str], keep: Path) -> Mapping[str, Any]:
     return told
 
 
-def score_of(cases: Sequence[Sequence[str]], what: str, keep: Path) -> Score:
-    """Run processes of the simulation, one on each core."""
+def score_of(
+    cases: Sequence[Sequence[str]], what: str, keep: Path, *, seconds: float = float("inf")
+) -> Score:
+    """Run processes of the simulation, one on each core, in their order.
+
+    Args:
+        seconds: none is begun after so long; what is not run then is left out from there on.
+    """
     score = Score()
     began = time.monotonic()
+
+    def in_time(case: Sequence[str]) -> Mapping[str, Any] | None:
+        return simulate(case, keep) if time.monotonic() - began < seconds else None
+
     with ThreadPoolExecutor(os.cpu_count() or 1) as cores:
-        for told in cores.map(partial(simulate, keep=keep), cases):
+        for told in cores.map(in_time, cases):
+            if told is None:
+                break
             score.add(told)
             rate = score.runs / (time.monotonic() - began)
             print(f"{what}: {score.runs:,} runs, {len(score.failures)} failed, {rate:.1f}/s", flush=True)
     return score
 
 
-def seeds_in_chunks(seeds: int) -> list[list[str]]:
-    """Options for processes of the simulation that run seeds 1 to N."""
+def seeds_in_chunks(first: int, seeds: int) -> list[list[str]]:
+    """Options for processes of the simulation that run so many seeds from the first on."""
     return [
-        ["--contacts", str(CONTACTS), "--first", str(first), "--seeds", str(min(CHUNK, seeds - first + 1))]
-        for first in range(1, seeds + 1, CHUNK)
+        ["--contacts", str(CONTACTS), "--first", str(one), "--seeds", str(min(CHUNK, first + seeds - one))]
+        for one in range(first, first + seeds, CHUNK)
     ]
 
 
@@ -179,9 +260,15 @@ def steps_in_chunks(steps: int) -> list[list[str]]:
     ]
 
 
-def page(seeds: Score, stepped: Score, plants: Sequence[str], result: ProcessRunResult, command: str) -> str:
+def page(
+    versions: Sequence[Version],
+    stepped: Score,
+    plants: Sequence[str],
+    result: ProcessRunResult,
+    command: str,
+) -> str:
     """docs/crash-score.md."""
-    both = (seeds, stepped)
+    both = (sum_of(versions), stepped)
     lines = [
         "# Crash score",
         "",
@@ -205,6 +292,22 @@ def page(seeds: Score, stepped: Score, plants: Sequence[str], result: ProcessRun
         "Twilio's word, whoever brings it first; without any it is held for 15 minutes, and closed once",
         "Twilio's list shows no such call. It is not dialled again unless the campaign says so; in some of",
         "these runs it does.",
+        "",
+        "Ten thousand such runs take hours, so the command goes on where it stopped, on the code of the day:",
+        "",
+        "| version | seeds | runs | failed |",
+        "|---|---|--:|--:|",
+        *(
+            _cells(
+                [
+                    one.commit,
+                    f"{one.first:,} to {one.last:,}",
+                    f"{one.score.runs:,}",
+                    f"{len(one.score.failures)}",
+                ]
+            )
+            for one in versions
+        ),
         "",
         "### Planted bugs",
         "",
@@ -255,7 +358,9 @@ def find_plants() -> tuple[list[str], bool]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.crash_score", description=__doc__)
-    parser.add_argument("--seeds", type=int, default=10_000)
+    parser.add_argument("--seeds", type=int, default=10_000, help="in all, with those of earlier runs")
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="stop the seeds after so long")
+    parser.add_argument("--anew", action="store_true", help="forget earlier runs")
     parser.add_argument(
         "--steps", type=int, default=1000, help="steps of one seed at each of which it crashes"
     )
@@ -270,13 +375,21 @@ def main() -> None:
     kept = given.keep or Path(tempfile.gettempdir()) / "campaign-crash-score"
     keep = kept / fingerprint()
     keep.mkdir(parents=True, exist_ok=True)
-    many = score_of(seeds_in_chunks(seeds), "seeds", keep)
+    earlier = [] if given.small or given.anew else read_ledger(LEDGER)
+    first = 1 + max((one.last for one in earlier), default=0)
+    cases = seeds_in_chunks(first, seeds - first + 1)
+    many = score_of(cases, "seeds", keep, seconds=given.minutes * 60)
+    versions = [*earlier]
+    if many.runs:
+        versions.append(Version(this_commit(), fingerprint(), first, first + many.runs - 1, many))
+    if not given.small:
+        write_ledger(LEDGER, versions)
     stepped = score_of(steps_in_chunks(steps), "steps", keep)
     full = replace(process_runs.FULL, kills=given.kills, contacts=15 * given.kills)
     result = process_runs.run_here(process_runs.SMALL if given.small else full)
     process_runs.show(result, "python -m benchmarks.process_runs")
     command = " ".join(["python -m benchmarks.crash_score", *sys.argv[1:]])
-    given.out.write_text(page(many, stepped, rows, result, command), encoding="utf-8")
+    given.out.write_text(page(versions, stepped, rows, result, command), encoding="utf-8")
     print(f"Written: {given.out}")
     for failure in [*many.failures, *stepped.failures]:
         print(f"FAILED: {failure['replay']}\n  " + "\n  ".join(failure["violations"]))

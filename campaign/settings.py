@@ -5,7 +5,7 @@ import os
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
@@ -61,6 +61,22 @@ class ModelProfile(BaseModel):
 _PROFILE_KEYS = tuple(key for key in ModelProfile.model_fields if key != "name")
 
 
+class OpenIdSettings(BaseModel):
+    """The OpenID provider that people of the company sign in at."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    issuer: str
+    client_id: str
+    client_secret: SecretStr
+    domains: frozenset[str] = frozenset()
+    """Only addresses of these come in; empty: of any."""
+    role_claim: str = ""
+    """The claim that names somebody's groups; empty: roles are what admins gave."""
+    roles: Mapping[str, Literal["admin", "operator", "uploader", "analyst"]] = {}
+    """Group → role."""
+
+
 class Settings(BaseModel):
     """Everything that the environment decides. Secrets never show in repr, logs or errors."""
 
@@ -71,6 +87,14 @@ class Settings(BaseModel):
         None, alias="CAMPAIGN_DATA_DIR"
     )
     public_url: Text = Field(None, alias="PUBLIC_URL")
+    console_url: Text = Field(None, alias="CONSOLE_URL")
+    trusted_proxies: Text = Field(None, alias="CAMPAIGN_TRUSTED_PROXIES")
+    oidc_issuer: Text = Field(None, alias="OIDC_ISSUER")
+    oidc_client_id: Text = Field(None, alias="OIDC_CLIENT_ID")
+    oidc_client_secret: Secret = Field(None, alias="OIDC_CLIENT_SECRET")
+    oidc_allowed_domains: Text = Field(None, alias="OIDC_ALLOWED_DOMAINS")
+    oidc_role_claim: Text = Field(None, alias="OIDC_ROLE_CLAIM")
+    oidc_roles: Text = Field(None, alias="OIDC_ROLES")
     twilio_account_sid: Text = Field(None, alias="TWILIO_ACCOUNT_SID")
     twilio_auth_token: Secret = Field(None, alias="TWILIO_AUTH_TOKEN")
     twilio_auth_token_previous: Secret = Field(None, alias="TWILIO_AUTH_TOKEN_PREVIOUS")
@@ -119,6 +143,38 @@ class Settings(BaseModel):
         return self.max_upload_mb << 20
 
     @property
+    def openid(self) -> OpenIdSettings | None:
+        """The OpenID provider; None: people sign in by password only."""
+        if self.oidc_issuer is None or self.oidc_client_id is None or self.oidc_client_secret is None:
+            return None
+        return OpenIdSettings(
+            issuer=self.oidc_issuer,
+            client_id=self.oidc_client_id,
+            client_secret=self.oidc_client_secret,
+            domains=frozenset(one.lower().lstrip("@") for one in _listed(self.oidc_allowed_domains)),
+            role_claim=self.oidc_role_claim or "",
+            roles=_roles(self.oidc_roles),
+        )
+
+    @property
+    def console_urls(self) -> tuple[str, ...]:
+        """Where people may open the console, besides this machine's own loopback addresses."""
+        return tuple(url for url in (self.console_url, self.public_url) if url is not None)
+
+    @property
+    def proxies(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """Whose word about where a request comes from (X-Forwarded-For) is taken: by default, programs on
+        this machine."""
+        named = (self.trusted_proxies or "127.0.0.0/8,::1").replace(" ", "").split(",")
+        try:
+            return tuple(ip_network(one) for one in named)
+        except ValueError:
+            raise ValueError(
+                "CAMPAIGN_TRUSTED_PROXIES must be addresses or networks with commas between, such as "
+                "10.0.0.7,10.1.0.0/16."
+            ) from None
+
+    @property
     def kind(self) -> Literal["real", "simulated"]:
         """What a database used with these settings is (decision: the two never mix)."""
         return "simulated" if self.twilio_is_loopback else "real"
@@ -153,6 +209,8 @@ class Settings(BaseModel):
     def _hangs_together(self) -> Self:
         for name, value in (
             ("PUBLIC_URL", self.public_url),
+            ("CONSOLE_URL", self.console_url),
+            ("OIDC_ISSUER", self.oidc_issuer),
             ("TWILIO_API_BASE_URL", self.twilio_api_base_url),
             ("TWILIO_FALLBACK_URL", self.twilio_fallback_url),
         ):
@@ -163,6 +221,25 @@ class Settings(BaseModel):
                 "PUBLIC_URL must start with https://: Twilio opens the conversation only over wss. "
                 "Plain http is for a simulator on this machine (TWILIO_API_BASE_URL=http://127.0.0.1:…)."
             )
+        if self.console_url and self.console_url.startswith("http:") and not is_loopback(self.console_url):
+            raise ValueError(
+                "CONSOLE_URL must start with https://: people type passwords there. Plain http is for this "
+                "machine alone (http://127.0.0.1:8080)."
+            )
+        _ = self.proxies
+        openid = (self.oidc_issuer, self.oidc_client_id, self.oidc_client_secret)
+        if any(openid) and not all(openid):
+            raise ValueError(
+                "OIDC_ISSUER, OIDC_CLIENT_ID and OIDC_CLIENT_SECRET go together: set all or none."
+            )
+        if (
+            self.oidc_issuer
+            and not self.oidc_issuer.startswith("https:")
+            and not is_loopback(self.oidc_issuer)
+        ):
+            raise ValueError("OIDC_ISSUER must start with https://: it says who people are.")
+        if bool(self.oidc_role_claim) != bool(_roles(self.oidc_roles)):
+            raise ValueError("OIDC_ROLE_CLAIM and OIDC_ROLES go together: set both or neither.")
         if (self.clock_start is not None or self.clock_rate != 1.0) and not self.twilio_is_loopback:
             raise ValueError(
                 "CAMPAIGN_CLOCK and CAMPAIGN_CLOCK_RATE are refused unless TWILIO_API_BASE_URL is a loopback "
@@ -189,6 +266,27 @@ class Settings(BaseModel):
                 "Put it into .env (see .env.example) or the environment; `campaign doctor` checks them all.",
                 missing=missing,
             )
+
+
+def _listed(text: str | None) -> list[str]:
+    """Words with commas between."""
+    return [word.strip() for word in (text or "").split(",") if word.strip()]
+
+
+def _roles(text: str | None) -> dict[str, Literal["admin", "operator", "uploader", "analyst"]]:
+    """OIDC_ROLES: `group=role` with commas between."""
+    found: dict[str, Literal["admin", "operator", "uploader", "analyst"]] = {}
+    for pair in _listed(text):
+        group, _, role = pair.rpartition("=")
+        match role.strip():
+            case "admin" | "operator" | "uploader" | "analyst" as known if group.strip():
+                found[group.strip()] = known
+            case _:
+                raise ValueError(
+                    "OIDC_ROLES must be group=role with commas between, such as "
+                    "calling-leads=operator,it=admin; roles are admin, operator, uploader and analyst."
+                )
+    return found
 
 
 def is_loopback(url: str) -> bool:
@@ -284,7 +382,7 @@ def read_settings(environ: Mapping[str, str] | None = None, env_file: Path | Non
     known = {field.alias for field in Settings.model_fields.values() if field.alias}
     given: dict[str, object] = {k: v for k, v in values.items() if k in known and (v or "").strip()}
     given["LLM_PROFILES"] = _profiles(values)
-    for url in ("PUBLIC_URL", "TWILIO_API_BASE_URL"):
+    for url in ("PUBLIC_URL", "CONSOLE_URL", "TWILIO_API_BASE_URL"):
         if isinstance(given.get(url), str):
             given[url] = str(given[url]).strip().rstrip("/")
     try:

@@ -33,9 +33,12 @@ from campaign.domain.errors import SettingsError
 from campaign.domain.retention import Keep, policy
 from campaign.domain.rulebook import Rulebook, parse_rulebook, release
 from campaign.domain.script import SCRIPTED
+from campaign.domain.webhooks import SECRET_BYTES, secret_from
+from campaign.flow.deliveries import Deliveries
 from campaign.flow.dialer import Counters
 from campaign.flow.live_talks import LiveTalks
 from campaign.flow.outcomes import Terms
+from campaign.flow.passwords import Passwords
 from campaign.settings import ModelProfile, Settings
 from campaign.store import migrate
 from campaign.store.database import Database, claim_kind
@@ -139,6 +142,7 @@ class Services:
     """This process is about to end: load balancers should send nothing more here."""
     counters: Counters | None = None
     """What this process's dialler has done; None: it has none."""
+    passwords: Passwords = field(default_factory=lambda: Passwords(lambda: secrets.token_bytes(16)))
     _gateway: Gateway | None = None
     _lookup: TwilioLookup | None = None
 
@@ -190,6 +194,20 @@ class Services:
         if self._lookup is None:
             self._lookup = TwilioLookup(*credentials(self.settings), self.settings.twilio_api_base_url)
         return self._lookup
+
+    def deliveries(self, db: Database | None = None) -> Deliveries:
+        """What sends webhooks.
+
+        Args:
+            db: fenced by the scheduler's lease; None: this process's own way in.
+        """
+        return Deliveries(
+            db or self.db,
+            self.clock,
+            loopback=self.settings.twilio_is_loopback,
+            dice=dice,
+            rate=self.clock.rate,
+        )
 
     @cached_property
     def secret(self) -> bytes:
@@ -273,6 +291,16 @@ def credentials(settings: Settings) -> tuple[str, str, str]:
 def token() -> str:
     """256 random bits for an address: an attempt's marker, a session's token, an API key."""
     return secrets.token_urlsafe(32)
+
+
+def webhook_secret() -> str:
+    """A new secret for a webhook endpoint."""
+    return secret_from(secrets.token_bytes(SECRET_BYTES))
+
+
+def dice() -> float:
+    """A number from 0 to 1, for the jitter of retries."""
+    return secrets.SystemRandom().random()
 
 
 def data_dir_of(settings: Settings) -> Path:

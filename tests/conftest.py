@@ -26,7 +26,10 @@ from tests.support.clock import ManualClock
 TEMPLATE = "template_campaign"
 
 
-def admin(server: Attachment) -> "psycopg.Connection[tuple[object, ...]]":
+Admin = psycopg.Connection[tuple[object, ...]]
+
+
+def admin(server: Attachment) -> Admin:
     """A connection for making and dropping databases."""
     url = sa.make_url(server.url)
     return psycopg.connect(
@@ -75,28 +78,35 @@ def server() -> Iterator[Attachment]:
             shutil.rmtree(place, ignore_errors=True)
 
 
+@pytest.fixture(scope="session")
+def maker(server: Attachment) -> Iterator[Admin]:
+    """A connection that stays for all databases that a worker makes."""
+    with admin(server) as connection:
+        yield connection
+
+
 _numbers = itertools.count(1)
 
 
 @pytest.fixture
-def empty_url(server: Attachment) -> Iterator[str]:
+def empty_url(server: Attachment, maker: Admin) -> Iterator[str]:
     """The address of a fresh database without any table."""
-    yield from _database(server, "template0")
+    yield from fresh_database(server, maker, "template0")
 
 
 @pytest.fixture
-def db_url(server: Attachment) -> Iterator[str]:
+def db_url(server: Attachment, maker: Admin) -> Iterator[str]:
     """The address of a fresh database with the whole schema, dropped after the test."""
-    yield from _database(server, TEMPLATE)
+    yield from fresh_database(server, maker)
 
 
-def _database(server: Attachment, template: str) -> Iterator[str]:
+def fresh_database(server: Attachment, maker: Admin, template: str = TEMPLATE) -> Iterator[str]:
+    """The address of a copy of a template, made file by file: that takes a third of the time that writing
+    each of its pages to the log does. It is dropped afterwards."""
     name = f"test_{os.getpid()}_{next(_numbers)}"
-    with admin(server) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    maker.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
     yield address_of(server, name)
-    with admin(server) as connection:
-        connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+    maker.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
 
 @pytest.fixture

@@ -29,6 +29,8 @@ def system(context: Context) -> str:
         context: its script and the contact's cells; each cell is cleaned and cut before it stands in the
             data block, encoded as JSON so that it can't close the block.
     """
+    if context.instructions:
+        return context.instructions
     script = context.script
     values = {**context.values, "agent_name": script.agent_name}
 

@@ -8,7 +8,7 @@ from typing import Protocol, TypeAlias
 
 from campaign.domain.dialogue import Message, ToolRequest, ToolSpec
 from campaign.domain.script import Script
-from campaign.domain.tools import Answer
+from campaign.domain.tools import Answer, NextCallable
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,7 @@ class Context:
         values: variables by name; cells are data, never instructions.
         answers: what has been answered so far, by question key.
         local_now: the present in the person's own zone.
+        instructions: what a model is told to do; empty: to hold the script's conversation.
     """
 
     script: Script
@@ -49,6 +50,9 @@ class Context:
     local_now: datetime
     memory: dict[str, object] = field(default_factory=dict)
     """Lives as long as the session: what an agent need not compute twice."""
+    instructions: str = ""
+    next_callable: NextCallable | None = None
+    """When the person may be called, for callbacks; None: nobody knows."""
 
 
 class Fault(Enum):

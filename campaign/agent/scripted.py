@@ -17,9 +17,11 @@ from campaign.domain.dialogue import Message, ToolRequest, ToolSpec
 from campaign.domain.script import Question
 from campaign.domain.spoken import moment, plain, yes_no
 from campaign.domain.tools import ScheduleCallback, answer, meaning
+from campaign.domain.transfers import not_taken_line
 
 ASK_WHEN: Final = "Sure. When would be a good time for us to call you?"
 NOT_A_TIME: Final = "Sorry, I didn't get the time. Which day and time would suit you?"
+NOT_THEN: Final = "I'm afraid we may not call at that time. Which other day and time would suit you?"
 ANOTHER_TIME: Final = "No problem, we'll try again another time. Goodbye."
 AGREED: Final = "Great. I'll call you {when}. Talk to you then. Goodbye."
 NO_HUMAN: Final = "I can't put you through right now, but a colleague will call you back."
@@ -62,6 +64,11 @@ _QUESTION_STARTS: Final = (
 )  # fmt: skip
 
 
+_BYE: Final = ("bye", "goodbye", "bye bye", "adios", "au revoir", "tschuss", "auf wiederhoren", "arrivederci")
+_LONGEST_LEAVE: Final = 8
+"""Words beyond which a "bye" is part of something else."""
+
+
 class ScriptedAgent:
     """Deterministic, quick, without any connection."""
 
@@ -92,11 +99,14 @@ def respond(history: Sequence[Message], context: Context) -> list[Text | ToolReq
         return [Text(WRONG_NUMBER), _tool("end_call", reason="wrong_number")]
     if _any(words, _HUMAN):
         return _human(context)
-    if ASK_WHEN in last or NOT_A_TIME in last:
+    if any(line in last for line in (ASK_WHEN, NOT_A_TIME, NOT_THEN)) or _back_from_transfer(last, context):
         return _agree(said, last, context)
     if objection := _objection(words, context):
         return [Text(objection), *_again(history, context)]
     asked = _asked(last, context)
+    leaves = _any(words, _BYE) and not _any(words, (*_DECLINE, *_LATER)) and "?" not in said
+    if leaves and len(words.split()) <= _LONGEST_LEAVE:
+        return _leave(asked, said, context)
     if asked is not None:
         return _answered(asked, said, words, history, context)
     if _any(words, _DECLINE):
@@ -135,6 +145,13 @@ def _our_last_words(history: Sequence[Message]) -> str:
         if message.role == "agent" and message.text:
             said.append(message.text)
     return " ".join(reversed(said))
+
+
+def _back_from_transfer(last: str, context: Context) -> bool:
+    """Whether we have just said that nobody took a transfer, and asked when to call."""
+    script = context.script
+    lines = (not_taken_line(target, script.language) for target in script.transfers.values())
+    return any(plain(_said(line, context)) in plain(last) for line in lines)
 
 
 def _any(words: str, phrases: Sequence[str]) -> bool:
@@ -242,6 +259,21 @@ def _result(context: Context) -> str:
     return "completed"
 
 
+def _leave(asked: Question | None, said: str, context: Context) -> list[Text | ToolRequest]:
+    """They take their leave, perhaps with an answer: so do we."""
+    told: list[Text | ToolRequest] = []
+    value = None if asked is None or asked.kind == "text" else answer(asked, said, context.local_now)
+    if value is True and not _any(f" {plain(said)} ", ("yes", "yeah", "yep", "si", "oui", "ja")):
+        value = None  # "okay, bye" agrees to nothing
+    if asked is not None and value is not None:
+        told = [_tool("record_answer", question=asked.key, value=value)]
+        answers = {**context.answers, asked.key: value}
+        context = Context(context.script, context.values, answers, context.local_now, context.memory)
+    reason = "not_interested" if yes_no(said) is False else _result(context)
+    goodbye = _said(scripts.lines(context.script).goodbye, context)
+    return [*told, Text(goodbye), _tool("end_call", reason=reason)]
+
+
 def _human(context: Context) -> list[Text | ToolRequest]:
     if not context.script.transfers:
         return [Text(f"{NO_HUMAN} {ASK_WHEN}")]
@@ -257,13 +289,13 @@ def _agree(said: str, last: str, context: Context) -> list[Text | ToolRequest]:
     if yes_no(said) is False and moment(said, context.local_now) is None:
         return [Text(NOT_INTERESTED), _tool("end_call", reason="not_interested")]
     request = _tool("schedule_callback", when=said)
-    meant = meaning(context.script, request, context.local_now)
+    meant = meaning(context.script, request, context.local_now, context.next_callable)
     if isinstance(meant, ScheduleCallback):
         agreed = Text(AGREED.format(when=_spoken_time(meant.at, context.local_now)))
         return [request, agreed, _tool("end_call", reason="callback")]
-    if NOT_A_TIME in last:
+    if NOT_A_TIME in last or NOT_THEN in last:
         return [Text(ANOTHER_TIME), _tool("end_call", reason="callback")]
-    return [Text(NOT_A_TIME)]
+    return [Text(NOT_THEN if moment(said, context.local_now) else NOT_A_TIME)]
 
 
 def _spoken_time(at: datetime, now: datetime) -> str:

@@ -20,15 +20,19 @@ PANELS = {
         "doctor": "campaign.cli.doctor:doctor",
         "demo": "campaign.cli.demo:demo",
         "simulator": "campaign.cli.simulator:simulator",
+        "talk": "campaign.cli.talk:talk",
         "call-me": "campaign.cli.call_me:call_me",
         "reconcile": "campaign.cli.reconcile:reconcile",
         "db": "campaign.cli.db:app",
         "keys": "campaign.cli.keys:app",
+        "users": "campaign.cli.users:app",
+        "webhooks": "campaign.cli.webhooks:app",
     },
     "Lists": {
         "contacts": "campaign.cli.contacts:app",
         "dnc": "campaign.cli.dnc:app",
         "lookup": "campaign.cli.lookup:lookup",
+        "numbers": "campaign.cli.numbers:numbers",
     },
     "Campaigns": {
         "create": "campaign.cli.campaigns:create",
@@ -47,8 +51,10 @@ PANELS = {
     },
     "Results": {
         "report": "campaign.cli.report:report",
+        "export": "campaign.cli.export:export",
         "records": "campaign.cli.records:app",
         "explain": "campaign.cli.explain:explain",
+        "wrap-up": "campaign.cli.wrap_up:wrap_up",
         "rules": "campaign.cli.rule_records:app",
     },
 }

@@ -18,13 +18,16 @@ from campaign.agent.protocol import AgentError, Fault
 from campaign.cli.common import out, print_json, quiet_logs
 from campaign.domain.errors import CampaignError, TwilioError
 from campaign.flow.draining import ANSWERS
+from campaign.flow.numbers import standing
 from campaign.settings import ModelProfile, Settings, read_settings
-from campaign.store import campaigns, leases, migrate
+from campaign.store import campaigns, leases, migrate, users
 from campaign.store.database import Database
 from campaign.store.embedded import attach
 from campaign.telephony.addresses import RELAY, Addresses
 from campaign.telephony.gateway import Gateway, TwilioRefused
+from campaign.web import static_files
 from campaign.web.health import health_proof
+from campaign.web.openid import CALLBACK, OpenId
 from campaign.wiring import (
     ServiceClock,
     data_dir_of,
@@ -97,6 +100,7 @@ async def examine(settings: Settings) -> list[Check]:
         checks += found
         checks += await _twilio(settings, db)
         checks += await _public_url(settings)
+        checks += await _console(settings, db)
         for profile in settings.profiles.values():
             checks.append(await _model(profile))
         if not settings.profiles:
@@ -229,8 +233,9 @@ async def _twilio(settings: Settings, db: Database | None) -> list[Check]:
             found.append(Check("account", Verdict.FAULT, said, "Upgrade it at Twilio."))
         else:
             found.append(Check("account", Verdict.OK, f"{account.name!r} is active."))
-        ids = {one.phone for one in await gateway.caller_ids()}
-        found += await _caller_ids(gateway, ids, db)
+        numbers = await gateway.caller_ids()
+        found += await _caller_ids(gateway, {one.phone for one in numbers}, db)
+        found += await _calls_to_us(gateway, settings, db)
     except TwilioError as error:
         found.append(Check("account", Verdict.FAULT, error.what, error.do))
     finally:
@@ -278,6 +283,23 @@ async def _caller_ids(gateway: Gateway, ids: set[str], db: Database | None) -> l
             do = "Buy or verify it at Twilio, or edit the campaign's caller_ids."
             found.append(Check(f"campaign {name!r}", Verdict.FAULT, said, do))
     return found
+
+
+async def _calls_to_us(gateway: Gateway, settings: Settings, db: Database | None) -> list[Check]:
+    """Whoever rings a caller id back must reach this service."""
+    if db is None or settings.public_url is None:
+        return []
+    ours = Addresses(settings.public_url).incoming()
+    wrong = [one for one in await standing(gateway, db, ours) if not one.ours and one.used_by]
+    return [
+        Check(
+            f"calls to {one.phone}",
+            Verdict.NOTE,
+            one.in_words,
+            f"Set it: campaign numbers --point {one.phone}",
+        )
+        for one in wrong
+    ] or [Check("calls to us", Verdict.OK, "Whoever rings a caller id back reaches this service.")]
 
 
 # ── the public address ─────────────────────────────────────────────────────────────────────────────────
@@ -342,6 +364,42 @@ async def _wss(client: httpx.AsyncClient, addresses: Addresses) -> Check:
     return Check(
         name, Verdict.FAULT, said, "Let the proxy or tunnel pass WebSocket upgrades to this service."
     )
+
+
+# ── the console ────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def _console(settings: Settings, db: Database | None) -> list[Check]:
+    """Whether people can sign in: files that pages need, users, the OpenID provider."""
+    found = []
+    if lacking := static_files.missing():
+        do = "In a checkout run .ci/setup; a wheel has them: install the service anew."
+        found.append(Check("console files", Verdict.FAULT, f"Missing: {', '.join(lacking)}.", do))
+    if db is not None:
+        try:
+            async with db.connection() as tx:
+                count = len([user for user in await users.listed(tx) if user.disabled_at is None])
+        except CampaignError:
+            count = None  # told by the check of the database
+        if count == 0:
+            do = "Add one: campaign users add EMAIL --role admin"
+            found.append(Check("console users", Verdict.NOTE, "Nobody can sign in yet.", do))
+        elif count:
+            found.append(Check("console users", Verdict.OK, f"{count} can sign in."))
+    if settings.openid is not None:
+        try:
+            await OpenId(settings.openid).described(ServiceClock().now())
+        except CampaignError as error:
+            found.append(Check("OpenID provider", Verdict.FAULT, error.what, error.do))
+        else:
+            said = f"{settings.openid.issuer} answers."
+            do = (
+                f"It must allow the redirect address {settings.console_urls[0]}{CALLBACK}."
+                if settings.console_urls
+                else ""
+            )
+            found.append(Check("OpenID provider", Verdict.OK, said, do))
+    return found
 
 
 # ── models ─────────────────────────────────────────────────────────────────────────────────────────────

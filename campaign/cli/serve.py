@@ -21,10 +21,11 @@ from campaign.cli.port import Port
 from campaign.cli.workers import Workers
 from campaign.domain.errors import CampaignError, DatabaseUnavailable
 from campaign.flow import draining
+from campaign.flow.sign_in import first_link
 from campaign.settings import Settings
 from campaign.store.leases import DrainAsked, Running
 from campaign.web.app import create_app
-from campaign.wiring import Services, open_services, rule_data, settle_memory
+from campaign.wiring import Services, open_services, rule_data, settle_memory, token
 
 log = structlog.get_logger(__name__)
 
@@ -114,6 +115,7 @@ async def _serve(settings: Settings, role: Role, port: Port, ready_file: Path | 
                 await _take_over(services, port, before)
                 reacting = asyncio.create_task(_tell_if_stuck(services, before))
             log.info("serving", host=port.host, port=port.number, role=role.value, database=services.db.url)
+            await _tell_first_link(services, port)
             _tell_ready(ready_file, f"http://{port.host}:{port.number}")
             await _first(serving, ending.wanted)
             if reacting is not None:
@@ -123,6 +125,29 @@ async def _serve(settings: Settings, role: Role, port: Port, ready_file: Path | 
             server.should_exit = True
             await serving
         log.info("stopped")
+
+
+async def _tell_first_link(services: Services, port: Port) -> None:
+    """While nobody can sign in to the console: the link by which whoever reads this becomes the first admin.
+
+    It is for the terminal, not for the log: logs are kept and shipped.
+    """
+    if services.replica.role not in draining.ANSWERS:
+        return
+    link = token()
+    try:
+        nobody = await first_link(services.db, link, actor=services.actor, now=services.clock.now())
+    except DatabaseUnavailable:
+        return  # calls matter more; the next start tells it
+    if nobody:
+        base = services.settings.console_url or f"http://{here(port.host)}:{port.number}"
+        err.print("Nobody can sign in to the console yet. To make the first user, within 24 hours:")
+        err.print(f"  {base}/console/welcome/{link}")
+
+
+def here(host: str) -> str:
+    """The address by which a browser on this machine reaches what listens on a host."""
+    return "127.0.0.1" if host in ("0.0.0.0", "::", "") else f"[{host}]" if ":" in host else host
 
 
 async def _first(serving: "asyncio.Task[None]", event: asyncio.Event) -> None:

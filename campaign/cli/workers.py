@@ -17,11 +17,15 @@ from campaign.flow.claiming import ClaimLimits
 from campaign.flow.dialer import Dialer
 from campaign.flow.draining import ANSWERS, heard_since
 from campaign.flow.facts import AbandonmentCounts
+from campaign.flow.idle_watch import IdleWatch
 from campaign.flow.live_talks import Drained
 from campaign.flow.lookups import Lookups
+from campaign.flow.recordings import Deleter
 from campaign.flow.records import Retention
 from campaign.flow.registry_watch import RegistryWatch
+from campaign.flow.rollups import RollUps
 from campaign.flow.scheduler import Part, Scheduler, scheduling
+from campaign.flow.wrap_up import WrapUps
 from campaign.store import leases, placing
 from campaign.store.database import Database
 from campaign.wiring import Services, token
@@ -64,6 +68,7 @@ class Workers:
         self._cancels = Beside("cancels", ending.cancel)
         self._questions = Beside("reconcile", asking.tick)
         self._retention = Retention(fenced, services.retention)
+        self._recordings = Beside("recordings", Deleter(fenced, services.gateway).tick)
         self._enrolment = Beside("enrolment", partial(enrol.tick, fenced, services.rulebook))
         asked = Lookups(
             fenced,
@@ -74,6 +79,20 @@ class Workers:
             calls_per_second=services.settings.twilio_calls_per_second,
         )
         self._lookups = Beside("lookups", asked.tick)
+        records = WrapUps(fenced, services.clock, services.agents, services.terms)
+        self._wrap_ups = Beside("wrap_ups", records.tick)
+        self._webhooks = Beside("webhooks", services.deliveries(fenced).tick)
+        self._roll_ups = Beside("roll_ups", RollUps(fenced, services.clock.rate).tick)
+        self._beside = (
+            self._cancels,
+            self._questions,
+            self._enrolment,
+            self._lookups,
+            self._recordings,
+            self._wrap_ups,
+            self._webhooks,
+            self._roll_ups,
+        )
         self.scheduler = Scheduler(
             services.db,
             services.clock,
@@ -103,7 +122,7 @@ class Workers:
                 await asyncio.gather(dialling, return_exceptions=True)
             with contextlib.suppress(Exception):  # the database is away: the lease runs out by itself
                 await self.scheduler.stop()
-            for part in (self._cancels, self._questions, self._enrolment, self._lookups):
+            for part in self._beside:
                 await part.close()
 
     async def drain(self, within_s: float, succeeded: Callable[[], bool] = lambda: False) -> Drained:
@@ -209,9 +228,19 @@ class Workers:
             "abandonment": partial(lifecycle.pause_abandoning, db, services.rulebook, AbandonmentCounts()),
             "enrolment": self._enrolment,
             "lookups": self._lookups,
+            "webhooks": self._webhooks,
+            "roll_ups": self._roll_ups,
+            "idle": IdleWatch(
+                db,
+                services.rulebook,
+                services.rates,
+                services.clock.rate,
+                services.settings.twilio_max_calls,
+            ).tick,
             "registries": RegistryWatch(db, services.rulebook),
             "replicas": sweep_replicas,
             "retention": self._retention.tick,
+            "recordings": self._recordings,
         }
 
     async def _relay_machines(self, now: datetime) -> None:

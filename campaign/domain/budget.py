@@ -24,6 +24,7 @@ class Rates:
         connect_per_minute: ISO country of the number → price of a minute begun.
         relay_per_minute, recording_per_minute, model_per_minute: per minute begun.
         detection_per_call: machine detection, per call.
+        wrap_up_per_request: a model that writes the record of a call, per request.
         lookup: what is asked about a number ("line_type", "reassigned") → price of an answer.
     """
 
@@ -33,6 +34,7 @@ class Rates:
     detection_per_call: Decimal
     recording_per_minute: Decimal
     model_per_minute: Decimal
+    wrap_up_per_request: Decimal = Decimal(0)
     lookup: Mapping[str, Decimal] = field(default_factory=dict)
 
     def knows(self, region: str) -> bool:
@@ -47,6 +49,7 @@ class Rates:
         detection: bool,
         recorded: bool,
         model: bool,
+        wrap_ups: int = 0,
         twilio_price: Decimal | None = None,
     ) -> dict[str, Decimal]:
         """The lines of one call's cost.
@@ -54,6 +57,7 @@ class Rates:
         Args:
             region: ISO country of the number.
             seconds: answered time; 0 for a call that nobody answered (which costs nothing but its price).
+            wrap_ups: requests to a model that wrote the call's record.
             twilio_price: what Twilio says the connectivity cost, positive; replaces the estimate.
         Returns:
             line name → amount in `currency`, only lines that are not zero.
@@ -66,6 +70,7 @@ class Rates:
             "detection": self.detection_per_call if detection and seconds else Decimal(0),
             "recording": self.recording_per_minute * minutes if recorded else Decimal(0),
             "model": self.model_per_minute * minutes if model else Decimal(0),
+            "wrap_up": self.wrap_up_per_request * wrap_ups,
         }
         return {name: amount.quantize(CENT_FRACTION) for name, amount in lines.items() if amount}
 
@@ -88,6 +93,7 @@ def parse_rates(text: str, name: str) -> Rates:
             detection_per_call=Decimal(str(data["detection_per_call"])),
             recording_per_minute=Decimal(str(data["recording_per_minute"])),
             model_per_minute=Decimal(str(data["model_per_minute"])),
+            wrap_up_per_request=Decimal(str(data.get("wrap_up_per_request", 0))),
             lookup={k: Decimal(str(v)) for k, v in data.get("lookup", {}).items()},
         )
     except (tomllib.TOMLDecodeError, KeyError, ArithmeticError, AttributeError) as error:

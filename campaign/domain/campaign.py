@@ -16,8 +16,8 @@ from typing import Annotated, Any, Final, cast
 import msgspec
 from msgspec import Meta
 
+from campaign.domain import languages, toml_text
 from campaign.domain import script as scripts
-from campaign.domain import toml_text
 from campaign.domain.calling_window import WeeklyHours, WindowError
 from campaign.domain.definition_check import Found, all_faults
 from campaign.domain.disposition import MEANING, Disposition
@@ -193,6 +193,21 @@ class Checks(_Section, frozen=True):
     ] = REASSIGNED_DAYS
 
 
+class WrapUp(_Section, frozen=True):
+    """What is done once a call is over; without a profile its summary is made by rule, at once."""
+
+    profile: (
+        Annotated[
+            str,
+            Meta(
+                pattern=r"^[a-z0-9][a-z0-9_\-]{0,39}$",
+                description="model profile that writes the summary and finds missed answers; none: by rule",
+            ),
+        ]
+        | None
+    ) = None
+
+
 class CampaignDefinition(_Section, frozen=True):
     """One configured calling programme over contact lists, as its users write it."""
 
@@ -231,6 +246,7 @@ class CampaignDefinition(_Section, frozen=True):
     budget: Budget = Budget()
     consent: ConsentDemand = ConsentDemand()
     checks: Checks = Checks()
+    wrap_up: WrapUp = WrapUp()
 
     @property
     def conversation_seconds(self) -> int:
@@ -330,7 +346,9 @@ def _cross_faults(it: CampaignDefinition) -> Iterator[Found]:
     for key, amount in (("per_day", it.budget.per_day), ("total", it.budget.total)):
         if amount is not None and not (amount.is_finite() and 0 < amount <= 10_000_000):
             yield ("budget", key), "must be above 0 and at most 10000000"
-    for text, why in scripts.faults(it.script, None):
+    if it.wrap_up.profile == scripts.SCRIPTED:
+        yield ("wrap_up", "profile"), "names the scripted agent, which writes nothing; leave it out: by rule"
+    for text, why in (*scripts.faults(it.script, None), *languages.faults(it.script)):
         yield ("script", *_path(text)), why
 
 
@@ -444,12 +462,14 @@ def _path(text: str) -> Path:
 def to_json(definition: CampaignDefinition) -> dict[str, Any]:
     """The canonical form as JSON values, every default written out; `from_json` reads it back equal.
 
-    `checks` stands in it only when there are any: code from before there were look-ups refuses a definition
-    that has them, rather than dial without, and reads all others.
+    `checks` and `wrap_up` stand in it only when they say something: code from before there were such sections
+    refuses a definition that has them, rather than dial without, and reads all others.
     """
     plain = cast("dict[str, Any]", msgspec.to_builtins(definition))
     if definition.checks == Checks():
         del plain["checks"]
+    if definition.wrap_up == WrapUp():
+        del plain["wrap_up"]
     return plain
 
 

@@ -1,7 +1,9 @@
 """What single cells say (consent, party, country, date), and cells made safe for spreadsheets."""
 
+import json
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from decimal import Decimal
 
 CONSENT_WORDS = {
     "": "none", "none": "none", "no": "none", "n": "none", "false": "none", "0": "none",
@@ -70,6 +72,41 @@ def when(text: str, region: str | None) -> datetime | None:
 def quoted(cell: str) -> str:
     """A cell that a spreadsheet won't take for a formula."""
     return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
+
+
+_E164 = re.compile(r"\+[1-9][0-9]{5,14}")
+
+
+def exported(cell: str) -> str:
+    """A cell of a file that leaves the house: as `quoted`, but a phone number stays as it is.
+
+    An E.164 number begins with a plus sign and has nothing but digits after it: the most that a spreadsheet
+    can make of it is that number, and every other program reads it as it was written.
+    """
+    return cell if _E164.fullmatch(cell) else quoted(cell)
+
+
+def as_cell(value: object) -> str:
+    """A value as a cell of a file that leaves the house: text disarmed, numbers and the like as they are,
+    what has parts as JSON; empty for nothing.
+
+    Raises:
+        TypeError: the value is of a type that no file holds.
+    """
+    match value:
+        case None:
+            return ""
+        case str():
+            return exported(value)
+        case bool():
+            return "true" if value else "false"
+        case int() | float() | Decimal():
+            return str(value)
+        case date():  # a datetime is one
+            return value.isoformat()
+        case dict() | list():
+            return exported(json.dumps(value, ensure_ascii=False, default=str))
+    raise TypeError(f"a cell cannot hold a {type(value).__name__}")
 
 
 def unquoted(cell: str) -> str:

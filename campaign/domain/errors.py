@@ -11,6 +11,7 @@
     ├── Conflict             409      the state of things forbids it now
     │   └── LeaseLost                 another replica does by now what only one may do
     ├── TooLarge             413
+    ├── TooManyTries         429      to sign in, with the seconds to wait
     ├── SettingsError        500      a setting is missing or wrong
     ├── Unavailable          503      something we need is away
     │   ├── DatabaseUnavailable
@@ -114,6 +115,13 @@ class LeaseLost(Conflict):
     """Nothing was written: another replica holds the lease now and does the work."""
 
     slug = "lease-lost"
+
+
+class TooManyTries(CampaignError):
+    """Nothing was looked at: whoever asks must wait `data["seconds"]`."""
+
+    status = 429
+    slug = "too-many-tries"
 
 
 class TooLarge(BadInput):

@@ -11,30 +11,60 @@ every call, since a machine speaks its owner's.
 import re
 from typing import Final
 
+from campaign.domain.opt_out import fold
 from campaign.domain.spoken import plain
 
 _TONE: Final = (
-    r"(?:after|at|following|wait for|until) (?:you hear )?the (?:sound of the |long |short )?(?:tone|beep)",
-    r"despues d(?:el (?:tono|bip|pitido)|e la senal)",
-    r"apres le (?:bip|signal sonore|signal|ton)",
-    r"nach dem (?:\w+ )?(?:signal|signalton|piepton|piep|ton)",
+    r"(?:after|at|following|wait for|until|upon) (?:you hear )?the (?:sound of the |long |short "
+    r")?(?:tone|beep)",
+    r"(?:despues d(?:el?|e la|e oir la)|al (?:oir|escuchar) (?:el|la)|tras (?:el|la)) (?:tono|bip|pitido|"
+    r"senal)",
+    r"apres (?:le|la) (?:bip|signal sonore|signal|ton|tonalite)",
+    r"nach dem (?:\w+ )?(?:signal|signalton|piepton|piep|ton|pfeifton)",
+    r"dopo il (?:segnale|bip|tono)",
+    r"(?:apos|depois d)o? (?:o )?(?:sinal|bip|tom)",
+    r"na de (?:piep|toon|pieptoon)",
+    r"po (?:sygnale|dzwieku)",
+    r"beep ke baad",
 )
 _MAILBOX: Final = (
     r"reached (?:\w+ ){0,4}(?:voice ?mail|mail ?box|answering machine|answering service|answerphone)",
-    r"(?:voice ?mail|mail ?box) (?:box )?(?:is full|of|has not been set up|that has not been set up)",
-    r"(?:forwarded|transferred) to (?:\w+ ){0,2}voice (?:mail|messag\w+)",
-    r"buzon de voz (?:de|esta)",
-    r"(?:messagerie vocale|boite vocale|repondeur) d[eu]",
-    r"(?:mailbox|anrufbeantworter) (?:von|der|des)",
+    r"(?<!my )(?:voice ?mail|mail ?box) (?:box )?(?:is full|of|has not been set up|that has not been set up|"
+    r"belonging to)",
+    r"(?:forwarded|transferred) to (?:\w+ ){0,3}voice (?:mail|messag\w+)",
+    r"welcome to (?:\w+ ){0,3}voice ?mail|(?:dont|do not) leave (?:me )?(?:a )?voice ?mail",
+    r"buzon de (?:voz|mensajes)|contestador (?:automatico|de)",
+    r"(?:messagerie vocale|boite vocale|repondeur) d[eu]|(?:messagerie|boite vocale) (?:\w+ ){0,4}pleine",
+    r"(?:mailbox|anrufbeantworter) (?:von|der|des)|mit der mailbox",
+    r"segreteria telefonica|caixa (?:postal|de mensagens)|voicemail van|poczt\w glosow\w",
 )
 _MESSAGE: Final = (
     r"(?:please|kindly) (?:leave|record) (?:me |us )?(?:a|your) (?:\w+ )?(?:name|message)",
-    r"leave (?:me |us )?(?:a|your) (?:\w+ )?(?:name|message) and (?:i|we)(?:ll| will)",
-    r"(?:por favor )?deje (?:un|su) (?:mensaje|nombre)",
-    r"laissez (?:moi |nous )?(?:un|votre) (?:message|nom)",
+    r"leave (?:me |us )?(?:a|your) (?:\w+ )?(?:name|message)(?: \w+){0,3}? and (?:i|we)(?:ll| will)",
+    r"(?<!to )(?<!you )(?<!can )(?<!could )(?<!i )leave (?:me |us )?a (?:\w+ )?message(?! with| for "
+    r"(?:him|her|them))\b",
+    r"(?:por favor )?deje (?:un|su) (?:mensaje|nombre)|deja(?:me)? (?:un|tu) mensaje|grabe su mensaje",
+    r"laissez (?:moi |nous )?(?:un|votre) (?:message|nom)|(?:merci de|veuillez) (?:me |nous )?laisser "
+    r"(?:un|votre) message",
     r"(?:hinterlassen|sprechen) sie (?:\w+ ){0,3}nachricht",
+    r"lasci(?:a|ate|are) un messaggio|deix[ea] (?:o seu|a sua|o teu|um|uma) (?:recado|mensagem)",
+    r"(?:spreek|laat) (?:\w+ ){0,2}(?:bericht|boodschap) (?:in|achter)|zostaw wiadomosc",
 )
-_GREETING: Final = re.compile(rf"\b(?:{'|'.join((*_TONE, *_MAILBOX, *_MESSAGE))})\b")
+_NETWORK: Final = (
+    # What carriers say themselves; a person never speaks of the customer or the number that was dialled.
+    r"(?:customer|subscriber) (?:that )?(?:you (?:have|are)|youve|youre) (?:called|calling|dialed|trying to "
+    r"reach) is (?:currently )?(?:not|un) ?(?:available|reachable|in service)",
+    r"number (?:that )?you (?:have )?(?:dialed|dialled|called) (?:is (?:not in service|no longer|"
+    r"disconnected|unavailable|not available)|has been)",
+    r"(?:telefono|numero) (?:al )?que (?:usted )?(?:llama|marco|ha marcado|ha llamado) (?:se encuentra |"
+    r"esta )?(?:no esta disponible|apagado|fuera de)",
+    r"votre correspondant (?:nest pas|est) (?:\w+ )?(?:joignable|disponible|indisponible)",
+    r"(?:gewunschte|angerufene) (?:gesprachspartner|teilnehmer)",
+    r"cliente da lei chiamato|utente chiamato|abonent (?:jest|ma|nie)|vyakti ko aap call kar rahe",
+)
+_DEVANAGARI: Final = re.compile(r"बीप के बाद|संदेश छोड़|व्यक्ति को आप कॉल कर रहे|उपलब्ध नहीं है")
+"""Its vowel signs are no letters to `plain`, so it is looked for as it is written."""
+_GREETING: Final = re.compile(rf"\b(?:{'|'.join((*_TONE, *_MAILBOX, *_MESSAGE, *_NETWORK))})\b")
 _LONGEST: Final = 1000
 """Characters of one transcript that count."""
 
@@ -45,4 +75,5 @@ def recognise(said: str) -> bool:
     Args:
         said: a transcript of any length; only its first 1,000 characters count.
     """
-    return _GREETING.search(plain(said[:_LONGEST])) is not None
+    heard = said[:_LONGEST]
+    return _GREETING.search(plain(fold(heard))) is not None or _DEVANAGARI.search(heard) is not None

@@ -29,10 +29,9 @@ class Resume(msgspec.Struct, frozen=True):
 
 
 class Transfer(msgspec.Struct, frozen=True):
-    """`<Dial>` this number or `sip:` address."""
+    """Hand the call over to the script's target of that key."""
 
     key: str
-    to: str
 
 
 class Voicemail(msgspec.Struct, frozen=True):
@@ -157,7 +156,7 @@ def _ended(
     if reason == "transfer":
         target = script.transfers.get(given.get("target", ""))
         if target is not None:
-            return Transfer(given["target"], target.to), f"transfer to {given['target']}"
+            return Transfer(given["target"]), f"transfer to {given['target']}"
         text = scripts.lines(script).transfer_failed
         return _goodbye(text, values), "the transfer's target is unknown"
     if reason == "handover":
@@ -172,21 +171,20 @@ def _goodbye(line: str, values: Mapping[str, str]) -> Goodbye:
     return Goodbye(scripts.render(line, values))
 
 
-def taken(dial_status: str) -> bool:
-    """Whether somebody took a `<Dial>`, by its DialCallStatus."""
-    return dial_status in ("completed", "answered")
-
-
-def after_transfer(dial_status: str, script: Script, values: Mapping[str, str]) -> tuple[Recovery, str]:
-    """What follows a `<Dial>`: nothing when it was taken, an apology when nobody did.
+def after_transfer(
+    taken: bool, transfers_so_far: int, resumes_so_far: int, script: Script, values: Mapping[str, str]
+) -> tuple[Recovery, str]:
+    """What follows a hand-over: nothing when it was taken; else the agent comes back, once.
 
     Args:
-        dial_status: Twilio's DialCallStatus: completed, answered, busy, no-answer, failed, canceled.
+        taken: whether a human took the call.
+        transfers_so_far: hand-overs of this call before this one, none of them taken.
+        resumes_so_far: sessions of this call that were themselves resumptions.
         script: the campaign's script.
         values: variables for its words.
     """
-    if taken(dial_status):
+    if taken:
         return HangUp(), "the transfer was taken"
-    return _goodbye(
-        scripts.lines(script).transfer_failed, values
-    ), f"the transfer was not taken: {dial_status}"
+    if transfers_so_far or resumes_so_far >= 2 * MOST_RESUMES:
+        return _goodbye(scripts.lines(script).transfer_failed, values), "no transfer was taken"
+    return Resume(), "nobody took the transfer"

@@ -132,6 +132,13 @@ def redact_turns(texts: Sequence[str], spare: Collection[str] = ()) -> list[str]
     return joined.split("\n")
 
 
+def digits_said(text: str) -> set[str]:
+    """Every number that is said in the text, in digits or in words, each as its digits."""
+    return {"".join(piece.digits for piece in run) for run in _runs(text.replace("\n", " "))} | {
+        piece.digits for run in _runs(text.replace("\n", " ")) for piece in run
+    }
+
+
 def _worth_a_look(text: str) -> bool:
     """Whether the text may hold anything to mask; most turns don't, and are told apart ten times faster."""
     if not text.isascii():

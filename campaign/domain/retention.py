@@ -42,6 +42,7 @@ class Kind:
 KINDS: Final[tuple[Kind, ...]] = (
     Kind("transcripts", "what was said in calls, turn by turn", 1827, ("transcript",), "call_records"),
     Kind("answers", "typed answers and summaries", 1827, ("answer",), "call_records"),
+    Kind("recordings", "the sound of calls, deleted at Twilio", 365, ("recording",), "call_records"),
     Kind("webhooks", "Twilio's callbacks as they came", 90, ("webhook",), "call_records"),
     Kind("call_records", "attempts with outcomes and sessions", 1827, ("record",)),
     Kind("lookups", "what was looked up about numbers, and its price", 1827, ("look-up",)),

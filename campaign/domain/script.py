@@ -12,23 +12,35 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
+from campaign.domain import inbound
+from campaign.domain import transfers as targets
+from campaign.domain.inbound import Inbound
 from campaign.domain.phrases import PHRASES, Lines, primary
+from campaign.domain.transfers import Key, TransferTarget
 
 SCRIPTED: Final = "scripted"
 """The profile name of the agent that needs no model."""
 
-BUILT_IN_VARIABLES: Final = frozenset({"agent_name", "seller_name", "seller_phone", "target"})
-"""Variables that the service fills itself; `target` only in lines about a transfer."""
+BUILT_IN_VARIABLES: Final = frozenset({"agent_name", "seller_name", "seller_phone", "target", "reason"})
+"""Variables that the service fills itself; `target` only in lines about a transfer, `reason` only in the
+answer to a screening robot."""
 
 LONGEST_CELL: Final = 200
 """Characters of a contact's cell that are ever said or shown to a model."""
 
 Line = Annotated[str, msgspec.Meta(max_length=1000)]
-Key = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+Tag = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^(multi|[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*)$",
+        extra={"words": 'a language such as "en-US" or "es-MX"'},
+    ),
+]
+TtsProvider = Literal["Google", "Amazon", "ElevenLabs"]
+SttProvider = Literal["Google", "Deepgram"]
 
 _VARIABLE = re.compile(r"\{\{\s*([A-Za-z_][\w .\-]*?)\s*(?:\|\s*([^{}]*?)\s*)?\}\}")
 _BRACES = re.compile(r"\{\{|\}\}")
-_TARGET = re.compile(r"^(\+[1-9]\d{5,14}|sips?:[^\s<>\"']+@[^\s<>\"']+)$")
 
 
 class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -52,13 +64,33 @@ class Objection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
     say: Line
 
 
-class TransferTarget(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Where a person may be put through to. The agent only ever names its key."""
+class Menu(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Keys that the agent may press on the line. The agent only ever names the entry's key."""
 
-    to: str
-    """An E.164 number or a `sip:` address."""
-    name: Annotated[str, msgspec.Meta(min_length=1, max_length=80)]
-    """As spoken: "I'm putting you through to NAME"."""
+    digits: Annotated[str, msgspec.Meta(pattern=r"^[0-9*#w]{1,32}$")]
+    """What is pressed: 0-9, * and #; w waits half a second."""
+    when: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+    """What is pressed for, as the agent is told: "the menu offers the accounts department"."""
+
+
+class SpokenLanguage(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A further language of the script: what is said otherwise in it, and by which voice.
+
+    What is left out is said as in the script's own language; `lines` as in the language's own words.
+    """
+
+    greeting: Line = ""
+    closing: Line = ""
+    voicemail: Line = ""
+    reason: Line = ""
+    asks: dict[Key, Line] = {}
+    """Questions as spoken in this language, by key."""
+    lines: Lines = Lines()
+    voice: str | None = None
+    tts_provider: TtsProvider | None = None
+    transcription_provider: SttProvider | None = None
+    speech_model: str | None = None
+    hints: tuple[Annotated[str, msgspec.Meta(min_length=1, max_length=100)], ...] = ()
 
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -102,7 +134,13 @@ class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     """Said by the scripted agent when all is asked; default: the goodbye line."""
     voicemail: Line = ""
     """Message for an answering machine; whether one is left is the campaign's voicemail policy."""
+    reason: Line = ""
+    """Why this person is called, as one sentence; a screening robot that asks is told it."""
     transfers: dict[Key, TransferTarget] = {}
+    menus: dict[Key, Menu] = {}
+    """Keys that may be pressed on the line, by the agent's name for them."""
+    inbound: Inbound = Inbound()
+    """How calls to the caller ids are answered."""
     lines: Lines = Lines()
     """Fixed lines in other words than the language's own."""
     limits: Limits = Limits()
@@ -110,13 +148,24 @@ class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     """Model profiles, tried in this order; the scripted agent comes last by itself."""
     record: bool = False
     """Whether the call is recorded; then the disclosure says so."""
-    language: Annotated[str, msgspec.Meta(pattern=r"^(multi|[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*)$")] = "en-US"
+    language: Tag = "en-US"
     """BCP-47 tag or `multi`, for hearing and for speaking."""
+    languages: dict[Tag, SpokenLanguage] = {}
+    """Further languages that the call may begin in or go over to."""
+    language_column: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    """The contact's column that says in which of the declared languages the call begins."""
+    language_values: dict[Annotated[str, msgspec.Meta(max_length=LONGEST_CELL)], Tag] = {}
+    """What that column's cells mean, without case; a cell may also be a declared language itself."""
     voice: str | None = None
     """The provider's voice; none: Twilio's default for the language."""
-    tts_provider: Literal["Google", "Amazon", "ElevenLabs"] | None = None
-    transcription_provider: Literal["Google", "Deepgram"] | None = None
+    tts_provider: TtsProvider | None = None
+    transcription_provider: SttProvider | None = None
     speech_model: str | None = None
+    partial_prompts: bool = False
+    """Whether what the person is still saying is told to us, so that the agent can begin early (Deepgram's
+    flux only)."""
+    eot_threshold: Annotated[float, msgspec.Meta(ge=0.5, le=0.9)] | None = None
+    """How sure flux has to be that the person has finished, 0.5 to 0.9; none: Twilio's 0.8."""
     hints: tuple[Annotated[str, msgspec.Meta(min_length=1, max_length=100)], ...] = ()
     """Words that the transcription should expect: names, products."""
     interruptible: Literal["none", "dtmf", "speech", "any"] = "any"
@@ -138,9 +187,14 @@ def lines(script: Script) -> Lines:
 
 def disclosures(script: Script) -> tuple[str, ...]:
     """The lines that must be heard, in order: an AI speaks, how to stop the calls, the recording."""
+    return tuple(filter(None, disclosure_places(script)))
+
+
+def disclosure_places(script: Script) -> tuple[str, str, str]:
+    """The same, each in its place; one that is not said is empty."""
     own = lines(script)
     recorded = own.disclosure_recorded if script.record else ""
-    return tuple(line for line in (own.disclosure_ai, own.disclosure_opt_out, recorded) if line)
+    return own.disclosure_ai, own.disclosure_opt_out, recorded
 
 
 def chain(script: Script) -> tuple[str, ...]:
@@ -215,17 +269,8 @@ def faults(script: Script, columns: Iterable[str] | None) -> list[tuple[str, str
     for number, objection in enumerate(script.objections):
         if not objection.when:
             found.append((f"objections[{number}].when", "is empty; give the words that are its sign"))
-    for key, target in script.transfers.items():
-        if not _TARGET.match(target.to):
-            found.append(
-                (f"transfers.{key}.to", f"{target.to!r} is neither +<country><number> nor sip:user@host")
-            )
-    if primary(script.language) not in PHRASES:
-        for name in Lines.__struct_fields__:
-            needed = name != "disclosure_recorded" or script.record
-            needed = needed and (not name.startswith("transfer") or bool(script.transfers))
-            if needed and not getattr(script.lines, name):
-                found.append((f"lines.{name}", f"is needed: there are no own words for {script.language!r}"))
+    found += targets.faults(script.transfers, script.language)
+    found += inbound.faults(script.inbound, script.language)
     if not script.profiles:
         found.append(("profiles", 'is empty; name model profiles or "scripted"'))
     return found
@@ -238,19 +283,32 @@ def _spoken(script: Script) -> list[tuple[str, str]]:
         ("goal", script.goal),
         ("closing", script.closing),
         ("voicemail", script.voicemail),
+        ("reason", script.reason),
     ]
     texts += [(f"facts[{n}]", text) for n, text in enumerate(script.facts)]
     texts += [(f"questions[{n}].ask", question.ask) for n, question in enumerate(script.questions)]
     texts += [(f"objections[{n}].say", objection.say) for n, objection in enumerate(script.objections)]
+    texts += [("inbound.disclosure_ai", script.inbound.disclosure_ai)]
+    texts += [("inbound.greeting", script.inbound.greeting)]
+    texts += [(f"transfers.{key}.not_taken", target.not_taken) for key, target in script.transfers.items()]
     texts += [(f"do[{n}]", text) for n, text in enumerate(script.do)]
     texts += [(f"dont[{n}]", text) for n, text in enumerate(script.dont)]
     texts += [(f"lines.{name}", getattr(script.lines, name)) for name in Lines.__struct_fields__]
+    for tag, one in script.languages.items():
+        where = f"languages.{tag}"
+        texts += [
+            (f"{where}.{name}", getattr(one, name)) for name in ("greeting", "closing", "voicemail", "reason")
+        ]
+        texts += [(f"{where}.asks.{key}", ask) for key, ask in one.asks.items()]
+        texts += [(f"{where}.lines.{name}", getattr(one.lines, name)) for name in Lines.__struct_fields__]
     return texts
 
 
 def _variable_faults(script: Script, columns: Iterable[str] | None) -> list[tuple[str, str]]:
     known = None if columns is None else {column.casefold() for column in columns}
     found: list[tuple[str, str]] = []
+    if known is not None and script.language_column and script.language_column.casefold() not in known:
+        found.append(("language_column", f"{script.language_column!r} is no column of the campaign's lists"))
     for path, text in _spoken(script):
         if _BRACES.search(_VARIABLE.sub("", text)):
             found.append(

@@ -8,6 +8,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
+from math import isfinite
 from typing import Final
 
 _UNIT_WORDS: Final = (
@@ -35,6 +36,8 @@ _DAY_PARTS: Final = {
     "morning": time(10), "noon": time(12), "midday": time(12), "lunch": time(12), "afternoon": time(15),
     "evening": time(18), "tonight": time(19),
 }  # fmt: skip
+FURTHEST_DAYS: Final = 3650
+"""Days ahead beyond which nobody means it; and dates end at the year 9999."""
 DAYTIME: Final = time(10)
 """The hour that a day without one means."""
 
@@ -128,6 +131,8 @@ def number(text: str) -> int | float | None:
         value *= next(
             (scale for word, scale in _SCALES.items() if re.search(rf"\d\s+{word}", text.lower())), 1
         )
+        if not isfinite(value):
+            return None
         return int(value) if value.is_integer() else value
     return _number_in_words(plain(text).split())
 
@@ -209,7 +214,8 @@ def day(text: str, today: date) -> date | None:
         return today + timedelta(days=7 - today.weekday())
     if ahead_by := re.search(r"\bin (\w+) (day|week)s?\b", said):
         count = number(ahead_by[1]) or (1 if ahead_by[1] in ("a", "one") else None)
-        return today + timedelta(days=int(count) * (7 if ahead_by[2] == "week" else 1)) if count else None
+        days = count * (7 if ahead_by[2] == "week" else 1) if count else 0
+        return today + timedelta(days=int(days)) if 0 < days <= FURTHEST_DAYS else None
     return None
 
 
@@ -330,8 +336,9 @@ def moment(text: str, now: datetime) -> datetime | None:
     ):
         amount = {"half an": 0.5, "an": 1, "a": 1, "a couple of": 2, "a few": 3}.get(ahead[1])
         counted = amount if amount is not None else number(ahead[1])
-        if counted is not None:
-            return now + timedelta(minutes=counted * (60 if ahead[2] == "hour" else 1))
+        minutes = counted * (60 if ahead[2] == "hour" else 1) if counted is not None else 0
+        if 0 < minutes <= FURTHEST_DAYS * 24 * 60:
+            return now + timedelta(minutes=minutes)
     on, at_time = day(text, now.date()), clock_time(_without_date(text))
     if on is None and at_time is None:
         return None

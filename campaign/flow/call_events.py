@@ -8,8 +8,7 @@ Twilio gets its 2xx all the same.
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from typing import Literal, Protocol
 
 import structlog
@@ -17,12 +16,13 @@ import structlog
 from campaign.domain.attempt import AttemptEvent
 from campaign.domain.campaign import VoicemailPolicy
 from campaign.domain.errors import DatabaseUnavailable, TwilioError
-from campaign.flow import made_with, outcomes
+from campaign.flow import inbox, made_with, outcomes
 from campaign.flow.outcomes import REAL_TIME, Terms
-from campaign.store import attempts, events, sessions
+from campaign.store import attempts, events, recordings, sessions
 from campaign.store.attempts import AnotherCall, Attempt, Told
 from campaign.store.database import Database, Tx
 from campaign.store.events import CallEvent
+from campaign.telephony import webhooks
 from campaign.telephony.gateway import CallFacts
 
 log = structlog.get_logger(__name__)
@@ -85,13 +85,14 @@ async def receive(
     """
     try:
         async with db.transaction() as tx:
-            taken = await events.take(tx, kind, marker, form, now)
+            taken = await inbox.take(tx, kind, marker, form, now)
             if taken is None:
                 return
             if taken.attempt is None:
-                log.warning("unknown_marker", kind=kind, call=form.get("CallSid"))
+                log.warning("unknown_marker", kind=kind, call=webhooks.call_sid(form))
                 return
             machine, refused = await _handle(tx, taken.attempt, told_by(kind, form, now), now, hands)
+            await _recorded(tx, kind, taken.attempt, form, now)
             if refused:
                 await events.mark_handled(tx, taken.event_id, now, refused)
     except DatabaseUnavailable:
@@ -99,7 +100,7 @@ async def receive(
     except Exception as error:  # whatever is wrong with one event must not lose it
         log.error("call_event_failed", kind=kind, error=_first_line(error))
         async with db.transaction() as tx:
-            await events.keep(tx, kind, marker, form, now, error=repr(error)[:500])
+            await events.keep(tx, inbox.received(kind, marker, form), now, error=repr(error)[:500])
         return
     if machine is not None:
         await _on_machine(machine, hands)
@@ -140,8 +141,15 @@ async def _handle_again(db: Database, event: CallEvent, now: datetime, hands: Ha
             return None
         told = told_by(event.kind, event.form, event.received_at)
         machine, refused = await _handle(tx, attempt, told, now, hands)
+        await _recorded(tx, event.kind, attempt, event.form, now)
         await events.mark_handled(tx, event.id, now, refused or None)
         return machine
+
+
+async def _recorded(tx: Tx, kind: str, attempt: Attempt, form: Mapping[str, str], now: datetime) -> None:
+    recorded = webhooks.recorded(form) if kind == "recording" else None
+    if recorded is not None:
+        await recordings.heard(tx, attempt.id, recorded.sid, recorded.status, recorded.seconds, now)
 
 
 async def _handle(
@@ -161,39 +169,38 @@ async def _handle(
 
 
 def told_by(kind: str, form: Mapping[str, str], received_at: datetime) -> Told:
-    """What a callback's form tells; times are Twilio's `Timestamp` where there is one.
+    """What a callback's form tells.
 
     A verdict or a recording proves that there is a call, if nothing else of it was heard.
-
-    Fields: twilio.com/docs/voice/api/call-resource (status callbacks), /voice/answering-machine-detection.
     """
-    at = _timestamp(form.get("Timestamp", "")) or received_at
-    sid = form.get("CallSid") or None
+    told = webhooks.told(form)
+    at = told.at or received_at
     match kind:
         case "status":
             return Told.of_status(
-                form.get("CallStatus", ""),
+                told.call_status,
                 at,
-                call_sid=sid,
-                answered_by=form.get("AnsweredBy") or None,
-                machine_detection_ms=_whole(form.get("MachineDetectionDuration")),
-                sip_code=_whole(form.get("SipResponseCode")),
-                duration_s=_whole(form.get("CallDuration")),
-                recording_sid=form.get("RecordingSid") or None,
+                call_sid=told.call_sid,
+                answered_by=told.answered_by,
+                machine_detection_ms=told.machine_detection_ms,
+                sip_code=told.sip_code,
+                duration_s=told.duration_s,
+                recording_sid=told.recording_sid,
             )
         case "amd":
             return Told(
                 at=at,
                 event=AttemptEvent.ACCEPTED,
-                call_sid=sid,
-                answered_by=form.get("AnsweredBy") or None,
-                machine_detection_ms=_whole(form.get("MachineDetectionDuration")),
+                call_sid=told.call_sid,
+                answered_by=told.answered_by,
+                machine_detection_ms=told.machine_detection_ms,
             )
         case "recording":
-            recording = form.get("RecordingSid") or None
-            return Told(at=at, event=AttemptEvent.ACCEPTED, call_sid=sid, recording_sid=recording)
+            return Told(
+                at=at, event=AttemptEvent.ACCEPTED, call_sid=told.call_sid, recording_sid=told.recording_sid
+            )
         case _:
-            return Told(at=at, call_sid=sid)
+            return Told(at=at, call_sid=told.call_sid)
 
 
 def told_by_rest(facts: CallFacts, now: datetime) -> Told:
@@ -247,16 +254,3 @@ async def _on_machine(machine: _Machine, hands: Hands) -> None:
 def _first_line(error: Exception) -> str:
     """Without what follows: a database's error goes on with the row, and that holds a person's number."""
     return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"[:200]
-
-
-def _timestamp(text: str) -> datetime | None:
-    """RFC 2822 as Twilio writes it, e.g. `Sun, 30 Aug 2026 08:33:32 +0000`."""
-    try:
-        at = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    return at.astimezone(UTC) if at.tzinfo is not None else None
-
-
-def _whole(text: str | None) -> int | None:
-    return int(text) if text is not None and text.isascii() and text.isdigit() and len(text) < 9 else None

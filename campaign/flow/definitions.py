@@ -131,7 +131,9 @@ async def edit(
             await campaigns.detach_lists(tx, row.id, list(priorities))
         await campaigns.set_dnc_lists(tx, row.id, definition.dnc_lists)
         await enrolment.begin_planning(tx, row.id)
-        changed = sorted(key for key, value in to_json(definition).items() if to_json(old)[key] != value)
+        new_plain, old_plain = to_json(definition), to_json(old)
+        keys = new_plain.keys() | old_plain.keys()
+        changed = sorted(key for key in keys if new_plain.get(key) != old_plain.get(key))
         why = f"version {version}: {', '.join(changed) or 'nothing'} changed"
         await campaigns.log(tx, row.id, row.state, row.state, why, actor, now)
         detail = {"version": version, "changed": changed}

@@ -5,7 +5,7 @@ the same facts as the dialler's.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -23,6 +23,7 @@ from campaign.store.decisions import KeptDecision
 from campaign.store.dnc import Hit
 from campaign.store.lookups import LookupRow
 from campaign.store.story import ContactRow, Enrolment, Happening, TriedRow
+from campaign.telephony import webhooks
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,8 @@ async def explain(
         if campaign is not None:
             attempts = [one for one in attempts if one.campaign == campaign]
         happened: dict[int, list[Happening]] = {}
-        for one in await story.happenings(tx, [attempt.id for attempt in attempts]):
+        for kept in await story.happenings(tx, [attempt.id for attempt in attempts]):
+            one = replace(kept, detail=webhooks.in_words(kept.detail.pop("form", {})) | kept.detail)
             happened.setdefault(one.attempt_id, []).append(one)
         place = locate(number)
         for contact in contacts:

@@ -128,6 +128,7 @@ def reserve_for(
         detection=definition.voicemail.detection.value != "off",
         recorded=definition.script.record,
         model=definition.script.profiles != ("scripted",),
+        wrap_ups=2 if definition.wrap_up.profile else 0,
     )
     return sum(lines.values(), Decimal(0))
 
@@ -202,6 +203,14 @@ def asked_by(definition: CampaignDefinition, rulebook: Rulebook | None) -> froze
     ):
         wants.add(Want.REASSIGNED)
     return frozenset(wants)
+
+
+async def policy_of(
+    tx: Tx, campaign_id: int, definition: CampaignDefinition, now: datetime
+) -> CampaignPolicy | None:
+    """One campaign's policy; None when it is gone. What hangs on counts is left out."""
+    row = (await stored.campaigns(tx, [campaign_id], now)).get(campaign_id)
+    return None if row is None else _policy(row, definition, None)
 
 
 def _policy(

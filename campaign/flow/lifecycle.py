@@ -18,7 +18,7 @@ from campaign.domain.campaign_state import OVER, CampaignAction, CampaignState
 from campaign.domain.disposition import MEANING, Disposition
 from campaign.domain.errors import BadInput, CampaignError, Conflict, LeaseLost
 from campaign.domain.rulebook import Rulebook
-from campaign.flow import abandonment, hindrances
+from campaign.flow import abandonment, deliveries, hindrances
 from campaign.flow.definitions import check, create, edit, faults_against, next_state
 from campaign.flow.facts import AbandonmentCounts
 from campaign.store import campaigns, enrolment, halts
@@ -88,6 +88,7 @@ async def _move(
         await campaigns.set_state(tx, row, following.value, why, actor, now, over=over)
         detail = {"from": row.state, "to": following.value, "why": why}
         await audit(tx, actor, f"campaign.{action.value}", f"campaign:{row.id}", now, detail)
+        await deliveries.tell_state(tx, row.id, row.name, row.state, following.value, why, actor, now)
         log.info("campaign_state", campaign=row.name, to=following.value, why=why)
     return Change(row.id, row.name, following.value, changed, why)
 

@@ -29,6 +29,12 @@ class Talking(Protocol):
     handed_over: bool
     """Whether it ended so that another process goes on with it."""
 
+    @property
+    def replying(self) -> bool: ...
+
+    @property
+    def closing(self) -> bool: ...
+
     async def tell(self, event: Event) -> None:
         """Let something happen in it that came from elsewhere."""
         ...
@@ -74,6 +80,16 @@ class LiveTalks:
     def count(self) -> int:
         """How many conversations are going on here."""
         return len(self._talks)
+
+    @property
+    def replying(self) -> bool:
+        """Whether an agent is being asked in any of them."""
+        return any(talk.replying for talk in self._talks.values())
+
+    @property
+    def closing(self) -> bool:
+        """Whether all of them are at their last words, or beyond."""
+        return all(talk.closing for talk in self._talks.values())
 
     @property
     def draining(self) -> bool:

@@ -4,8 +4,11 @@ from collections.abc import MutableMapping
 from typing import Any
 from weakref import WeakKeyDictionary
 
+import msgspec
+
 from campaign.domain import campaign as campaigns
 from campaign.domain.campaign import CampaignDefinition
+from campaign.domain.languages import in_language, of_contact
 from campaign.store import attempts
 from campaign.store.attempts import Attempt
 from campaign.store.database import Tx
@@ -18,11 +21,19 @@ _kept: MutableMapping[Any, dict[tuple[int, int], CampaignDefinition]] = WeakKeyD
 
 
 async def definition(tx: Tx, attempt: Attempt) -> CampaignDefinition | None:
-    """What the attempt was made with; None when that is gone.
+    """What the attempt was made with, its script in the contact's own language; None when that is gone.
 
     Args:
         attempt: of a campaign, or a test call, which carries a definition of its own.
     """
+    made = await _as_written(tx, attempt)
+    if made is None or not made.script.language_column:
+        return made
+    tag = of_contact(made.script, await attempts.variables_of(tx, attempt))
+    return msgspec.structs.replace(made, script=in_language(made.script, tag))
+
+
+async def _as_written(tx: Tx, attempt: Attempt) -> CampaignDefinition | None:
     if attempt.campaign_id is None or attempt.campaign_version is None:
         own = await attempts.definition_of(tx, attempt)
         return None if own is None else campaigns.stored(own)

@@ -14,6 +14,7 @@ from typing import Any, assert_never
 import structlog
 
 from campaign.domain import retry
+from campaign.domain import wrap_up as wrap_ups
 from campaign.domain.abandonment import SERVED_WITHIN_S, served_within_s
 from campaign.domain.attempt import AttemptState
 from campaign.domain.budget import Rates
@@ -23,12 +24,14 @@ from campaign.domain.opt_out import sweep
 from campaign.domain.phone import PhoneNumber, parse
 from campaign.domain.place import locate
 from campaign.domain.rulebook import Rulebook
+from campaign.domain.webhooks import Event
 from campaign.flow import made_with
 from campaign.flow.suppress import Asked, opt_out_in
 from campaign.store import outcomes as store
+from campaign.store import webhooks
 from campaign.store.attempts import Attempt
 from campaign.store.database import Database, Tx
-from campaign.store.outcomes import Known, Outcome, Release
+from campaign.store.outcomes import Known, Outcome, RangBack, Release
 from campaign.telephony import codes
 
 log = structlog.get_logger(__name__)
@@ -79,6 +82,8 @@ async def close(tx: Tx, attempt_id: int, now: datetime, terms: Terms = REAL_TIME
     known = await _swept(tx, known, definition, now)
     attempt = known.attempt
     disposition = conclude(ending_of(known))
+    if attempt.kind == "inbound" and disposition in _NOT_OF_CALLERS:
+        disposition = Disposition.NO_CONVERSATION
     outcome = _outcome(known, disposition, definition, terms)
     planned = _plan(known, disposition, definition)
     if isinstance(planned, retry.Retry):
@@ -86,12 +91,37 @@ async def close(tx: Tx, attempt_id: int, now: datetime, terms: Terms = REAL_TIME
     release = None
     if known.contact_open and _changed(known.old, outcome):
         release = _release(_attempts_made(attempt, disposition), planned)
-    await store.write(tx, known, outcome, release, now)
+    wrap_up = definition.wrap_up.profile if definition is not None and wrap_ups.counts(disposition) else None
+    await store.write(tx, known, outcome, release, now, wrap_up)
+    old = known.old
+    if attempt.campaign_id is not None and (
+        old is None or _changed(old, outcome) or old.abandoned != outcome.abandoned
+    ):
+        event = Event.OUTCOME_RECORDED if old is None else Event.OUTCOME_UPDATED
+        await webhooks.announce_outcome(tx, event, attempt.id, now, terms.clock_rate)
+    await _rang_back(tx, known, outcome, planned, now)
     if known.recoveries_open:
         await store.settle_recoveries(tx, attempt_id)
     if known.old is None:
         log.info("attempt_closed", attempt=attempt_id, disposition=disposition.value, seconds=outcome.seconds)
     return disposition
+
+
+_NOT_OF_CALLERS = frozenset({Disposition.ABANDONED, Disposition.UNKNOWN, Disposition.TURNED_AWAY})
+"""What can't become of a call that the person made: nobody dialled them, and they were answered."""
+
+
+async def _rang_back(
+    tx: Tx, known: Known, outcome: Outcome, planned: retry.Retry | retry.Exhausted, now: datetime
+) -> None:
+    """What a call to us means for the contact: whoever came to a conclusion is not dialled for it again."""
+    meaning = MEANING[Disposition(outcome.disposition)]
+    settles = meaning.by_conversation and (meaning.final or isinstance(planned, retry.Retry))
+    if known.attempt.kind != "inbound" or known.contact is None or not settles:
+        return
+    if _changed(known.old, outcome):
+        step = _release(known.contact.attempts, planned)
+        await store.rang_back(tx, known.contact.id, outcome.disposition, step, now)
 
 
 async def _swept(tx: Tx, known: Known, definition: CampaignDefinition | None, now: datetime) -> Known:
@@ -170,8 +200,12 @@ def _plan(
     known: Known, disposition: Disposition, definition: CampaignDefinition | None
 ) -> retry.Retry | retry.Exhausted:
     attempt = known.attempt
+    if attempt.kind == "inbound":
+        return _plan_after_their_call(known, disposition, definition)
     if attempt.campaign_contact_id is None:
         return retry.Exhausted("a test call")
+    if known.rang_back is not None and (later := _as_they_said(known, known.rang_back)) is not None:
+        return later
     if disposition is Disposition.UNKNOWN and not attempt.proven_absent:
         # A campaign's choice to dial unknown results again is about those of which Twilio's list, asked when
         # the hold was over, shows no call.
@@ -193,6 +227,32 @@ def _plan(
     return planned
 
 
+def _plan_after_their_call(
+    known: Known, disposition: Disposition, definition: CampaignDefinition | None
+) -> retry.Retry | retry.Exhausted:
+    """A callback that they asked for; for anything else a call to us plans nothing."""
+    at, contact = known.attempt.callback_at, known.contact
+    if disposition is not Disposition.CALLBACK or at is None or contact is None:
+        return retry.Exhausted("they rang back")
+    return retry.plan(
+        definition.retry if definition is not None else RetryPolicy(),
+        disposition,
+        contact.attempts,
+        contact.number_index,
+        max(len(known.contact_phones), 1),
+        known.attempt.ended_at or known.attempt.intent_at,
+        at,
+    )
+
+
+def _as_they_said(known: Known, back: RangBack) -> retry.Retry | retry.Exhausted | None:
+    """They called us while we called them: what they concluded there holds, not the retry of our own call."""
+    if back.callback_at is not None:
+        return retry.Retry(back.callback_at, known.contact.number_index if known.contact else 0, "callback")
+    meaning = MEANING[Disposition(back.disposition)]
+    return retry.Exhausted(f"they rang back: {meaning.words}") if meaning.final else None
+
+
 def _release(attempts_made: int, planned: retry.Retry | retry.Exhausted) -> Release:
     match planned:
         case retry.Retry(at, number_index, due_for):
@@ -210,7 +270,7 @@ def _outcome(
     seconds = _seconds(attempt)
     lines = _cost_lines(known, seconds, definition, terms.rates)
     late = unserved = False
-    if meaning.connect:
+    if meaning.connect and attempt.kind != "inbound":
         purpose = definition.purpose.value if definition is not None else "sales"
         on = (attempt.answered_at or attempt.intent_at).astimezone(UTC).date()
         within_ms = terms.served_within_ms(attempt.phone, purpose, on)
@@ -218,7 +278,8 @@ def _outcome(
         unserved = disposition is Disposition.ABANDONED and seconds * 1000 >= within_ms
     return Outcome(
         attempt_id=attempt.id,
-        campaign_id=attempt.campaign_id,
+        # Reports and the rules count a campaign's outcomes as those of its dials: a call to us is none.
+        campaign_id=None if attempt.kind == "inbound" else attempt.campaign_id,
         campaign_contact_id=attempt.campaign_contact_id,
         disposition=disposition.value,
         category=meaning.category.value,
@@ -231,6 +292,13 @@ def _outcome(
         final=True,
         retry_at=None,
         abandoned=late or unserved or disposition is Disposition.TURNED_AWAY,
+        summary=wrap_ups.by_rule(
+            definition.script if definition is not None else None,
+            disposition,
+            known.answers,
+            said=sum(text is not None for text in known.heard) or None,
+            callback_at=attempt.callback_at,
+        ),
     )
 
 
@@ -256,6 +324,7 @@ def _cost_lines(
         detection=definition is not None and definition.voicemail.detection is not Detection.OFF,
         recorded=known.attempt.recording_sid is not None,
         model=known.model,
+        wrap_ups=known.wrap_ups,
         twilio_price=None if price is None else abs(price),
     )
 

@@ -17,11 +17,12 @@ import structlog
 
 from campaign.domain.attempt import AttemptEvent
 from campaign.domain.errors import DatabaseUnavailable, LeaseLost, TwilioError
-from campaign.flow import call_events, outcomes
+from campaign.flow import call_events, inbox, outcomes
 from campaign.flow.call_events import Hands, OnMachine, told_by_rest
-from campaign.store import attempts, events, sessions, sweeps
+from campaign.store import attempts, sessions, sweeps
 from campaign.store.attempts import HOLD, AnotherCall, Attempt, Told
 from campaign.store.database import Database, Tx
+from campaign.telephony import webhooks
 from campaign.telephony.gateway import CallFacts, CallNotFound
 
 log = structlog.get_logger(__name__)
@@ -300,8 +301,7 @@ class Reconciler:
                 return
             after = await attempts.apply_locked(tx, before, told, now)
             if found is not None:
-                form = {"CallSid": found.sid, "CallStatus": found.status}
-                await events.take(tx, "found", attempt.marker, form, now)
+                await inbox.take(tx, "found", attempt.marker, webhooks.found(found.sid, found.status), now)
             if after.settled and after != before:
                 await outcomes.close(tx, attempt.id, now, self._hands.terms)
 

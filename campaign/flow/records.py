@@ -111,7 +111,8 @@ class Erased:
         number: masked.
         suppressed: numbers that stand on the own do-not-call list, this one and others of the same contacts.
         rows: what → rows that were removed or emptied.
-        at_twilio: sids of calls and recordings, whose data lies at Twilio and is erased there.
+        at_twilio: sids of calls, whose record at Twilio is deleted there, by hand. Recordings are deleted by
+            the service (flow/recordings.py).
         files: imported files that hold the person: name, and where an upload still lies.
     """
 
@@ -193,9 +194,15 @@ async def export(db: Database, number: str, *, actor: str, now: datetime) -> dic
         await audit(tx, actor, "records.export", f"phone:{number}", now)
     attempts = found.pop("attempts")
     turns, answers, webhooks = found.pop("turns"), found.pop("answers"), found.pop("webhooks")
+    wrap_ups = found.pop("wrap_ups")
     for attempt in attempts:
         attempt["transcript"] = _of(turns, attempt["id"])
-        attempt["answers"] = {one["question"]: one["value"] for one in _of(answers, attempt["id"])}
+        given = _of(answers, attempt["id"])
+        attempt["answers"] = {one["question"]: one["value"] for one in given}
+        attempt["answers_corrected"] = {
+            one["question"]: one["was"] for one in given if one["was"] is not None
+        }
+        attempt["wrap_ups"] = _of(wrap_ups, attempt["id"])
         attempt["webhooks"] = _of(webhooks, attempt["id"])
     found["decisions"] = [
         {

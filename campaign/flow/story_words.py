@@ -1,7 +1,8 @@
 """The story of a number, told in sentences, in the order in which a person would ask."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from campaign.domain.calling_window import known_zone
@@ -10,6 +11,7 @@ from campaign.domain.disposition import MEANING, Disposition
 from campaign.domain.facts import INVALID, utc
 from campaign.domain.lookup import Want
 from campaign.domain.pack_rules import LEVEL_WORDS
+from campaign.domain.wrap_up import BY_RULE
 from campaign.flow.explain import CampaignPart, Story
 from campaign.store.dnc import Hit
 from campaign.store.lookups import LookupRow
@@ -18,6 +20,7 @@ from campaign.store.story import ContactRow, Happening, TriedRow
 _SOURCES = {
     "conversation": "said in a conversation",
     "keypress": "by a key in a call",
+    "inbound": "in a call that they made to us",
     "api": "through the API",
     "import": "from a file",
     "cli": "on the command line",
@@ -140,8 +143,7 @@ def _attempts(told: Story) -> Iterator[str]:
 
 
 def _attempt(one: TriedRow) -> str:
-    whose = "A test call" if one.kind == "test" else f"Attempt {one.number} of {one.campaign} ({one.due_for})"
-    text = f"{utc(one.intent_at)}: {whose} to {one.phone} from {one.caller_id}"
+    text = f"{utc(one.intent_at)}: {_whose(one)}"
     if one.call_sid:
         text += f", call {one.call_sid}"
     steps = (
@@ -163,6 +165,18 @@ def _attempt(one: TriedRow) -> str:
     return f"{text}. {_ending(one)}"
 
 
+def _whose(one: TriedRow) -> str:
+    way = f"to {one.phone} from {one.caller_id}"
+    match one.kind:
+        case "test":
+            return f"A test call {way}"
+        case "inbound":
+            about = f" about {one.campaign}" if one.campaign else ""
+            return f"A call to us{about}, from {one.phone} to {one.caller_id}"
+        case _:
+            return f"Attempt {one.number} of {one.campaign} ({one.due_for}) {way}"
+
+
 def _ending(one: TriedRow) -> str:
     if one.disposition is None:
         held = f" until {utc(one.hold_until)} at most" if one.hold_until else ""
@@ -176,7 +190,8 @@ def _ending(one: TriedRow) -> str:
         text += f"; next try {utc(one.retry_at)}"
     elif one.final:
         text += "; final"
-    return f"{text}.{' ' + one.summary if one.summary else ''}"
+    by = "by rule" if one.summary_by in (None, "", BY_RULE) else f"written by the model {one.summary_by}"
+    return f"{text}.{f' Summary ({by}): {one.summary}' if one.summary else ''}"
 
 
 def _happening(one: Happening) -> str:
@@ -189,10 +204,32 @@ def _happening(one: Happening) -> str:
         case "recovery":
             became = f", which {detail['became']}" if detail.get("became") else ""
             return f"{_clock(one.at)} recovery ({detail['why']}): answered {detail['answer']}{became}"
+        case "wrap_up":
+            return f"{_clock(one.at)} {_wrap_up(detail)}"
         case kind:
             known = (detail.get("status"), detail.get("answered_by"), detail.get("error"))
             late = " (not handled yet)" if detail.get("unhandled") else ""
             return f"{_clock(one.at)} Twilio, {kind}: {', '.join(filter(None, known)) or 'asked'}{late}"
+
+
+def _wrap_up(detail: Mapping[str, Any]) -> str:
+    """What a model made of the call after it, with what it changed and what did not count."""
+    who = f"wrap-up by the model {detail['profile']}"
+    if detail["state"] == "due":
+        error = f" (so far: {detail['error']})" if detail.get("error") else ""
+        return f"{who}: due{error}"
+    if detail["state"] == "failed":
+        return f"{who}: given up after {detail['tries']} tries: {detail.get('error', 'nobody knows why')}"
+    parts = [
+        f"version {detail.get('prompt_version', '?')} of our instructions, asked by {detail['asked_by']}"
+    ]
+    if detail.get("disposition"):
+        parts.append(f"{_disposition(detail.get('concluded'))} became {_disposition(detail['disposition'])}")
+    for key, answer in (detail.get("answers") or {}).items():
+        was = f" (the talk had {answer['was']!r})" if "was" in answer else " (missed in the talk)"
+        parts.append(f"{key}: {answer['now']!r}{was}")
+    parts += [f"not counted: {why}" for why in detail.get("refused", ())]
+    return f"{who}: {'; '.join(parts)}"
 
 
 def _clock(at: datetime) -> str:

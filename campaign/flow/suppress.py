@@ -10,7 +10,8 @@ import structlog
 from campaign.domain.contact_sheet import ContactRow
 from campaign.domain.errors import CampaignError
 from campaign.domain.phone import mask
-from campaign.store import dnc
+from campaign.domain.webhooks import Event
+from campaign.store import dnc, webhooks
 from campaign.store.database import Database, Tx
 
 log = structlog.get_logger(__name__)
@@ -44,9 +45,9 @@ class Asked:
     """That a person asked in a call not to be called again, and how.
 
     Attributes:
-        phone: E.164, the number that was called.
+        phone: E.164, the number that was called, or that called us.
         quote: their own words, redacted; or the key.
-        source: "conversation" or "keypress".
+        source: "conversation", "keypress" or "inbound" (in a call to us).
         actor: for the audit trail, "system:attempt 12".
         at: when they asked.
         attempt_id: of the call; None when it isn't known any more.
@@ -186,7 +187,7 @@ async def suppress_in(
         return Suppressed(0, 0, ())
     added = 0
     for phone in phones:
-        added += await dnc.add(
+        new = await dnc.add(
             tx,
             list_name=list_name,
             phone=phone,
@@ -197,6 +198,10 @@ async def suppress_in(
             now=now,
             asked_at=asked_at,
         )
+        added += new
+        if new and list_name in (None, dnc.OWN):
+            data = {"reason": reason, "source": source, "at": (asked_at or now).isoformat()}
+            await webhooks.announce(tx, Event.OPT_OUT, data, now, phone=phone)
     list_id = (await dnc.list_named(tx, list_name)).id
     blocked = await dnc.block_waiting(tx, phones, list_id, now)
     sids = await dnc.queued_calls(tx, phones, list_id, now)

@@ -37,12 +37,14 @@ from campaign.domain.conversation import (
     HangUp,
     Note,
     OptOut,
+    Phase,
     RecordTurn,
     Send,
     SetDisposition,
     Tick,
 )
 from campaign.domain.dialogue import Patience, ToolRequest, Turn
+from campaign.domain.languages import in_language
 from campaign.domain.phone import mask
 from campaign.domain.redaction import redact
 from campaign.domain.tools import RecordAnswer, ScheduleCallback
@@ -93,22 +95,39 @@ class NamedAgents(Protocol):
     def named(self, profile: str) -> Agent | None: ...
 
 
+class Keeps(Protocol):
+    """Where a conversation leaves what it says and comes to: `transcripts.Writer`, or a rehearsal's sheet."""
+
+    def turn(self, row: TurnRow) -> None: ...
+
+    def answer(self, row: AnswerRow) -> None: ...
+
+    def news(self, news: TalkNews) -> None: ...
+
+    def hurry(self) -> None: ...
+
+    async def settle(self, seconds: float) -> bool: ...
+
+
 OnOptOut = Callable[[SessionContext, str, Literal["conversation", "keypress"]], Awaitable[None]]
 """Makes an opt-out safe: (session, quote, how it was said). Returns once it is; never raises."""
 HangsUp = Callable[[str], Awaitable[object]]
 """Completes a call through REST, by its sid."""
+Records = Callable[[SessionContext], Awaitable[None]]
+"""Begins to record a session's call. Never raises for what the carrier does."""
 
 
 async def talk(
     socket: RelaySocket,
     session: SessionContext,
     *,
-    db: Database,
+    keeps: Keeps,
     agents: NamedAgents,
     clock: Clock,
     talks: LiveTalks,
     on_opt_out: OnOptOut,
     hang_up: HangsUp,
+    record: Records | None = None,
     account_sid: str | None = None,
 ) -> None:
     """Hold the conversation of one accepted socket, to its end.
@@ -116,15 +135,16 @@ async def talk(
     Args:
         socket: accepted, with nothing read yet.
         session: from `open_session`.
-        db: where transcript and result are written.
+        keeps: where transcript and result go.
         agents: by profile.
         clock: stopwatch and pauses.
         talks: knows this conversation while it lasts.
         on_opt_out: makes an opt-out safe before it is acknowledged.
         hang_up: completes the call through REST when the line stays up.
+        record: begins the recording of a call whose script wants one, once it was announced.
         account_sid: the account that the setup frame must name, when known.
     """
-    one = _Talk(socket, session, db, agents, clock, talks, on_opt_out, hang_up)
+    one = _Talk(socket, session, keeps, agents, clock, talks, on_opt_out, hang_up, record)
     await one.run(account_sid)
 
 
@@ -133,12 +153,13 @@ class _Talk:
         self,
         socket: RelaySocket,
         session: SessionContext,
-        db: Database,
+        keeps: Keeps,
         agents: NamedAgents,
         clock: Clock,
         talks: LiveTalks,
         on_opt_out: OnOptOut,
         hang_up: HangsUp,
+        record: Records | None,
     ) -> None:
         self.session = session
         self.handed_over = False
@@ -148,7 +169,8 @@ class _Talk:
         self._talks = talks
         self._on_opt_out = on_opt_out
         self._hang_up = hang_up
-        self._writer = talks.writer(db, clock)
+        self._record = record
+        self._writer = keeps
         self._started = clock.monotonic()
         self._started_at = clock.now()
         definition = session.definition
@@ -163,9 +185,13 @@ class _Talk:
             leave_message=definition.voicemail.policy is VoicemailPolicy.LEAVE_MESSAGE,
             resumed=session.resumed,
             longest=session.longest,
+            next_callable=session.next_callable,
             patience=self._patience,
+            notes=session.notes,
+            answers=session.answers,
         )
-        self._memory: dict[str, object] = {}
+        self._scripts = {definition.script.language: definition.script}
+        self._memories: dict[str, dict[str, object]] = {}
         self._turn = asyncio.Lock()
         self._asked: dict[int, asyncio.Task[None]] = {}
         self._others: set[asyncio.Task[Any]] = set()
@@ -173,6 +199,16 @@ class _Talk:
         self._warming: asyncio.Task[None] | None = None
         self._wakes_at = 0.0
         self._log = log.bind(attempt=session.attempt_id, session=session.ordinal)
+
+    @property
+    def replying(self) -> bool:
+        """Whether an agent is being asked at this moment."""
+        return bool(self._asked)
+
+    @property
+    def closing(self) -> bool:
+        """Whether the last words are said, or were."""
+        return self._conversation.phase in (Phase.CLOSING, Phase.ENDING, Phase.OVER)
 
     async def run(self, account_sid: str | None) -> None:
         self._talks.enter(self)
@@ -202,6 +238,8 @@ class _Talk:
         if self._talks.hand_over is not None:
             await self._step(self._talks.hand_over)
         await self._step(setup)
+        if self.session.ordinal > 1 and self._conversation.transcript.told:
+            self._begin_recording()  # whoever held the call before was gone before it could
         first = self._agents.named(scripts.chain(self.session.definition.script)[0])
         if first is not None:
             # While the greeting is spoken, so that the first reply doesn't wait for a connection.
@@ -283,6 +321,7 @@ class _Talk:
                 self._news(first_word_ms=milliseconds, first_word_at=first)
             case Disclosed():
                 self._news(disclosed=True)
+                self._begin_recording()
             case EndSession(handoff):
                 self.handed_over = handoff.get("reason") == "handover"
                 self._writer.hurry()
@@ -310,6 +349,11 @@ class _Talk:
             turn.latency_ms,
             at,
         )
+
+    def _begin_recording(self) -> None:
+        """Every disclosure was heard, so that it is recorded too, if the script wants that."""
+        if self._record is not None and self.session.definition.script.record and not self.session.recorded:
+            self._aside(self._record(self.session))
 
     def _news(self, **what: Any) -> None:
         self._writer.news(TalkNews(self.session.attempt_id, self.session.ordinal, **what))
@@ -341,9 +385,7 @@ class _Talk:
         if agent is None:
             await self._step(AgentFailed(generation, "the settings know no such profile"))
             return
-        context = Context(
-            self.session.definition.script, self.session.values, ask.answers, ask.local_now, self._memory
-        )
+        context = self._context(ask)
         begun = False
         try:
             async for piece in agent.reply(ask.history, ask.tools, context):
@@ -371,6 +413,21 @@ class _Talk:
             await self._step(AgentFailed(generation, type(error).__name__))
         finally:
             self._asked.pop(generation, None)
+
+    def _context(self, ask: Ask) -> Context:
+        """What the agent knows besides the history, in the language that is spoken now."""
+        own = self.session.definition.script
+        tag = ask.language or own.language
+        if tag not in self._scripts:
+            self._scripts[tag] = in_language(own, tag)
+        return Context(
+            self._scripts[tag],
+            self.session.values,
+            ask.answers,
+            ask.local_now,
+            self._memories.setdefault(tag, {}),
+            next_callable=self.session.next_callable,
+        )
 
     # ── time ───────────────────────────────────────────────────────────────────────────────────────────
 

@@ -1,14 +1,17 @@
 """Writes what conversations say, at most a fifth of a second behind, never in the way of a turn.
 
 One writer for all conversations of a process: a turn that is amended before it was written is written once,
-and many conversations share a transaction. With Postgres away rows wait and talks go on. Turns that wait are
-bounded in number, and the oldest are dropped beyond that; what a conversation came to (its conclusion, a
-callback, an answer to a question) is never dropped: there is one row of each at most, so the number of calls
-that were up bounds them. Opt-outs don't come this way (flow/optout_journal.py).
+and many conversations share a transaction. With Postgres away rows wait and talks go on; afterwards they are
+written in portions, so that no transaction gets big. Turns that wait are bounded in number, and the oldest
+are dropped beyond that; what a conversation came to (its conclusion, a callback, an answer to a question) is
+never dropped: there is one row of each at most, so the number of calls that were up bounds them. Opt-outs
+don't come this way (flow/optout_journal.py).
 """
 
 import asyncio
 from dataclasses import dataclass, fields
+from itertools import islice
+from typing import TypeVar
 
 import structlog
 
@@ -20,12 +23,20 @@ from campaign.store import conversations
 from campaign.store.conversations import AnswerRow, TalkNews, TurnRow
 from campaign.store.database import Database
 
+K = TypeVar("K")
+V = TypeVar("V")
+
 log = structlog.get_logger(__name__)
 
 BEHIND = 0.15
 """Real seconds that a row may wait for company."""
 AGAIN = 0.5
 """Real seconds before the database is tried again."""
+PORTION = 2000
+"""Turns and answers that are written in one transaction at most: after an outage what is written stays
+written, and the calls that a transaction holds meanwhile are soon free for Twilio's next word about them."""
+PORTION_OF_NEWS = 200
+"""Likewise for what conversations came to, which costs a statement or two each."""
 MOST_WAITING = 20_000
 """Turns that may wait for the database (some 10 MB: a hundred calls' talk for half an hour); beyond them the
 oldest are dropped."""
@@ -100,9 +111,9 @@ class Writer:
 
     async def _run(self) -> None:
         while self.waiting:
-            await self._pause(BEHIND)
-            batch = _Batch(self._turns, self._answers, self._news)
-            self._turns, self._answers, self._news = {}, {}, {}
+            if self.waiting < PORTION:
+                await self._pause(BEHIND)
+            batch = self._portion()
             try:
                 await self._write(batch)
             except DatabaseUnavailable as error:
@@ -113,6 +124,12 @@ class Writer:
             except Exception as error:  # the loop's edge: what can't be written must not stop what follows
                 await self._one_by_one(batch, error)
         self._idle.set()
+
+    def _portion(self) -> "_Batch":
+        """What is written next: conclusions before talk, older rows before newer ones."""
+        news = _take(self._news, PORTION_OF_NEWS)
+        answers = _take(self._answers, PORTION)
+        return _Batch(_take(self._turns, PORTION - len(answers)), answers, news)
 
     async def _write(self, batch: "_Batch") -> None:
         async with self._db.transaction() as tx:
@@ -181,6 +198,11 @@ class _Batch:
             )
             for attempt in sorted(self.attempts)
         ]
+
+
+def _take(rows: dict[K, V], most: int) -> dict[K, V]:
+    """The first so many of them, which are no longer in there."""
+    return {key: rows.pop(key) for key in list(islice(rows, most))}
 
 
 def _join(into: dict[tuple[int, int], TalkNews], later: TalkNews) -> None:

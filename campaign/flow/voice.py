@@ -16,12 +16,13 @@ from campaign.domain.attempt import AttemptEvent
 from campaign.domain.campaign import CampaignDefinition, VoicemailPolicy
 from campaign.domain.phrases import primary
 from campaign.domain.script import render
-from campaign.flow import made_with
-from campaign.flow.answers import Converse, HangUp, Mint, SayAndHangUp, spoken_values
+from campaign.flow import inbox, made_with
+from campaign.flow.answers import Converse, HangUp, Mint, SayAndHangUp, spelled, spoken_values
 from campaign.flow.call_events import is_machine
 from campaign.store import attempts, events, sessions
 from campaign.store.attempts import AnotherCall, Attempt, Told
 from campaign.store.database import Database, Tx
+from campaign.telephony import webhooks
 
 log = structlog.get_logger(__name__)
 
@@ -35,27 +36,29 @@ async def answer(
 
     Args:
         marker: of the attempt, from the path.
-        form: the form's fields; `CallSid` binds the call to the attempt.
+        form: the form's fields; the call's sid binds it to the attempt.
         mint: makes the session's token.
 
     Raises:
         DatabaseUnavailable: the caller says sorry and hangs up.
     """
     async with db.transaction() as tx:
-        taken = await events.take(tx, "twiml", marker, form, now)
+        taken = await inbox.take(tx, "twiml", marker, form, now)
         attempt = taken.attempt if taken else await attempts.by_marker(tx, marker, lock=True)
         refused = _refused(attempt, form, now)
         if attempt is None or refused:
-            log.warning("call_refused", attempt=attempt and attempt.id, call=form.get("CallSid"), why=refused)
+            log.warning(
+                "call_refused", attempt=attempt and attempt.id, call=webhooks.call_sid(form), why=refused
+            )
             if taken is not None:
                 await events.mark_handled(tx, taken.event_id, now, refused)
             return HangUp(refused)
         told = Told(
             at=now,
             event=AttemptEvent.ANSWERED,
-            call_sid=form["CallSid"],
+            call_sid=webhooks.call_sid(form),
             call_status="in-progress",
-            answered_by=form.get("AnsweredBy") or None,
+            answered_by=webhooks.told(form).answered_by,
         )
         attempt = await attempts.apply_locked(tx, attempt, told, now)
         definition = await made_with.definition(tx, attempt)
@@ -77,7 +80,7 @@ async def answer(
 
 def _refused(attempt: Attempt | None, form: Mapping[str, str], now: datetime) -> str:
     """Why a call gets no word: unknown, over, or another call than the attempt's; empty when it does."""
-    sid = form.get("CallSid", "")
+    sid = webhooks.call_sid(form)
     if attempt is None:
         return events.UNKNOWN_MARKER
     if not sid:
@@ -131,7 +134,7 @@ def identification(definition: CampaignDefinition) -> str:
     template = _IDENTIFICATION.get(primary(definition.script.language), _IDENTIFICATION["en"])
     number = seller.opt_out_number or seller.callback_number
     name = seller.legal_name.rstrip(".")  # every template ends a sentence with it
-    return template.format(name=name, number=_spelled(number))
+    return template.format(name=name, number=spelled(number))
 
 
 _IDENTIFICATION = {
@@ -140,12 +143,13 @@ _IDENTIFICATION = {
     "fr": "Ceci est un appel de {name}. Pour ne plus recevoir d'appels, composez le {number}. Au revoir.",
     "de": "Dies ist ein Anruf von {name}. Um keine Anrufe mehr zu erhalten, rufen Sie {number} an. "
     "Auf Wiederhören.",
+    "it": "Questa è una chiamata di {name}. Per non ricevere più chiamate, chiami il {number}. Arrivederci.",
+    "pt": "Esta é uma chamada de {name}. Para não receber mais chamadas, ligue para {number}. Até logo.",
+    "nl": "Dit is een oproep van {name}. Om niet meer gebeld te worden, belt u {number}. Tot ziens.",
+    "pl": "Dzwonimy w imieniu {name}. Aby nie otrzymywać więcej telefonów, proszę zadzwonić pod {number}. "
+    "Do widzenia.",
+    "hi": "यह {name} की ओर से कॉल है। आगे कॉल न पाने के लिए {number} पर कॉल करें। नमस्ते।",
 }
-
-
-def _spelled(e164: str) -> str:
-    """Digits with spaces, so that a voice reads them one by one."""
-    return " ".join(e164.removeprefix("+1") if e164.startswith("+1") else e164.removeprefix("+"))
 
 
 async def voicemail(tx: Tx, attempt: Attempt, definition: CampaignDefinition) -> str:

@@ -68,6 +68,7 @@ class Recording:
     seconds: int | None = None
     callback: str = ""
     events: frozenset[str] = frozenset({"completed"})
+    source: str = "StartCallRecordingTwiML"
 
 
 @dataclass(slots=True)
@@ -92,7 +93,7 @@ class Session:
 
 @dataclass(slots=True, eq=False)
 class Call:
-    """One outgoing call."""
+    """One call: to a person, or of a person to the account (`inbound`)."""
 
     sid: str
     account_sid: str
@@ -133,6 +134,11 @@ class Call:
     interruption: Interruption | None = None
     interrupted: asyncio.Event = field(default_factory=asyncio.Event)
     over: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def inbound(self) -> bool:
+        """Whether the person called the account."""
+        return self.direction == "inbound"
 
     def param(self, name: str, default: str = "") -> str:
         """A create (or update) parameter's first value."""
@@ -239,6 +245,8 @@ class Call:
             "Called": self.to,
         }
         fields.update(dict.fromkeys(_GEO, ""))
+        if self.inbound:
+            fields["StirVerstat"] = "TN-Validation-Passed-A"
         fields["FromCountry"] = fields["CallerCountry"] = country["From"]
         fields["ToCountry"] = fields["CalledCountry"] = country["To"]
         return fields

@@ -52,6 +52,7 @@ class Timings:
     machine_recording: float = 60.0  # an answering machine records so long
     transfer_ring: float = 3.0  # a <Dial> target picks up
     transfer_talk: float = 20.0  # and talks
+    queue_taken: float = 15.0  # a person in a queue is taken
     price: float = 20.0  # end -> price on the resource
 
 
@@ -145,7 +146,10 @@ class SimulatorConfig:
     `lines` and `owners` say what Lookup tells of a number: a line type, and yes, no or
     no_data_available for a new owner; else seed and number decide.
     `cut_numbers`: their first socket is cut in mid-sentence. `transfer` maps a <Dial> target to
-    its DialCallStatus; unnamed targets answer. `routes` maps a public host to host:port on this
+    its DialCallStatus, or to "declined": it answers and doesn't take the call; a workflow of an
+    <Enqueue> to "left": nobody takes the person, or to another QueueResult, which comes at once.
+    Unnamed targets and workflows take the call. `voice_urls`: what a call to a number of the account
+    asks for; may grow while running. `routes` maps a public host to host:port on this
     machine, as a TLS-terminating proxy would. `redirect_fires_action` chooses whether a REST
     redirect in mid-session fires the session's action, which nobody has measured (TWILIO 1.4).
     `network_floor`: real seconds below which no network budget falls on a fast clock; the person's
@@ -169,6 +173,7 @@ class SimulatorConfig:
     lines: Mapping[str, str] = field(default_factory=dict)
     owners: Mapping[str, str] = field(default_factory=dict)
     transfer: Mapping[str, str] = field(default_factory=dict)
+    voice_urls: Mapping[str, str] = field(default_factory=dict)
     routes: Mapping[str, str] = field(default_factory=dict)
     redirect_fires_action: bool = False
     stir_status: str = "C"

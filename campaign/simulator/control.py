@@ -12,7 +12,7 @@ from aiohttp import web
 from campaign.simulator.calls import Why
 from campaign.simulator.exchange import Exchange
 from campaign.simulator.ledger import report
-from campaign.simulator.people import check_persona
+from campaign.simulator.people import CUT, check_persona, persona_of
 from campaign.simulator.world import World
 
 
@@ -30,6 +30,7 @@ def add_control_routes(app: web.Application, world: World, exchange: Exchange) -
         ("POST", "faults", doors.set_faults),
         ("POST", "people", doors.set_people),
         ("POST", "hangup", doors.hang_up),
+        ("POST", "ring", doors.ring),
     ):
         app.router.add_route(method, f"/simulator/{path}", handler)
 
@@ -122,6 +123,20 @@ class Doors:
             return _json({"error": f"no answered call has the sid {sid}"}, 404)
         await self._exchange.interrupt(call, Why.PERSON)
         return _json({"status": call.status})
+
+    async def ring(self, request: web.Request) -> web.Response:
+        """A person calls a number of the account: {"from": "+1...", "to": "+1...", "persona": "interested"}.
+
+        `from` may be "anonymous"; without `persona` the person is the one who answers at `from`.
+        """
+        try:
+            asked = await _object(request)
+            caller, number = str(asked.get("from", "")), str(asked.get("to", ""))
+            named = str(asked.get("persona") or persona_of(self._world.config, caller, self._world.named))
+            call = self._exchange.ring(caller, number, check_persona(named).removesuffix(CUT))
+        except ValueError as error:
+            return _json({"error": str(error)}, 400)
+        return _json({"call": call.sid})
 
 
 def _json(body: Any, status: int = 200) -> web.Response:

@@ -83,6 +83,53 @@ class Exchange:
         world.activity.begin()  # ends when the call leaves the queue
         return call
 
+    def ring(self, caller: str, number: str, persona: str) -> Call:
+        """A person calls a number of the account; raises ValueError when it has no voice URL."""
+        world, clock = self.world, self.world.clock
+        url = world.voice_urls.get(number)
+        if url is None:
+            raise ValueError(f"{number} has no voice URL")
+        nth = self._counts[caller] = self._counts.get(caller, 0) + 1
+        rng = dice(world.config.seed, "call of", caller, nth)
+        call = Call(
+            sid=f"CA{uuid4().hex}",
+            account_sid=world.config.account_sid,
+            to=number,
+            from_=caller,
+            params={"Url": [url]},
+            created=clock.now(),
+            created_at=clock.monotonic(),
+            serial=self._serial,
+            nth=nth,
+            rng=rng,
+            person=Person(persona, rng),
+            direction="inbound",
+            started=clock.now(),
+            price_per_minute=world.config.price_per_minute,
+            price_after=world.timings.price,
+        )
+        self._serial += 1
+        call.become("ringing", call.created)
+        self.calls[call.sid] = call
+        self._by_number.setdefault(number, []).append(call)
+        self._live.add(call.sid)
+        self._spawn(call, self._called(call))
+        return call
+
+    async def _called(self, call: Call) -> None:
+        """A call to the account, to its end."""
+        try:
+            interruption = await Interpreter(self.world, call).run()
+            answered = call.answered is not None
+            if answered:
+                hang_up(self.world, call)
+            if interruption is not None:
+                interruption.handled.set()
+            await self._end(call, "completed" if answered else "no-answer")
+        finally:
+            self._live.discard(call.sid)
+            call.over.set()
+
     def to_number(self, number: str) -> list[Call]:
         """The calls to a number, oldest first."""
         return self._by_number.get(number, [])

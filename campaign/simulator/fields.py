@@ -18,8 +18,8 @@ from dataclasses import dataclass
 class Source:
     """A field's origin.
 
-    `section` names the section of the Twilio fact sheet, or of Lookup's pages ("v2-api/…" under
-    twilio.com/docs/lookup); `when` is empty for a field that is always
+    `section` names the section of the Twilio fact sheet, or a page: "twiml…" under
+    twilio.com/docs/voice, "v2-api/…" under twilio.com/docs/lookup; `when` is empty for a field that is always
     there, else says when it is.
     """
 
@@ -100,6 +100,39 @@ FIELDS: Mapping[str, Mapping[str, Source]] = {
         "DialCallSid": Source("1.4 verbs an action may return", "memory"),
         "DialCallDuration": Source("1.4 verbs an action may return", "memory", "the target answered"),
         "DialBridged": Source("1.4 verbs an action may return", "memory", "the target answered"),
+    },
+    "incoming": {
+        **VOICE_BASE,
+        "StirVerstat": Source("3.6 inbound legs", "recorded"),
+    },
+    "gathered": {
+        **VOICE_BASE,
+        "StirVerstat": Source("3.6 inbound legs", "recorded", "a call to the account"),
+        "Digits": Source("twiml/gather: action", "documented", "keys were pressed"),
+        "SpeechResult": Source("twiml/gather: action", "documented", "something was said"),
+        "Confidence": Source("twiml/gather: action", "documented", "something was said"),
+    },
+    "whisper": {
+        **VOICE_BASE,
+        "ParentCallSid": Source("twiml: request parameters", "documented"),
+    },
+    "accept": {
+        **VOICE_BASE,
+        "ParentCallSid": Source("twiml: request parameters", "documented"),
+        "Digits": Source("twiml/gather: action", "documented"),
+    },
+    "wait": {
+        **VOICE_BASE,
+        **dict.fromkeys(
+            ("QueueSid", "QueueTime", "QueuePosition", "AvgQueueTime", "CurrentQueueSize"),
+            Source("twiml/enqueue: waitUrl", "documented"),
+        ),
+    },
+    "queue": {
+        **VOICE_BASE,
+        "QueueResult": Source("twiml/enqueue: action", "documented"),
+        "QueueSid": Source("twiml/enqueue: action", "documented"),
+        "QueueTime": Source("twiml/enqueue: action", "documented"),
     },
     "recording": {
         **dict.fromkeys(

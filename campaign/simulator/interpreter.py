@@ -1,9 +1,11 @@
 """Runs TwiML on an answered call, fetches it, and asks the `action` addresses what to do next.
 
-Sources: fetch and fallback TWILIO 3.7; <Connect> 1.1; action request 1.4; recording 6.3.
+Sources: fetch and fallback TWILIO 3.7; <Connect> 1.1; action request 1.4; recording 6.3; <Gather>, <Dial>,
+<Number url> and <Enqueue> twilio.com/docs/voice/twiml.
 """
 
 import asyncio
+import re
 from typing import Any
 from urllib.parse import urljoin
 from uuid import uuid4
@@ -62,7 +64,8 @@ class Interpreter:
                     "AnsweredBy": self.call.answered_by,
                     "MachineDetectionDuration": str(self.call.amd_ms or 0),
                 }
-            return await self.fetch("voice", url, extra, self.call.param("Method", "POST"))
+            kind = "incoming" if self.call.inbound else "voice"
+            return await self.fetch(kind, url, extra, self.call.param("Method", "POST"))
         return await self._parsed(self.call.param("Twiml"), "")
 
     async def fetch(self, kind: str, url: str, extra: dict[str, str], method: str = "POST") -> Document:
@@ -129,7 +132,16 @@ class Interpreter:
                 return following
         raise ProgramEnd
 
+    def _answer(self) -> None:
+        """A call to the account is answered by the first verb that speaks or connects."""
+        call = self.call
+        if call.answered is None:
+            call.answered, call.answered_at = self.world.clock.now(), self.world.clock.monotonic()
+            call.become("in-progress", call.answered)
+
     async def _verb(self, verb: Verb, document: Document) -> Document | None:
+        if verb.name not in ("Hangup", "Redirect", "Connect", "Start"):
+            self._answer()
         match verb.name:
             case "Say":
                 for _ in range(_count(verb, "loop", 1)):
@@ -154,6 +166,10 @@ class Interpreter:
                 return await self._dial(verb, document)
             case "Enqueue":
                 return await self._enqueue(verb, document)
+            case "Gather":
+                return await self._gather(verb, document)
+            case "Leave":
+                self.world.alert(12200, "<Leave> outside of a queue", self.call.sid)
         return None
 
     async def _action(
@@ -215,7 +231,7 @@ class Interpreter:
             return await self._action("action", verb, document, {})
         if self.call.sessions:
             await race(self.world, self.call, draw(self.call.rng, self.world.timings.reconnect))
-        session = RelaySession(self.world, self.call, relay_settings(noun))
+        session = RelaySession(self.world, self.call, relay_settings(noun), self._answer)
         end = await session.run()
         if end.interruption is None:
             # Whatever happens from here on, the request below reports the session as it ended.
@@ -242,29 +258,138 @@ class Interpreter:
             )
         raise Interrupted(interruption)
 
+    # -- <Gather> --------------------------------------------------------------------------------------
+
+    async def _gather(self, verb: Verb, document: Document) -> Document | None:
+        """Speak, and ask the action with what the person keys in or says; nothing: the next verb."""
+        await self._prompts(verb)
+        said = self.call.person.asked_by_menu(verb.text, "speech" in verb.get("input", "dtmf"))
+        if said is None:
+            await race(self.world, self.call, float(verb.get("timeout", "5")))
+            return None
+        await race(self.world, self.call, 1.0)
+        self.call.note("person", said, self.world.clock.monotonic())
+        keyed = said.startswith("[")
+        extra = {"Digits": said.strip("[]#")} if keyed else {"SpeechResult": said, "Confidence": "0.93"}
+        return await self._action("gathered", verb, document, extra)
+
+    async def _prompts(self, verb: Verb) -> None:
+        for child in verb.children:
+            if child.name == "Say":
+                await self._say(child.text)
+
     # -- <Dial>, <Enqueue> -----------------------------------------------------------------------------
 
     async def _dial(self, verb: Verb, document: Document) -> Document | None:
         timings, call = self.world.timings, self.call
-        number = (verb.child("Number") or verb).text
-        status = self.world.config.transfer.get(number, "completed")
-        ring = timings.transfer_ring if status == "completed" else float(verb.get("timeout", "30"))
+        noun = verb.child("Number") or verb.child("Sip") or verb
+        status = self.world.config.transfer.get(noun.text, "completed")
+        answers = status in ("completed", "declined")
+        ring = timings.transfer_ring if answers else float(verb.get("timeout", "30"))
         leg_sid = f"CA{uuid4().hex}"
-        call.note("dial", f"{number}: {status}", self.world.clock.monotonic())
+        call.note("dial", f"{noun.text}: {status}", self.world.clock.monotonic())
         await race(self.world, call, min(ring, float(verb.get("timeout", "30"))))
-        extra = {"DialCallStatus": status, "DialCallSid": leg_sid}
-        if status == "completed":
+        extra = {"DialCallStatus": "completed" if answers else status, "DialCallSid": leg_sid}
+        if answers and noun.get("url"):
+            answers = await self._whisper(noun, document, leg_sid, takes=status == "completed")
+        elif status == "declined":
+            answers = False
+        if answers:
             await race(self.world, call, timings.transfer_talk)
             extra |= {"DialCallDuration": str(round(timings.transfer_talk)), "DialBridged": "true"}
+        elif extra["DialCallStatus"] == "completed":
+            extra |= {"DialCallDuration": "5", "DialBridged": "false"}
         return await self._action("dial", verb, document, extra)
 
+    async def _whisper(self, noun: Verb, document: Document, leg_sid: str, *, takes: bool) -> bool:
+        """Run the target's own document on its leg; returns whether both sides are connected afterwards."""
+        fields = {
+            **self.call.webhook_fields(),
+            "CallSid": leg_sid,
+            "ParentCallSid": self.call.sid,
+            "Direction": "outbound-dial",
+            "To": noun.text,
+            "Called": noun.text,
+        }
+        url = urljoin(document.base_url, noun.get("url"))
+        told = await self._leg("whisper", url, fields)
+        for verb in told.verbs if told else ():
+            match verb.name:
+                case "Say":
+                    self.call.note("whisper", verb.text, self.world.clock.monotonic())
+                case "Gather":
+                    for child in verb.children:
+                        self.call.note("whisper", child.text, self.world.clock.monotonic())
+                    key = pressed_by(verb.text) if takes else ""
+                    if key:
+                        action = urljoin(url, verb.get("action"))
+                        answer = await self._leg("accept", action, {**fields, "Digits": key})
+                        return answer is not None and not answer.verbs
+                case "Hangup":
+                    return False
+        return takes and told is not None
+
+    async def _leg(self, kind: str, url: str, fields: dict[str, str]) -> Document | None:
+        """A document for the other leg; None: there was none."""
+        reply = await self._while_interruptible(
+            self.world.webhooks.request(kind, self.call.sid, url, fields, "POST")
+        )
+        try:
+            return None if reply.code else self._warned(parse(reply.body, url), self.call.sid)
+        except TwimlError as error:
+            self.world.alert(error.code, str(error), self.call.sid)
+            return None
+
     async def _enqueue(self, verb: Verb, document: Document) -> Document | None:
-        """People wait in the queue as long as their patience lasts four times, then hang up."""
-        self.call.queue_name = verb.text
-        await race(self.world, self.call, 4 * self.world.timings.patience)
-        self.call.interrupt(Why.PERSON)
-        self.call.check()
-        return None
+        """A person waits in the queue until somebody takes them, the waiting room lets them go, or their
+        patience ends (four times the usual); a queue that is full or faulty lets nobody in."""
+        workflow = verb.get("workflowSid")
+        self.call.queue_name = workflow or verb.text
+        task = verb.child("Task")
+        self.call.note("queue", task.text if task else verb.text, self.world.clock.monotonic())
+        result = self.world.config.transfer.get(self.call.queue_name, "bridged" if workflow else "left")
+        fields = {"QueueSid": f"QU{uuid4().hex}", "QueueTime": "0"}
+        if result in ("bridged", "left"):
+            result = await self._wait(verb, document, fields, taken=result == "bridged")
+        if result == "bridged":
+            await race(self.world, self.call, self.world.timings.transfer_talk)
+        return await self._action("queue", verb, document, {"QueueResult": result, **fields})
+
+    async def _wait(self, verb: Verb, document: Document, fields: dict[str, str], *, taken: bool) -> str:
+        """Obey the waiting room's documents; returns the QueueResult and keeps the time in `fields`."""
+        clock, timings, call = self.world.clock, self.world.timings, self.call
+        began = clock.monotonic()
+        ends = began + (timings.queue_taken if taken else 4 * timings.patience)
+        url = urljoin(document.base_url, verb.get("waitUrl"))
+        while clock.monotonic() < ends:
+            fields["QueueTime"] = str(int(clock.monotonic() - began))
+            asked = {
+                **call.webhook_fields(), **fields, "QueuePosition": "1", "AvgQueueTime": "0",
+                "CurrentQueueSize": "1",
+            }  # fmt: skip
+            room = await self._leg("wait", url, asked) if verb.get("waitUrl") else None
+            for step in room.verbs if room else ():
+                match step.name:
+                    case "Leave":
+                        return "leave"
+                    case "Say":
+                        await self._say(step.text)
+                    case "Pause":
+                        seconds = min(float(step.get("length", "1")), max(0.0, ends - clock.monotonic()))
+                        await race(self.world, call, seconds)
+            if room is None or not room.verbs:
+                await race(self.world, call, max(0.0, ends - clock.monotonic()))
+        fields["QueueTime"] = str(int(clock.monotonic() - began))
+        if not taken:
+            call.interrupt(Why.PERSON)
+            call.check()
+        return "bridged"
+
+
+def pressed_by(text: str) -> str:
+    """The key that somebody is asked to press; empty: none."""
+    asked = re.search(r"(?i:press|pulse|appuyez sur|drücken sie die) ([0-9*#])", text)
+    return asked.group(1) if asked else ""
 
 
 def _count(verb: Verb, name: str, default: int) -> int:
@@ -315,7 +440,7 @@ def recording_event(world: World, call: Call, recording: Recording) -> None:
         "RecordingStatus": recording.status,
         "RecordingChannels": str(recording.channels),
         "RecordingStartTime": rfc2822(recording.started) or "",
-        "RecordingSource": "StartCallRecordingTwiML",
+        "RecordingSource": recording.source,
         "RecordingTrack": recording.track,
     }
     if recording.seconds is not None:

@@ -8,7 +8,7 @@ import asyncio
 from typing import Literal
 
 from campaign.simulator.calls import Call, Why
-from campaign.simulator.people import MACHINE_GREETING
+from campaign.simulator.people import HUMS, MACHINE_GREETING
 from campaign.simulator.speech import Emit, Speaker
 from campaign.simulator.twiml import RelaySettings
 from campaign.simulator.world import World, draw
@@ -35,7 +35,9 @@ class Line:
         self.settings = settings
         self.session = session
         self.send = send
+        self._lang = ""
         self.turn_taken = asyncio.Event()  # the person has taken a turn, beyond its "Hello?"
+        self.heard_as = settings.prompt_language  # changed by a `language` frame
         self._heard = ""  # since the person's last turn
         self._quiet_since = world.clock.monotonic()
         timings, rng = world.timings, call.rng
@@ -78,7 +80,7 @@ class Line:
         opening = person.opening(self.session)
         if opening.say:
             await clock.sleep(rng.uniform(0.05, 0.15))
-            await self.utter(opening.say, opening=True)
+            await self.utter(opening.say, opening=True, lang=opening.lang)
         silences = 0
         self._quiet_since = clock.monotonic()
         while True:
@@ -97,7 +99,7 @@ class Line:
                     silences += 1
                     reaction = person.after_silence(silences)
             if reaction.say:
-                await self.utter(reaction.say)
+                await self.utter(reaction.say, lang=reaction.lang)
             for digit in reaction.digits or "":
                 await self.press(digit)
             if reaction.hang_up:
@@ -137,12 +139,19 @@ class Line:
             self.call.person.barged()
             await self.utter(plan[1])
 
-    async def utter(self, text: str, opening: bool = False) -> None:
-        """The person says something: the frames of a barge-in or of an ordinary turn (2.3)."""
+    async def utter(self, text: str, opening: bool = False, lang: str = "") -> None:
+        """The person says something: the frames of a barge-in or of an ordinary turn (2.3).
+
+        Arguments:
+            lang: the language that is spoken, which only mixed speech (`multi`) is heard as.
+        """
         clock, timings, settings = self.world.clock, self.world.timings, self.settings
         overlaps = self.speaker.speaking
-        interrupts = self.speaker.stoppable_by("speech")
-        reported = not overlaps or interrupts or "speech" in settings.report_during_speech
+        hums = settings.ignore_backchannel and overlaps and text.lower().strip(" .,!?") in HUMS
+        interrupts = self.speaker.stoppable_by("speech") and not hums
+        during = interrupts or "speech" in settings.report_during_speech
+        reported = not hums and (not overlaps or during)
+        self._lang = lang if lang and settings.mixed else ""
         speech = "speaker-events" in settings.events
         if speech:
             await self.send({"type": "info", "name": "clientSpeaking", "value": "on"})
@@ -180,7 +189,7 @@ class Line:
 
     async def _prompt(self, text: str, last: bool) -> None:
         await self.send(
-            {"type": "prompt", "voicePrompt": text, "lang": self.settings.prompt_language, "last": last}
+            {"type": "prompt", "voicePrompt": text, "lang": self._lang or self.heard_as, "last": last}
         )
 
     async def _interrupt(self) -> None:

@@ -28,6 +28,10 @@ PERSONAS: Mapping[str, str] = {
     "no_answer": "nobody picks up",
     "bad_number": "Twilio refuses the number with 21211",
     "failed": "the carrier can't place the call",
+    "screener": "a robot asks who is calling and why; once it is told, a person comes and is interested",
+    "backchanneler": 'says "uh-huh" while it listens, then is interested',
+    "hinglish": "speaks Hindi and English mixed, is interested",
+    "hesitant": "says yes, thinks on, and means no; the words before the pause are reported first",
 }
 """The personas. Each may carry `_cut` at its end: its first socket is cut in mid-sentence."""
 
@@ -66,6 +70,7 @@ class Reaction:
     """What a person does next. All None and False: goes on listening."""
 
     say: str | None = None
+    lang: str = ""  # what is spoken, if it is not the language that the line expects: a primary subtag
     digits: str | None = None
     hang_up: bool = False
 
@@ -76,6 +81,16 @@ MACHINE_GREETING = (
     "Hi, you have reached my voicemail.",
     "I can't take your call right now.",
     "Please leave a message after the tone.",
+)
+
+SCREENING = "Hi, if you record your name and reason for calling, I'll see if this person is available."
+HUMS = frozenset({"uh-huh", "mhm", "okay", "ok", "yeah"})
+"""What Twilio's `ignoreBackchannel` takes for a listener's sound."""
+
+_HINGLISH = (
+    "Haan ji, theek hai, aap bataiye.",
+    "Achha, that sounds good, mujhe interest hai.",
+    "Haan, sure, kal subah theek rahega.",
 )
 
 _GOODBYE = re.compile(
@@ -165,6 +180,7 @@ class Person:
         self._first_story: int | None = None
         self._said = ""
         self.said_goodbye = False
+        self._announced = 0
 
     @property
     def is_machine(self) -> bool:
@@ -175,10 +191,17 @@ class Person:
         """What is said when the line opens; `session` counts the call's relay sessions from 1."""
         if session > 1 or self.persona in {"silent", "keypresser", "voicemail"}:
             return LISTEN
+        match self.persona:
+            case "screener":
+                return Reaction(say=SCREENING)
+            case "hinglish":
+                return Reaction(say="Hello? Haan ji, kaun?", lang="hi")
         return Reaction(say=self._rng.choice(("Hello?", "Hello?", "Yes?", "Hi, who is this?")))
 
     def barge_in(self) -> tuple[float, str] | None:
         """After how many seconds of the agent's speech the person cuts in, and with what."""
+        if self.persona == "backchanneler" and not self._barged and self._turns < 3:
+            return 1.5, "Uh-huh."
         if self.persona != "interrupter" or self._barged or self._turns < 1:
             return None
         return 1.2, "Sorry, wait a second, how much does it cost?"
@@ -186,12 +209,29 @@ class Person:
     def barged(self) -> None:
         """The person did cut in."""
         self._barged = True
-        self._turns += 1
+        self._turns += self.persona == "interrupter"
+
+    def asked_by_menu(self, text: str, may_speak: bool) -> str | None:
+        """What the person does when a machine's menu asks for a key: keys in brackets, words, or nothing."""
+        match self.persona:
+            case "keypresser":
+                wanted = _PRESS.search(text)
+                return f"[{wanted.group(1)}]" if wanted else "[2125550142#]"
+            case "do_not_call":
+                return "Take me off your list and don't call me again." if may_speak else "[9]"
+            case "silent" | "voicemail":
+                return None
+            case _:
+                return "What is this about?" if may_speak else None
 
     def hears(self, text: str) -> Reaction:
         """What the person does after the agent has finished saying `text`."""
         if not text.strip():
             return LISTEN
+        if self.persona == "screener" and self._announced < 2:
+            return self._screen(text)
+        if self.persona == "backchanneler":
+            self._barged = False
         if is_goodbye(text) and "?" not in text:
             if self.said_goodbye or self.persona in {"silent", "keypresser"}:
                 return LISTEN
@@ -236,6 +276,12 @@ class Person:
                 return self._put_off(text, asked)
             case "keypresser":
                 return self._press(text, asked)
+            case "hinglish":
+                if asked:
+                    return Reaction(say=_HINGLISH[self._turns % len(_HINGLISH)], lang="hi")
+            case "hesitant":
+                if asked:
+                    return Reaction(say=f"{answer(text)} Although, no, not really, I'm not interested.")
             case "rambler":
                 if asked and self._turns < 3:
                     return Reaction(say=self._story())
@@ -276,6 +322,13 @@ class Person:
             return Reaction(digits={"star": "*", "pound": "#"}.get(key) or _WORDS.get(key, key))
         return Reaction(digits="9") if asked else LISTEN
 
+    def _screen(self, text: str) -> Reaction:
+        """The robot waits for a name; then it fetches the person, who says hello when all is quiet."""
+        if self._announced == 0 and re.search(r"\b(?:this is|calling for|about)\b", text, re.I):
+            self._announced = 1
+            return Reaction(say="Thanks. Please stay on the line.")
+        return LISTEN
+
     def _story(self) -> str:
         stories = (
             "Well, you know, we had something like that years ago, with my brother in law, and he "
@@ -291,6 +344,9 @@ class Person:
 
     def after_silence(self, times: int) -> Reaction:
         """What the person does when its patience has run out, for the `times`-th time in a row."""
+        if self.persona == "screener" and self._announced < 2:
+            self._announced += 1
+            return Reaction(say="Hello? Who is it?" if self._announced == 2 else SCREENING)
         if self.said_goodbye or times > 1 or self.persona == "silent":
             return Reaction(hang_up=True)
         return Reaction(hang_up=True) if self._turns else Reaction(say="Hello? Is anybody there?")

@@ -6,6 +6,7 @@ sentences on interruptible and reportInputDuringAgentSpeech 1.2.
 
 import asyncio
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import uuid4
 
@@ -39,10 +40,13 @@ class SessionEnd:
 class RelaySession:
     """One session of one call."""
 
-    def __init__(self, world: World, call: Call, settings: RelaySettings) -> None:
+    def __init__(
+        self, world: World, call: Call, settings: RelaySettings, answer: Callable[[], None] = lambda: None
+    ) -> None:
         self.world = world
         self.call = call
         self.settings = settings
+        self._answer = answer
         self.session_id = f"VX{uuid4().hex}"
         self.started_at = world.clock.monotonic()
         call.sessions += 1
@@ -134,10 +138,11 @@ class RelaySession:
                 "callerName": "",
                 "direction": call.direction,
                 "callType": "PSTN",
-                "callStatus": "IN_PROGRESS",
+                "callStatus": "RINGING" if call.answered is None else "IN_PROGRESS",
                 "customParameters": dict(self.settings.parameters),
             }
         )
+        self._answer()  # 2.1: the socket of a call to the account opens while it still rings
         if self.settings.faults:
             text = f"{'; '.join(self.settings.faults)}, code: 64101"
             await self.send({"type": "error", "description": text})
@@ -266,7 +271,8 @@ class RelaySession:
                     )
                 )
             case "language":
-                pass  # affects recognition and voice only, which are not simulated
+                # Voices aren't simulated; what is heard from now on is reported in that language (1.3).
+                self.line.heard_as = str(frame.get("transcriptionLanguage", self.line.heard_as))
 
     # -- endings from outside --------------------------------------------------------------------------
 

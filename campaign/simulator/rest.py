@@ -308,6 +308,12 @@ def account(world: World) -> dict[str, Any]:
     }
 
 
+def number_of(sid: str) -> str | None:
+    """The number whose sid this is: our own sids end in its digits."""
+    digits = sid.removeprefix("PN").lstrip("0")
+    return f"+{digits}" if _E164.fullmatch(f"+{digits}") else None
+
+
 def numbers(world: World, query: Mapping[str, str], kind: str) -> dict[str, Any]:
     """IncomingPhoneNumbers or OutgoingCallerIds (`kind` in snake case): the account's caller ids.
 
@@ -325,14 +331,18 @@ def numbers(world: World, query: Mapping[str, str], kind: str) -> dict[str, Any]
     name = "IncomingPhoneNumbers" if kind == "incoming_phone_numbers" else "OutgoingCallerIds"
     items = [
         {
-            "sid": f"PN{index:032x}",
+            "sid": sid,
             "account_sid": world.config.account_sid,
             "phone_number": number,
             "friendly_name": number,
             "capabilities": {"voice": True, "sms": False, "mms": False, "fax": False},
-            "uri": f"{base}/{name}/PN{index:032x}.json",
+            "voice_url": world.voice_urls.get(number, ""),
+            "voice_method": "POST",
+            "voice_application_sid": "",
+            "uri": f"{base}/{name}/{sid}.json",
         }
-        for index, number in enumerate(found)
+        for number in found
+        for sid in [f"PN{number.removeprefix('+'):0>32}"]
     ]
     return {
         kind: items,

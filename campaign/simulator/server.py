@@ -10,6 +10,7 @@ import io
 import wave
 from types import TracebackType
 from typing import Any
+from uuid import uuid4
 
 from aiohttp import web
 
@@ -20,6 +21,7 @@ from campaign.simulator.config import Faults, SimulatorConfig
 from campaign.simulator.control import add_control_routes
 from campaign.simulator.exchange import Exchange
 from campaign.simulator.gate import FaultyGate
+from campaign.simulator.interpreter import recording_event
 from campaign.simulator.ledger import Alert, Create, Delivery, Ledger, LookUp, report
 from campaign.simulator.lookup import look_up
 from campaign.simulator.people import check_persona
@@ -30,6 +32,7 @@ from campaign.simulator.rest import (
     check_create,
     list_calls,
     not_found,
+    number_of,
     numbers,
     update,
 )
@@ -56,6 +59,7 @@ class Simulator:
         activity = Activity()
         webhooks = Webhooks(config, self.clock, self.ledger, activity)
         self.world = World(config, self.clock, self.ledger, activity, webhooks, named=dict(config.people))
+        self.world.voice_urls.update(config.voice_urls)
         self.exchange = Exchange(self.world)
         self._gate = FaultyGate(self.world)
         self._runner: web.AppRunner | None = None
@@ -103,6 +107,15 @@ class Simulator:
     def port(self) -> int:
         """The port of `base_url`."""
         return int(self.base_url.rpartition(":")[2])
+
+    @property
+    def voice_urls(self) -> dict[str, str]:
+        """Number of the account -> what a call to it asks for; may be changed at any time."""
+        return self.world.voice_urls
+
+    def ring(self, caller: str, number: str, persona: str = "interested") -> Call:
+        """A person calls a number of the account (see Exchange.ring)."""
+        return self.exchange.ring(caller, number, persona)
 
     @property
     def faults(self) -> Faults:
@@ -157,12 +170,14 @@ class Simulator:
             ("POST", f"{REST}/Calls/{{sid}}.json", self._update),
             ("DELETE", f"{REST}/Calls/{{sid}}.json", self._delete),
             ("GET", f"{REST}/Calls/{{sid}}/Recordings.json", self._recordings),
+            ("POST", f"{REST}/Calls/{{sid}}/Recordings.json", self._record),
             ("GET", f"{REST}/Calls/{{sid}}/Events.json", self._events),
             ("GET", f"{REST}/Recordings/{{sid}}.json", self._recording),
             ("DELETE", f"{REST}/Recordings/{{sid}}.json", self._delete_recording),
             ("GET", f"{REST}/Recordings/{{sid}}.wav", self._recording_media),
             ("GET", f"{REST}/Recordings/{{sid}}", self._recording_media),
             ("GET", f"{REST}/IncomingPhoneNumbers.json", self._incoming_numbers),
+            ("POST", f"{REST}/IncomingPhoneNumbers/{{sid}}.json", self._update_number),
             ("GET", f"{REST}/OutgoingCallerIds.json", self._outgoing_caller_ids),
             ("GET", f"/{API_VERSION}/Accounts/{{account}}.json", self._account),
         ):
@@ -259,6 +274,25 @@ class Simulator:
             }
         )
 
+    async def _record(self, request: web.Request) -> web.StreamResponse:
+        """Begins to record a call in progress."""
+        call, form = self._call(request), await _form(request)
+        if call.status != "in-progress":
+            raise Refusal(21220, f"Call is not in-progress. Cannot record. Invalid call state: {call.status}")
+        recording = Recording(
+            sid=f"RE{uuid4().hex}",
+            call_sid=call.sid,
+            started=self.clock.now(),
+            channels=2 if form.get("RecordingChannels") == ["dual"] else 1,
+            track=form.get("RecordingTrack", ["both"])[0],
+            callback=form.get("RecordingStatusCallback", [""])[0],
+            events=frozenset(form.get("RecordingStatusCallbackEvent", ["completed"])),
+            source="StartCallRecordingAPI",
+        )
+        call.recordings.append(recording)
+        recording_event(self.world, call, recording)
+        return web.json_response(self._recording_json(recording), status=201)
+
     def _find_recording(self, request: web.Request) -> tuple[Call, Recording]:
         sid = request.match_info["sid"]
         for call in self.exchange.calls.values():
@@ -295,7 +329,7 @@ class Simulator:
             "duration": None if recording.seconds is None else str(recording.seconds),
             "channels": recording.channels,
             "track": recording.track,
-            "source": "StartCallRecordingTwiML",
+            "source": recording.source,
             "api_version": API_VERSION,
             "uri": f"/{API_VERSION}/Accounts/{self.config.account_sid}/Recordings/{recording.sid}.json",
         }
@@ -332,6 +366,17 @@ class Simulator:
 
     async def _incoming_numbers(self, request: web.Request) -> web.StreamResponse:
         return web.json_response(numbers(self.world, request.query, "incoming_phone_numbers"))
+
+    async def _update_number(self, request: web.Request) -> web.StreamResponse:
+        """Sets a number's voice URL; sids of numbers are made of their digits (rest.py)."""
+        number = number_of(request.match_info["sid"])
+        url = (await _form(request)).get("VoiceUrl", [""])[0]
+        if number is None:
+            raise not_found(request.path)
+        if url:
+            self.world.voice_urls[number] = url
+        found = numbers(self.world, {"PhoneNumber": number}, "incoming_phone_numbers")
+        return web.json_response(found["incoming_phone_numbers"][0])
 
     async def _outgoing_caller_ids(self, request: web.Request) -> web.StreamResponse:
         return web.json_response(numbers(self.world, request.query, "outgoing_caller_ids"))

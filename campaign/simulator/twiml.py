@@ -1,6 +1,7 @@
 """TwiML read into verbs, and the attributes of <ConversationRelay> checked.
 
-Sources: attributes, values and defaults TWILIO 1.2 and 1.3; unknown attribute = warning 12200 and
+Sources: attributes, values and defaults TWILIO 1.2 and 1.3, of Gather, Enqueue and Sip
+twilio.com/docs/voice/twiml; unknown attribute = warning 12200 and
 no effect, wrong value = 64101 (1.2); Recording 6.3; accepted content types 3.7.
 """
 
@@ -81,6 +82,27 @@ OTHER_ATTRIBUTES: Mapping[str, frozenset[str]] = {
     "Play": frozenset({"loop", "digits"}),
     "Pause": frozenset({"length"}),
     "Hangup": frozenset(),
+    "Leave": frozenset(),
+    "Gather": frozenset(
+        [
+            "action",
+            "method",
+            "input",
+            "timeout",
+            "numDigits",
+            "finishOnKey",
+            "language",
+            "hints",
+            "speechTimeout",
+            "speechModel",
+            "profanityFilter",
+            "partialResultCallback",
+            "actionOnEmptyResult",
+            "bargeIn",
+            "enhanced",
+        ]
+    ),
+    "Task": frozenset({"priority", "timeout"}),
     "Redirect": frozenset({"method"}),
     "Dial": frozenset(
         [
@@ -121,6 +143,19 @@ OTHER_ATTRIBUTES: Mapping[str, frozenset[str]] = {
     "Language": LANGUAGE_ATTRIBUTES,
     "Parameter": frozenset({"name", "value"}),
     "ConversationRelay": frozenset(RELAY_ATTRIBUTES),
+    "Sip": frozenset(
+        [
+            "url",
+            "method",
+            "username",
+            "password",
+            "statusCallback",
+            "statusCallbackEvent",
+            "statusCallbackMethod",
+            "machineDetection",
+            "amdStatusCallback",
+        ]
+    ),
     "Number": frozenset(
         [
             "sendDigits",
@@ -135,7 +170,9 @@ OTHER_ATTRIBUTES: Mapping[str, frozenset[str]] = {
         ]
     ),
 }
-VERBS = frozenset({"Say", "Play", "Pause", "Hangup", "Redirect", "Dial", "Connect", "Start", "Enqueue"})
+VERBS = frozenset(
+    ["Say", "Play", "Pause", "Hangup", "Redirect", "Dial", "Connect", "Start", "Enqueue", "Gather", "Leave"]
+)
 
 
 class TwimlError(Exception):
@@ -220,6 +257,8 @@ class RelaySettings:
     partial_prompts: bool = False
     events: frozenset[str] = frozenset()
     prompt_language: str = "en-US"
+    mixed: bool = False  # `multi`: the language of each prompt is recognised
+    ignore_backchannel: bool = False
     parameters: Mapping[str, str] = field(default_factory=dict)
     faults: tuple[str, ...] = ()  # wrong values: the session ends with 64101
 
@@ -253,6 +292,11 @@ def relay_settings(verb: Verb) -> RelaySettings:
     deepgram = verb.get("transcriptionProvider", "Deepgram").lower() == "deepgram"
     flux = deepgram and model.startswith("flux")
     language = verb.get("transcriptionLanguage") or verb.get("language", "en-US")
+    if "multi" in (language, verb.get("ttsLanguage") or verb.get("language")):
+        if not (deepgram and model in ("nova-2-general", "nova-3-general")):
+            faults.append(f"Invalid value ({model}) for attribute speechModel: multi needs Deepgram nova")
+        if verb.get("ttsProvider", "ElevenLabs").lower() != "elevenlabs":
+            faults.append(f"Invalid value ({verb.get('ttsProvider')}) for attribute ttsProvider with multi")
     for name in ("eotThreshold", "eagerEotThreshold"):
         if verb.get(name) and not flux:
             faults.append(f"Invalid value ({verb.get(name)}) for attribute {name}: only with Deepgram flux")
@@ -270,7 +314,9 @@ def relay_settings(verb: Verb) -> RelaySettings:
         dtmf_detection=verb.get("dtmfDetection").lower() == "true",
         partial_prompts=verb.get("partialPrompts").lower() == "true" and flux,
         events=frozenset((verb.get("events") + " " + verb.get("debug")).split()) - {"debugging"},
-        prompt_language=language.partition("-")[0] if flux or language == "multi" else language,
+        prompt_language="en" if language == "multi" else language.partition("-")[0] if flux else language,
+        mixed=language == "multi",
+        ignore_backchannel=verb.get("ignoreBackchannel").lower() == "true",
         parameters={
             child.get("name"): child.get("value") for child in verb.children if child.name == "Parameter"
         },

@@ -23,6 +23,7 @@ class World:
     # number -> after how many frames, in both directions, its first socket is cut
     drop_after: dict[str, int] = field(default_factory=dict)
     named: dict[str, str] = field(default_factory=dict)  # number -> persona, may grow while running
+    voice_urls: dict[str, str] = field(default_factory=dict)  # number of the account -> its voice URL
 
     @property
     def timings(self) -> Timings:

@@ -24,7 +24,7 @@ USE_NOTED_EVERY = timedelta(minutes=1)
 
 
 class Role(StrEnum):
-    """What a key may do; `admin` may all."""
+    """What a key or a user may do; `admin` may all."""
 
     ADMIN = "admin"
     OPERATOR = "operator"
@@ -155,7 +155,7 @@ async def audit(
     """Note who did what, in the transaction that does it.
 
     Args:
-        actor: `cli:<os user>`, `key:<name>` or `system:<part>`.
+        actor: `cli:<os user>`, `key:<name>`, `user:<e-mail>` or `system:<part>`.
         action: `<thing>.<verb>`, e.g. `campaign.pause`.
         subject: `<thing>:<id>`.
         detail: JSON-able facts; no secrets.
@@ -168,18 +168,37 @@ async def audit(
 
 
 async def audit_trail(
-    tx: Tx, *, subject: str | None = None, before_id: int | None = None, limit: int = 100
+    tx: Tx,
+    *,
+    actor: str | None = None,
+    action: str | None = None,
+    subject: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    before_id: int | None = None,
+    limit: int = 100,
 ) -> list[AuditEntry]:
     """The trail, newest first.
 
     Args:
+        actor: only what this one did, e.g. `user:ana@example.com`.
+        action: only actions that are or begin with it: `campaign.pause`, or `campaign` for all of a kind.
         subject: only what was done to it.
+        since, until: only entries of this time; `until` itself is left out.
         before_id: only entries older than this one, for paging.
         limit: most entries.
     """
     query = sa.select(audit_log).order_by(audit_log.c.id.desc()).limit(limit)
+    if actor is not None:
+        query = query.where(audit_log.c.actor == actor)
+    if action is not None:
+        query = query.where(audit_log.c.action.startswith(action, autoescape=True))
     if subject is not None:
         query = query.where(audit_log.c.subject == subject)
+    if since is not None:
+        query = query.where(audit_log.c.at >= since)
+    if until is not None:
+        query = query.where(audit_log.c.at < until)
     if before_id is not None:
         query = query.where(audit_log.c.id < before_id)
     return [AuditEntry(**row._mapping) for row in await tx.execute(query)]

@@ -124,6 +124,7 @@ def _attempts() -> sa.Select[Any]:
             o.disposition,
             o.category,
             o.summary,
+            o.summary_by,
             o.data,
             o.cost,
             o.final,

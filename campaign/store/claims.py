@@ -202,11 +202,12 @@ async def running(
             SELECT c.id, c.name, c.version, c.share, paced.calls_per_second,
                    greatest(1, CAST(round(c.lines * coalesce(s.kept, 1)) AS int)) AS lines,
                    (SELECT count(*) FROM attempts a
-                     WHERE a.campaign_id = c.id AND a.settled_at IS NULL
+                     WHERE a.campaign_id = c.id AND a.settled_at IS NULL AND a.kind <> 'inbound'
                        AND (a.state <> 'unknown' OR a.hold_until > :uncertain)) AS busy,
                    CASE WHEN paced.calls_per_second IS NULL THEN 0 ELSE
                    (SELECT count(*) FROM attempts a
                      WHERE a.campaign_id = c.id AND a.intent_at > :now - per_call - :stale
+                       AND a.kind <> 'inbound'
                        AND (a.state = 'placing' OR coalesce(a.sent_at, a.slot_at) > :now - per_call))
                    END AS recent
               FROM campaigns c

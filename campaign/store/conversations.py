@@ -181,7 +181,8 @@ _WRITE_ANSWERS = text(
                   CAST(:values AS text[]), CAST(:ats AS timestamptz[]))
            AS u (attempt_id, question, value, at)
       JOIN attempts a ON a.id = u.attempt_id
-    ON CONFLICT (attempt_id, question) DO UPDATE SET value = excluded.value, at = excluded.at
+    ON CONFLICT (attempt_id, question) DO UPDATE
+       SET value = excluded.value, at = excluded.at, made_by = 'talk', was = NULL
     """
 )
 
@@ -261,16 +262,16 @@ async def write_news(tx: Tx, news: TalkNews) -> None:
     )
 
 
-async def not_put_through(tx: Tx, attempt_id: int) -> None:
-    """Nobody took the transfer that a conversation ended with, or it was never made: they only talked."""
+async def put_through(tx: Tx, attempt_id: int) -> None:
+    """A human took the call over: that is what the conversation came to, unless it had come to more."""
     await tx.execute(
         text(
-            "UPDATE attempts SET talk_disposition = :talked "
-            "WHERE id = :id AND talk_disposition = :transferred"
+            "UPDATE attempts SET talk_disposition = :transferred WHERE id = :id "
+            "AND (talk_disposition IS NULL OR talk_disposition = ANY(CAST(:yielding AS text[])))"
         ),
         {
             "id": attempt_id,
-            "talked": Disposition.COMPLETED.value,
             "transferred": Disposition.TRANSFERRED.value,
+            "yielding": list(_YIELDING[Disposition.TRANSFERRED.value]),
         },
     )

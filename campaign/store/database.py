@@ -18,13 +18,14 @@ from collections.abc import (
 )
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal, LiteralString
 
 import msgspec
 import psycopg
 import sqlalchemy as sa
 from psycopg import sql
+from psycopg.generators import send
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
@@ -146,6 +147,23 @@ class Database:
                 told: datetime = (await connection.execute(sa.text("SELECT clock_timestamp()"))).scalar_one()
         return told
 
+    async def oldest_writer(self) -> timedelta:
+        """How long the oldest transaction that has written anything here has been open by now (real time).
+
+        For whoever must know which rows may still be committed; only that server knows how long it is.
+        """
+        with _faults_named(self._address):
+            async with self._engine.connect() as connection:
+                await connection.execution_options(isolation_level="AUTOCOMMIT")
+                found = await connection.execute(
+                    sa.text(
+                        "SELECT clock_timestamp() - min(xact_start) FROM pg_stat_activity "
+                        "WHERE datname = current_database() AND backend_xid IS NOT NULL"
+                    )
+                )
+                age: timedelta | None = found.scalar_one()
+        return age or timedelta(0)
+
     async def close(self) -> None:
         """Close all connections."""
         await self._engine.dispose()
@@ -195,9 +213,22 @@ async def _commit_with_last_words(tx: Tx) -> None:
         async with driver.pipeline():
             for statement, values in statements:
                 await driver.execute(statement, values)
+                await _send_to_the_end(driver)
             await driver.commit()
     except psycopg.IntegrityError as error:
         raise sa.exc.IntegrityError("with the commit", None, error) from error
+
+
+async def _send_to_the_end(driver: "psycopg.AsyncConnection[Any]") -> None:
+    """Hand all that was asked for in a pipeline to the network.
+
+    In a pipeline psycopg flushes once and then waits for answers only. What the kernel didn't take then, of
+    anything larger than its buffer (some 200 kB on a local socket, at first 16 kB on a network), would stay
+    here, and the server would wait for the rest of it: both for ever, with the transaction's locks held. In
+    the end COMMIT is small, and is sent when there is room for it.
+    """
+    if driver.pgconn.flush():
+        await driver.wait(send(driver.pgconn))
 
 
 @dataclass(slots=True)

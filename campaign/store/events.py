@@ -1,4 +1,7 @@
-"""The inbox of Twilio's webhooks: each is inserted once, by a key of its own, and then handled."""
+"""The inbox of webhooks: each is inserted once, by a key of its own, and then handled.
+
+What the forms say is read elsewhere (telephony/webhooks.py).
+"""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -11,18 +14,6 @@ from sqlalchemy import text
 from campaign.store import models
 from campaign.store.attempts import COLUMNS_SQL, Attempt, from_row
 from campaign.store.database import Tx, fetch_one
-
-_IDENTITY = {
-    "status": ("CallStatus", "SequenceNumber"),
-    "amd": ("AnsweredBy",),
-    "twiml": (),
-    "action": ("ordinal", "SessionId", "SessionStatus"),
-    "recording": ("RecordingSid", "RecordingStatus"),
-    "dial": ("ordinal", "DialCallSid", "DialCallStatus"),
-    "found": ("CallStatus",),
-}
-"""What tells two events of one kind and one call apart; Twilio has no event id."""
-
 
 UNKNOWN_MARKER = "no attempt has this marker"
 
@@ -38,10 +29,21 @@ class CallEvent:
     received_at: datetime
 
 
-def dedupe_key(kind: str, marker: str, form: Mapping[str, str]) -> str:
-    """The same for all deliveries of one event. Joined as JSON, so that no value can imitate another."""
-    parts = [marker, kind, form.get("CallSid", ""), *(form.get(name, "") for name in _IDENTITY[kind])]
-    return json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """A webhook as it came.
+
+    Args:
+        dedupe: the same for all deliveries of one event.
+        call_sid: the call that it names.
+        form: its fields; blank ones aren't kept.
+    """
+
+    kind: str
+    marker: str
+    dedupe: str
+    call_sid: str | None
+    form: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,23 +71,21 @@ _TAKE = f"""
 """  # noqa: S608 (constants)
 
 
-async def take(tx: Tx, kind: str, marker: str, form: Mapping[str, str], now: datetime) -> Taken | None:
+async def take(tx: Tx, webhook: Webhook, now: datetime) -> Taken | None:
     """Put an event into the inbox as handled, and lock its attempt: one statement.
 
     The caller handles it in this same transaction; when that fails, all is rolled back, and `keep` keeps it.
 
-    Args:
-        form: the form's fields; blank ones aren't kept.
     Returns:
         None when the event is there already.
     """
-    row = await fetch_one(tx, _TAKE, _values(kind, marker, form, now))
+    row = await fetch_one(tx, _TAKE, _values(webhook, now))
     if row is None:
         return None
     return Taken(row["event_id"], None if row["id"] is None else from_row(row))
 
 
-async def keep(tx: Tx, kind: str, marker: str, form: Mapping[str, str], now: datetime, *, error: str) -> None:
+async def keep(tx: Tx, webhook: Webhook, now: datetime, *, error: str) -> None:
     """Put an event into the inbox that could not be handled yet; `error` says why."""
     await tx.execute(
         text(
@@ -97,17 +97,17 @@ async def keep(tx: Tx, kind: str, marker: str, form: Mapping[str, str], now: dat
             ON CONFLICT (dedupe) DO NOTHING
             """
         ),
-        {**_values(kind, marker, form, now), "error": error},
+        {**_values(webhook, now), "error": error},
     )
 
 
-def _values(kind: str, marker: str, form: Mapping[str, str], now: datetime) -> dict[str, object]:
+def _values(webhook: Webhook, now: datetime) -> dict[str, object]:
     return {
-        "dedupe": dedupe_key(kind, marker, form),
-        "kind": kind,
-        "marker": marker,
-        "call_sid": form.get("CallSid") or None,
-        "payload": json.dumps({name: value for name, value in form.items() if value}),
+        "dedupe": webhook.dedupe,
+        "kind": webhook.kind,
+        "marker": webhook.marker,
+        "call_sid": webhook.call_sid,
+        "payload": json.dumps({name: value for name, value in webhook.form.items() if value}),
         "now": now,
     }
 
@@ -143,3 +143,15 @@ async def unhandled(tx: Tx, before: datetime, most: int) -> Sequence[CallEvent]:
         {"before": before, "most": most},
     )
     return [CallEvent(row.id, row.kind, row.marker, row.payload, row.received_at) for row in rows]
+
+
+async def has(tx: Tx, attempt_id: int, kind: str, ordinal: int) -> bool:
+    """Whether such an event came of that session of an attempt."""
+    found = await tx.execute(
+        text(
+            "SELECT EXISTS (SELECT 1 FROM call_events WHERE attempt_id = :id AND kind = :kind "
+            "AND payload ->> 'ordinal' = :ordinal)"
+        ),
+        {"id": attempt_id, "kind": kind, "ordinal": str(ordinal)},
+    )
+    return bool(found.scalar_one())

@@ -128,12 +128,16 @@ TRIED = text(
               FROM attempts a WHERE a.phone = n.number AND a.intent_at > :since
              UNION ALL
             SELECT a.intent_at, true, false
-              FROM attempts a WHERE a.phone = n.number AND a.settled_at IS NULL) AS a
+              FROM attempts a WHERE a.phone = n.number AND a.settled_at IS NULL AND a.kind <> 'inbound'
+             UNION ALL
+            SELECT a.intent_at, true, false
+              FROM attempts a WHERE a.phone = n.number AND a.settled_at IS NULL AND a.kind = 'inbound') AS a
      GROUP BY n.phone
     """
 )
-"""Attempts that rang or may have rung count towards caps: not test calls, not what was proven unplaced, not
-what was cancelled while it still queued.
+"""Attempts that rang or may have rung count towards caps: not test calls nor calls to us, not what was proven
+unplaced, not what was cancelled while it still queued. A call to us that goes on keeps its number from being
+dialled; each sort of unsettled attempt has its own index.
 
 A person is a contact, and every contact of any list that shares a number with it: their numbers together.
 OFFSET 0 makes Postgres look each number up by its index; left to itself it reads through all contacts."""

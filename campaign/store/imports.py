@@ -10,8 +10,10 @@ from sqlalchemy import text
 
 from campaign.domain.csv_reader import RowError
 from campaign.domain.errors import Conflict, NotFound
+from campaign.domain.webhooks import Event
 from campaign.store.database import Database, Tx, copy_in
 from campaign.store.models import imports, rejected_rows
+from campaign.store.webhooks import announce
 
 SILENT = timedelta(seconds=30)
 """An import that has not shown itself for so long has been killed. On a fast clock: so many times longer."""
@@ -302,6 +304,12 @@ async def end(
             finished_at=now if state == "finished" else None,
         )
     )
+    if done.rowcount and state in ("finished", "failed"):
+        row = await get(tx, import_id)
+        told = ("kind", "list_name", "file_name", "state", "error", "actor")
+        counts = ("rows_read", "rows_taken", "rows_repeated", "rows_known", "rows_rejected", "rows_on_dnc")
+        data = {"import_id": import_id, **{name: getattr(row, name) for name in (*told, *counts)}}
+        await announce(tx, Event.IMPORT_ENDED, data, now)
     return bool(done.rowcount)
 
 

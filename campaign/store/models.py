@@ -10,7 +10,7 @@ the service's clock (`:now`), never by the database. Words are the glossary's (d
     campaigns ─< campaign_versions, campaign_lists, campaign_dnc_lists, campaign_log, campaign_spend
           └────< campaign_contacts ─< decisions
                         └──────────< attempts ─< call_events, conversation_sessions ─< conversation_turns
-                                         └─────< recoveries, answers, outcomes (exactly one, at the end)
+                                         └─────< recoveries, answers, recordings, outcomes (one, at the end)
     campaigns ─< rule_waivers       rule_registrations, region_pauses: of the whole installation
 """
 
@@ -28,6 +28,7 @@ metadata = sa.MetaData(
 )
 
 EMPTY_OBJECT = sa.text("'{}'::jsonb")
+EMPTY_LIST = sa.text("'[]'::jsonb")
 EMPTY_TEXTS = sa.text("'{}'::text[]")
 
 
@@ -95,11 +96,80 @@ audit_log = sa.Table(
     metadata,
     _id(),
     _at("at", null=False),
-    sa.Column("actor", sa.Text, nullable=False, comment="cli:<os user>, key:<name>, system:<part>"),
+    sa.Column(
+        "actor",
+        sa.Text,
+        nullable=False,
+        comment="cli:<os user>, key:<name>, user:<email>, system:<part>",
+    ),
     sa.Column("action", sa.Text, nullable=False),
     sa.Column("subject", sa.Text, nullable=False, comment="what it was done to, e.g. campaign:12"),
     sa.Column("detail", JSONB, nullable=False, server_default=EMPTY_OBJECT),
     sa.Index("ix_audit_log_subject", "subject"),
+    sa.Index("ix_audit_log_actor", "actor", "id"),
+)
+
+users = sa.Table(
+    "users",
+    metadata,
+    _id(),
+    sa.Column("email", sa.Text, nullable=False, comment="in lower case; what one signs in with"),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("role", sa.Text, nullable=False),
+    sa.Column("password_hash", sa.Text, comment="argon2id; null: none chosen yet"),
+    sa.Column("created_by", sa.Text, nullable=False),
+    _at("created_at", null=False),
+    _at("password_at"),
+    _at("signed_in_at"),
+    _at("disabled_at"),
+    sa.UniqueConstraint("email"),
+    _one_of("role", "admin", "operator", "uploader", "analyst"),
+    sa.CheckConstraint("email = lower(email)", name="email_lower"),
+    comment="People who may sign in to the console",
+)
+
+sign_ins = sa.Table(
+    "sign_ins",
+    metadata,
+    _id(),
+    _ref("user_id", "users.id", cascade=True),
+    sa.Column("digest", sa.LargeBinary, nullable=False, comment="SHA-256 of the cookie (256 random bits)"),
+    sa.Column("how", sa.Text, nullable=False, server_default="password"),
+    sa.Column("address", sa.Text, nullable=False, server_default=""),
+    sa.Column("browser", sa.Text, nullable=False, server_default=""),
+    _at("created_at", null=False),
+    _at("seen_at", null=False),
+    _at("expires_at", null=False),
+    sa.Column("flash", JSONB, comment="messages for the next page that is shown"),
+    sa.UniqueConstraint("digest"),
+    sa.Index("ix_sign_ins_user_id", "user_id"),
+    _one_of("how", "password", "openid"),
+    comment="Browsers that are signed in to the console",
+)
+
+one_time_links = sa.Table(
+    "one_time_links",
+    metadata,
+    sa.Column("digest", sa.LargeBinary, primary_key=True, comment="SHA-256 of the link's token"),
+    sa.Column(
+        "user_id",
+        sa.BigInteger,
+        sa.ForeignKey("users.id", ondelete="CASCADE"),
+        comment="null: to make the first user",
+    ),
+    sa.Column("created_by", sa.Text, nullable=False),
+    _at("expires_at", null=False),
+    comment="Links that let somebody choose a password, once",
+)
+
+failed_sign_ins = sa.Table(
+    "failed_sign_ins",
+    metadata,
+    sa.Column("key", sa.Text, primary_key=True, comment="user:<digest of the address>, address:<IP>"),
+    sa.Column("failures", sa.Integer, nullable=False),
+    _at("last_at", null=False),
+    _at("locked_until"),
+    comment="Failed tries to sign in since the last success, by user and by network address",
 )
 
 leases = sa.Table(
@@ -286,7 +356,12 @@ dnc_entries = sa.Table(
     _ref("list_id", "dnc_lists.id"),
     sa.Column("phone", sa.Text, nullable=False),
     sa.Column("reason", sa.Text, nullable=False),
-    sa.Column("source", sa.Text, nullable=False, comment="conversation, keypress, api, import, cli, console"),
+    sa.Column(
+        "source",
+        sa.Text,
+        nullable=False,
+        comment="conversation, keypress, inbound, api, import, cli, console",
+    ),
     sa.Column("quote", sa.Text, comment="the person's own words"),
     sa.Column("actor", sa.Text, nullable=False),
     _at("added_at", null=False),
@@ -679,7 +754,13 @@ attempts = sa.Table(
     metadata,
     _id(),
     sa.Column("marker", sa.Text, nullable=False, comment="random; a path segment of every webhook address"),
-    sa.Column("kind", sa.Text, nullable=False, server_default="campaign", comment="campaign or test"),
+    sa.Column(
+        "kind",
+        sa.Text,
+        nullable=False,
+        server_default="campaign",
+        comment="campaign, test, or inbound: the person called us, which is no dial and uses no budget",
+    ),
     _ref("campaign_id", "campaigns.id", null=True, cascade=True),
     _ref("campaign_contact_id", "campaign_contacts.id", null=True, cascade=True),
     _ref("contact_id", "contacts.id", null=True),
@@ -728,7 +809,7 @@ attempts = sa.Table(
     sa.Column("fencing", sa.BigInteger, comment="number of the tenure under which it was claimed"),
     sa.UniqueConstraint("marker"),
     sa.UniqueConstraint("call_sid"),
-    _one_of("kind", "campaign", "test"),
+    _one_of("kind", "campaign", "test", "inbound"),
     _one_of("state", "placing", "unknown", "placed", "ringing", "answered", "ended", "not_placed"),
     sa.CheckConstraint(
         "(state IN ('ended', 'not_placed')) = (settled_at IS NOT NULL)", name="settled_when_final"
@@ -737,7 +818,12 @@ attempts = sa.Table(
         "uq_attempts_one_unsettled_per_phone",
         "phone",
         unique=True,
-        postgresql_where=sa.text("settled_at IS NULL"),
+        postgresql_where=sa.text("settled_at IS NULL AND kind <> 'inbound'"),
+    ),
+    sa.Index(
+        "ix_attempts_inbound_unsettled",
+        "phone",
+        postgresql_where=sa.text("settled_at IS NULL AND kind = 'inbound'"),
     ),
     sa.Index(
         "ix_attempts_unsettled",
@@ -769,7 +855,20 @@ call_events = sa.Table(
     _at("handled_at"),
     sa.Column("error", sa.Text),
     sa.UniqueConstraint("dedupe"),
-    _one_of("kind", "status", "amd", "twiml", "action", "recording", "dial", "found"),
+    _one_of(
+        "kind",
+        "status",
+        "amd",
+        "twiml",
+        "action",
+        "recording",
+        "dial",
+        "queue",
+        "accept",
+        "incoming",
+        "gathered",
+        "found",
+    ),
     sa.Index("ix_call_events_attempt_id", "attempt_id"),
     sa.Index("ix_call_events_unhandled", "received_at", postgresql_where=sa.text("handled_at IS NULL")),
     comment="The inbox of Twilio's webhooks: inserted once, then handled",
@@ -817,7 +916,45 @@ answers = sa.Table(
     sa.Column("question", sa.Text, nullable=False),
     sa.Column("value", JSONB, nullable=False, comment="typed, as gathered; not redacted, under retention"),
     _at("at", null=False),
+    sa.Column(
+        "made_by", sa.Text, nullable=False, server_default="talk", comment="talk, or a wrap-up's profile"
+    ),
+    sa.Column("was", JSONB, comment="what the talk had gathered, where a wrap-up corrected it"),
     sa.PrimaryKeyConstraint("attempt_id", "question"),
+)
+
+wrap_ups = sa.Table(
+    "wrap_ups",
+    metadata,
+    _id(),
+    _ref("attempt_id", "attempts.id", cascade=True),
+    sa.Column(
+        "ordinal", sa.SmallInteger, nullable=False, comment="1, then one more each time it is asked for"
+    ),
+    sa.Column("state", sa.Text, nullable=False, server_default="due"),
+    sa.Column("profile", sa.Text, nullable=False, comment="the model profile that is asked"),
+    sa.Column("asked_by", sa.Text, nullable=False),
+    _at("asked_at", null=False),
+    _at("due_at", null=False),
+    _at("lease_until"),
+    sa.Column("tries", sa.SmallInteger, nullable=False, server_default="0"),
+    sa.Column(
+        "requests", sa.SmallInteger, nullable=False, server_default="0", comment="to the model, for the cost"
+    ),
+    _at("finished_at"),
+    sa.Column("prompt_version", sa.Integer, comment="of instructions, schema and checks"),
+    sa.Column("concluded", sa.Text, comment="the conversation's own conclusion"),
+    sa.Column("disposition", sa.Text, comment="what the wrap-up found instead; null: nothing"),
+    sa.Column("summary", sa.Text, nullable=False, server_default="", comment="redacted"),
+    sa.Column("answers", JSONB, nullable=False, server_default=EMPTY_OBJECT, comment="added or corrected"),
+    sa.Column(
+        "refused", JSONB, nullable=False, server_default=EMPTY_LIST, comment="what did not count, and why"
+    ),
+    sa.Column("error", sa.Text),
+    sa.UniqueConstraint("attempt_id", "ordinal"),
+    _one_of("state", "due", "done", "failed"),
+    sa.Index("ix_wrap_ups_due", "due_at", postgresql_where=sa.text("state = 'due'")),
+    comment="Records of calls that a model writes after them: what is due, and what was extracted",
 )
 
 recoveries = sa.Table(
@@ -832,9 +969,38 @@ recoveries = sa.Table(
     sa.Column("answer", sa.Text, nullable=False),
     sa.Column("became", sa.Text),
     _at("at", null=False),
+    sa.Column("target", sa.Text, comment="of a transfer: the key of the script's target"),
     sa.UniqueConstraint("attempt_id", "session_ordinal"),
     _one_of("answer", "resume", "transfer", "voicemail", "goodbye", "hang_up"),
     comment="Each answer to <Connect action>: why it was asked, what was answered, what became of it",
+)
+
+recordings = sa.Table(
+    "recordings",
+    metadata,
+    sa.Column("sid", sa.Text, primary_key=True, comment="Twilio's RE…; the sound itself lies there"),
+    sa.Column(
+        "attempt_id",
+        sa.BigInteger,
+        sa.ForeignKey("attempts.id", ondelete="SET NULL"),
+        comment="null: the attempt is gone, and the sound must go too",
+    ),
+    sa.Column("status", sa.Text, nullable=False, comment="Twilio's word: in-progress, completed, absent"),
+    sa.Column("seconds", sa.Integer),
+    _at("started_at", null=False),
+    _at("delete_at"),
+    sa.Column("delete_why", sa.Text, comment="retention or erasure"),
+    _at("deleted_at"),
+    sa.Column("tries", sa.SmallInteger, nullable=False, server_default="0"),
+    _at("next_try_at"),
+    sa.Column("error", sa.Text, comment="why the last try to delete it failed"),
+    sa.Index("ix_recordings_attempt_id", "attempt_id"),
+    sa.Index(
+        "ix_recordings_to_delete",
+        "next_try_at",
+        postgresql_where=sa.text("deleted_at IS NULL AND (delete_at IS NOT NULL OR attempt_id IS NULL)"),
+    ),
+    comment="Recordings at Twilio, and their deletion there, which is asked for until it has happened",
 )
 
 outcomes = sa.Table(
@@ -862,7 +1028,274 @@ outcomes = sa.Table(
     _at("retry_at"),
     sa.Column("abandoned", sa.Boolean, nullable=False, server_default=sa.false()),
     _at("recorded_at", null=False),
+    sa.Column("summary_by", sa.Text, nullable=False, server_default="", comment="rule, or a model profile"),
     _one_of("category", "success", "neutral", "failure"),
     sa.Index("ix_outcomes_campaign_id_recorded_at", "campaign_id", "recorded_at"),
     comment="How each attempt ended: exactly one row",
+)
+
+# ── reports: roll-ups that the service keeps current ───────────────────────────────────────────────────
+
+DIMENSIONS = ("campaign", "list", "version", "caller_id", "zone")
+
+
+def _rollup(
+    table: str, keys: list[sa.Column[object]], measures: list[sa.Column[object]], comment: str
+) -> sa.Table:
+    """A roll-up: one row for each campaign, value of a dimension, and what `keys` add."""
+    return sa.Table(
+        table,
+        metadata,
+        sa.Column("dimension", sa.Text, nullable=False),
+        _ref("campaign_id", "campaigns.id", cascade=True),
+        sa.Column(
+            "value",
+            sa.Text,
+            nullable=False,
+            comment="of the dimension: list id, version, caller id, zone; empty for campaign",
+        ),
+        *keys,
+        *measures,
+        sa.PrimaryKeyConstraint("dimension", "campaign_id", "value", *(key.name for key in keys)),
+        _one_of("dimension", *DIMENSIONS),
+        comment=comment,
+    )
+
+
+def _day() -> sa.Column[object]:
+    return sa.Column("day", sa.Date, nullable=False, comment="on the contact's own calendar")
+
+
+def _count(name: str) -> sa.Column[object]:
+    return sa.Column(name, sa.BigInteger, nullable=False, server_default="0")
+
+
+report_queue = sa.Table(
+    "report_queue",
+    metadata,
+    _id(),
+    sa.Column("attempt_id", sa.BigInteger, nullable=False),
+    _at("queued_at", null=False),
+    comment="Attempts whose outcome was written or refined since the roll-ups last looked at them",
+)
+
+report_facts = sa.Table(
+    "report_facts",
+    metadata,
+    sa.Column("attempt_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    _ref("campaign_id", "campaigns.id", cascade=True),
+    sa.Column("campaign_contact_id", sa.BigInteger, nullable=False),
+    sa.Column("list_id", sa.BigInteger),
+    sa.Column("version", sa.Integer),
+    sa.Column("caller_id", sa.Text, nullable=False),
+    sa.Column("zone", sa.Text, nullable=False, comment="empty: not known; the day and hour are then UTC's"),
+    _day(),
+    sa.Column("hour", sa.SmallInteger, nullable=False, comment="of the intent, on the contact's own clock"),
+    sa.Column("disposition", sa.Text, nullable=False),
+    sa.Column("placed", sa.Boolean, nullable=False, comment="the call went out, or may have"),
+    sa.Column("answered", sa.Boolean, nullable=False),
+    sa.Column("abandoned", sa.Boolean, nullable=False),
+    sa.Column("seconds", sa.Integer, nullable=False),
+    sa.Column("cost", sa.Numeric),
+    sa.Column("first_word_ms", sa.Integer),
+    sa.Column("recoveries", ARRAY(sa.Text), nullable=False, server_default=EMPTY_TEXTS),
+    sa.Index("ix_report_facts_campaign_contact_id", "campaign_contact_id"),
+    sa.Index("ix_report_facts_campaign_id", "campaign_id"),
+    comment="What each settled attempt has put into the roll-ups; names nobody, and outlives the attempt",
+)
+
+report_days = _rollup(
+    "report_days",
+    [_day()],
+    [
+        *map(
+            _count,
+            (
+                "attempts",
+                "placed",
+                "answered",
+                "connects",
+                "conversations",
+                "right_parties",
+                "successes",
+                "opt_outs",
+                "abandoned",
+                "seconds",
+            ),
+        ),
+        sa.Column("cost", sa.Numeric, nullable=False, server_default="0"),
+        _count("priced"),
+    ],
+    "Attempts by day",
+)
+
+report_dispositions = _rollup(
+    "report_dispositions",
+    [_day(), sa.Column("disposition", sa.Text, nullable=False)],
+    [
+        _count("attempts"),
+        _count("seconds"),
+        sa.Column("cost", sa.Numeric, nullable=False, server_default="0"),
+        _count("priced"),
+    ],
+    "Attempts by day and disposition",
+)
+
+report_hours = _rollup(
+    "report_hours",
+    [_day(), sa.Column("hour", sa.SmallInteger, nullable=False)],
+    [_count("placed"), _count("answered"), _count("connects"), _count("successes")],
+    "Attempts by day and hour of the contact's own clock",
+)
+
+report_first_words = _rollup(
+    "report_first_words",
+    [
+        _day(),
+        sa.Column(
+            "bucket",
+            sa.SmallInteger,
+            nullable=False,
+            comment="of FIRST_WORD_BOUNDS_MS, from 0 (domain/measures.py)",
+        ),
+    ],
+    [_count("calls")],
+    "Calls by the time from the answer to our first word",
+)
+
+report_recoveries = _rollup(
+    "report_recoveries",
+    [_day(), sa.Column("answer", sa.Text, nullable=False), sa.Column("became", sa.Text, nullable=False)],
+    [_count("calls")],
+    "Conversations that broke off, by what was answered and what became of it",
+)
+
+report_cohorts = _rollup(
+    "report_cohorts",
+    [_day()],
+    [
+        *map(
+            _count,
+            (
+                "contacts",
+                "answered",
+                "connected",
+                "conversed",
+                "right_parties",
+                "succeeded",
+                "opted_out",
+            ),
+        )
+    ],
+    "Contacts by the day of their first attempt, each counted in every step that it has ever reached",
+)
+
+report_tries = _rollup(
+    "report_tries",
+    [_day(), sa.Column("number", sa.SmallInteger, nullable=False)],
+    [_count("tried"), _count("reached")],
+    "The same contacts by the attempt at which a person was first reached; the last number is and more",
+)
+
+report_enrolled = _rollup(
+    "report_enrolled",
+    [],
+    [
+        _count("contacts"),
+        sa.Column("mark", sa.Text, comment="how far enrolment was when they were counted; only of campaign"),
+    ],
+    "Contacts enrolled, counted again when enrolment has gone on",
+)
+
+report_state = sa.Table(
+    "report_state",
+    metadata,
+    sa.Column("id", sa.SmallInteger, primary_key=True, autoincrement=False),
+    _at("checked_at"),
+    sa.Column(
+        "found", JSONB, nullable=False, server_default=EMPTY_OBJECT, comment="what the last check found"
+    ),
+    _at("rebuilt_at"),
+    sa.CheckConstraint("id = 1", name="one_row"),
+    comment="One row: whoever changes the roll-ups locks it first",
+)
+
+# ── what leaves the house: files and webhooks ──────────────────────────────────────────────────────────
+
+exports = sa.Table(
+    "exports",
+    metadata,
+    _id(),
+    sa.Column("what", sa.Text, nullable=False),
+    sa.Column("format", sa.Text, nullable=False),
+    sa.Column("since", sa.DateTime(timezone=True)),
+    sa.Column("until", sa.DateTime(timezone=True), comment="the watermark: rows before it, and no others"),
+    _ref("campaign_id", "campaigns.id", null=True, cascade=True),
+    sa.Column("state", sa.Text, nullable=False, server_default="running"),
+    sa.Column("host", sa.Text, nullable=False, comment="on whose disk the file lies"),
+    sa.Column("path", sa.Text),
+    sa.Column("rows", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("bytes", sa.BigInteger),
+    sa.Column("error", sa.Text),
+    sa.Column("actor", sa.Text, nullable=False),
+    _at("asked_at", null=False),
+    _at("beat_at", null=False),
+    _at("finished_at"),
+    _at("expires_at"),
+    _one_of("what", "attempts", "contacts", "outcomes", "turns", "answers"),
+    _one_of("format", "csv", "parquet"),
+    _one_of("state", "running", "finished", "failed", "expired"),
+    comment="Files asked for through the API, with where they lie until they expire",
+)
+
+webhook_endpoints = sa.Table(
+    "webhook_endpoints",
+    metadata,
+    _id(),
+    sa.Column("url", sa.Text, nullable=False),
+    sa.Column("description", sa.Text, nullable=False, server_default=""),
+    sa.Column("events", ARRAY(sa.Text), nullable=False, server_default=EMPTY_TEXTS, comment="empty: all"),
+    sa.Column("numbers", sa.Text, nullable=False, server_default="masked"),
+    sa.Column("secret", sa.Text, nullable=False, comment="whsec_…; signs, so it is kept as it is"),
+    sa.Column("old_secret", sa.Text, comment="signs too, until old_secret_until"),
+    _at("old_secret_until"),
+    sa.Column("state", sa.Text, nullable=False, server_default="active"),
+    sa.Column("state_why", sa.Text),
+    sa.Column("created_by", sa.Text, nullable=False),
+    _at("created_at", null=False),
+    _at("failing_since"),
+    _at("delivered_at"),
+    _one_of("numbers", "masked", "full"),
+    _one_of("state", "active", "disabled", "removed"),
+    sa.CheckConstraint("length(url) BETWEEN 1 AND 2000", name="url_length"),
+    comment="Who is told of outcomes and events",
+)
+
+webhook_deliveries = sa.Table(
+    "webhook_deliveries",
+    metadata,
+    _id(),
+    _ref("endpoint_id", "webhook_endpoints.id", cascade=True),
+    sa.Column("type", sa.Text, nullable=False),
+    sa.Column("attempt_id", sa.BigInteger, comment="of an outcome's event; its data is read when it is sent"),
+    sa.Column("phone", sa.Text, comment="of an opt-out's event"),
+    sa.Column("data", JSONB, nullable=False, server_default=EMPTY_OBJECT),
+    _at("created_at", null=False),
+    sa.Column("state", sa.Text, nullable=False, server_default="waiting"),
+    _at("next_at"),
+    sa.Column("tries", sa.SmallInteger, nullable=False, server_default="0"),
+    _at("tried_at"),
+    sa.Column("status", sa.SmallInteger, comment="HTTP status of the last answer"),
+    sa.Column("error", sa.Text, comment="why the last try failed"),
+    _at("delivered_at"),
+    _one_of("state", "waiting", "delivered", "dead"),
+    sa.CheckConstraint("(state = 'waiting') = (next_at IS NOT NULL)", name="waiting_has_next_at"),
+    sa.Index("ix_webhook_deliveries_due", "next_at", postgresql_where=sa.text("next_at IS NOT NULL")),
+    sa.Index(
+        "ix_webhook_deliveries_attempt_id",
+        "attempt_id",
+        postgresql_where=sa.text("attempt_id IS NOT NULL AND next_at IS NOT NULL"),
+    ),
+    sa.Index("ix_webhook_deliveries_endpoint_id", "endpoint_id", "id"),
+    comment="The outbox: one row for each event and endpoint, written with what it tells of",
 )

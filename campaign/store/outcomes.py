@@ -12,6 +12,7 @@ from sqlalchemy import text
 from campaign.domain.disposition import Disposition
 from campaign.store.attempts import COLUMNS_SQL, Attempt, from_row
 from campaign.store.database import Tx, fetch_one, with_commit
+from campaign.store.wrap_ups import SETTLED_FOR
 
 URGENT = -1
 """The priority of contacts that are due for a retry or a callback: before every list's first attempts."""
@@ -33,8 +34,11 @@ class Known:
         heard: what the person said, in order, None where we said something whole in between; empty when the
             conversation itself concluded that they opted out, or that a machine spoke.
         contact_phones: the contact's numbers in order; empty without a contact.
+        wrap_ups: requests to a model that wrote the call's record.
         contact_open: the contact still waits for this attempt: no newer attempt, nobody closed it.
         old: the outcome written before, if any.
+        contact: the campaign contact, also of a call to us, which is no attempt of its budget.
+        rang_back: what they concluded in a call to us after this one of ours was decided on.
     """
 
     attempt: Attempt
@@ -47,8 +51,29 @@ class Known:
     answers: Mapping[str, Any]
     heard: tuple[str | None, ...]
     contact_phones: tuple[str, ...]
+    wrap_ups: int
     contact_open: bool
     old: "Outcome | None"
+    contact: "ContactNow | None" = None
+    rang_back: "RangBack | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class ContactNow:
+    """A campaign contact as it stands: its state, attempts that count, and which of its numbers is next."""
+
+    id: int
+    state: str
+    attempts: int
+    number_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class RangBack:
+    """What a person concluded who called us; when they want to be called, if they asked for that."""
+
+    disposition: str
+    callback_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +84,7 @@ class Outcome:
         cost_lines: name → amount; `cost` is their sum, None while nothing is known of it.
         final: no retry and no callback is planned.
         abandoned: a person answered and wasn't served in time.
+        summary: by rule; one that a model wrote stays.
     """
 
     attempt_id: int
@@ -75,6 +101,7 @@ class Outcome:
     final: bool
     retry_at: datetime | None
     abandoned: bool
+    summary: str = ""
 
 
 _KNOWN = f"""
@@ -99,15 +126,25 @@ _KNOWN = f"""
                        WHERE t.attempt_id = a.id
                          AND (t.speaker = 'person' OR (t.speaker = 'agent' AND NOT t.interrupted)))
                 END AS heard,
+           (SELECT sum(u.requests) FROM wrap_ups u WHERE u.attempt_id = a.id) AS wrap_ups,
            k.phone AS first_phone, k.other_phones,
-           cc.state AS contact_state, cc.disposition AS contact_disposition,
+           cc.id AS cc_id, cc.state AS contact_state, cc.disposition AS contact_disposition,
+           cc.attempts AS contact_attempts, cc.number_index AS contact_number_index,
+           back.disposition AS back_disposition, back.callback_at AS back_callback_at,
            EXISTS (SELECT 1 FROM attempts n
                     WHERE n.campaign_contact_id = a.campaign_contact_id AND n.id > a.id) AS superseded,
            o.disposition AS old_disposition, o.category AS old_category, o.cost AS old_cost,
            o.final AS old_final, o.retry_at AS old_retry_at, o.seconds AS old_seconds,
            o.abandoned AS old_abandoned
       FROM attempts a
-      LEFT JOIN campaign_contacts cc ON cc.id = a.campaign_contact_id
+      LEFT JOIN campaign_contacts cc ON cc.id = coalesce(a.campaign_contact_id, (
+            SELECT i.id FROM campaign_contacts i
+             WHERE a.kind = 'inbound' AND i.contact_id = a.contact_id AND i.campaign_id = a.campaign_id))
+      LEFT JOIN LATERAL (
+            SELECT p.disposition, i.callback_at FROM attempts i JOIN outcomes p ON p.attempt_id = i.id
+             WHERE a.kind = 'campaign' AND i.kind = 'inbound' AND i.phone = a.phone
+               AND i.campaign_id = a.campaign_id AND i.intent_at >= a.intent_at
+             ORDER BY i.intent_at DESC LIMIT 1) AS back ON true
       LEFT JOIN contacts k ON k.id = a.contact_id
       LEFT JOIN outcomes o ON o.attempt_id = a.id
       LEFT JOIN LATERAL (
@@ -159,8 +196,49 @@ async def known(tx: Tx, attempt_id: int) -> Known | None:
         answers=row["answers"] or {},
         heard=tuple(row["heard"] or ()),
         contact_phones=phones,
+        wrap_ups=int(row["wrap_ups"] or 0),
         contact_open=attempt.campaign_contact_id is not None and untouched and not row["superseded"],
         old=old,
+        contact=None
+        if row["cc_id"] is None
+        else ContactNow(
+            row["cc_id"], row["contact_state"], row["contact_attempts"], row["contact_number_index"]
+        ),
+        rang_back=None
+        if row["back_disposition"] is None
+        else RangBack(row["back_disposition"], row["back_callback_at"]),
+    )
+
+
+_RANG_BACK = text(
+    """
+    UPDATE campaign_contacts
+       SET state = CASE WHEN CAST(:next_at AS timestamptz) IS NULL THEN 'done' ELSE 'waiting' END,
+           next_at = :next_at, due_for = coalesce(CAST(:due_for AS text), due_for),
+           priority = CASE WHEN CAST(:next_at AS timestamptz) IS NULL THEN priority ELSE :urgent END,
+           disposition = :disposition, waiting_for = :why, updated_at = :now
+     WHERE id = :id AND (state = 'waiting' OR (state = 'done' AND CAST(:next_at AS timestamptz) IS NOT NULL))
+    """
+)
+
+
+async def rang_back(tx: Tx, contact_id: int, disposition: str, step: "Release", now: datetime) -> None:
+    """What a call to us means for a campaign contact that waits: it is done, or due when they asked for.
+
+    Its attempts stay as they are. One that is being called at this moment is left to that attempt's end,
+    which sees what was concluded here.
+    """
+    await tx.execute(
+        _RANG_BACK,
+        {
+            "id": contact_id,
+            "next_at": step.next_at,
+            "due_for": step.due_for,
+            "disposition": disposition,
+            "why": step.why,
+            "urgent": URGENT,
+            "now": now,
+        },
     )
 
 
@@ -205,19 +283,30 @@ _WRITE = text(
          WHERE :release AND id = :campaign_contact_id
     ), freed AS (
         UPDATE attempts SET reserved = 0 WHERE id = :attempt_id AND reserved <> 0
+    ), counted AS (
+        INSERT INTO report_queue (attempt_id, queued_at)
+        SELECT :attempt_id, :now WHERE CAST(:campaign_id AS bigint) IS NOT NULL
+    ), due AS (
+        INSERT INTO wrap_ups (attempt_id, ordinal, profile, asked_by, asked_at, due_at)
+        SELECT :attempt_id, 1, :wrap_up, 'system:outcome', :now, :wrap_up_at
+         WHERE CAST(:wrap_up AS text) IS NOT NULL
+        ON CONFLICT DO NOTHING
     )
     INSERT INTO outcomes AS o (attempt_id, campaign_id, campaign_contact_id, disposition, category,
            answered_by, seconds, first_word_ms, data, cost, cost_lines, final, retry_at, abandoned,
-           recorded_at)
+           summary, summary_by, recorded_at)
     VALUES (:attempt_id, :campaign_id, :campaign_contact_id, :disposition, :category, :answered_by,
             :seconds, :first_word_ms, CAST(:data AS jsonb), :cost, CAST(:cost_lines AS jsonb),
-            :final, :retry_at, :abandoned, :now)
+            :final, :retry_at, :abandoned, CAST(:summary AS text),
+            CASE WHEN CAST(:summary AS text) = '' THEN '' ELSE 'rule' END, :now)
     ON CONFLICT (attempt_id) DO UPDATE
        SET disposition = excluded.disposition, category = excluded.category,
            answered_by = excluded.answered_by, seconds = excluded.seconds,
            first_word_ms = excluded.first_word_ms, data = excluded.data, cost = excluded.cost,
            cost_lines = excluded.cost_lines, final = excluded.final, retry_at = excluded.retry_at,
-           abandoned = excluded.abandoned
+           abandoned = excluded.abandoned,
+           summary = CASE WHEN o.summary_by IN ('', 'rule') THEN excluded.summary ELSE o.summary END,
+           summary_by = CASE WHEN o.summary_by IN ('', 'rule') THEN excluded.summary_by ELSE o.summary_by END
     """
 )
 
@@ -230,15 +319,21 @@ _MONEY = """
 """
 
 
-async def write(tx: Tx, known: Known, outcome: Outcome, release: Release | None, now: datetime) -> None:
+async def write(
+    tx: Tx,
+    known: Known,
+    outcome: Outcome,
+    release: Release | None,
+    now: datetime,
+    wrap_up: str | None = None,
+) -> None:
     """Write the attempt's one outcome or refine it, give its contact back: one statement. And settle its
     money with the commit: all calls of a campaign that end at once want that row.
-
-    A summary that the wrap-up wrote stays.
 
     Args:
         known: of the same attempt, read in this transaction: what it was reserved and cost before.
         release: what becomes of the contact; None: that is decided already, or there is none.
+        wrap_up: the model profile that is to write the call's record, once; None: none is.
     """
     attempt = known.attempt
     before = known.old.cost if known.old is not None else None
@@ -257,6 +352,8 @@ async def write(tx: Tx, known: Known, outcome: Outcome, release: Release | None,
             "attempts": step.attempts,
             "why": step.why,
             "urgent": URGENT,
+            "wrap_up": wrap_up,
+            "wrap_up_at": now + SETTLED_FOR,
             "now": now,
         },
     )

@@ -98,8 +98,14 @@ _OF_ATTEMPTS: Final[Mapping[str, str]] = {
     "turns": "DELETE FROM conversation_turns WHERE attempt_id = ANY(:attempts)",
     "answers": "DELETE FROM answers WHERE attempt_id = ANY(:attempts)",
     "webhooks": "DELETE FROM call_events WHERE attempt_id = ANY(:attempts)",
+    "recordings": """
+        UPDATE recordings
+           SET delete_at = coalesce(delete_at, :now), delete_why = 'erasure', next_try_at = :now
+         WHERE attempt_id = ANY(:attempts) AND deleted_at IS NULL""",
     "sessions": "UPDATE conversation_sessions SET session_sid = NULL WHERE attempt_id = ANY(:attempts)",
-    "outcomes": "UPDATE outcomes SET data = '{}', summary = '' WHERE attempt_id = ANY(:attempts)",
+    "wrap_ups": "DELETE FROM wrap_ups WHERE attempt_id = ANY(:attempts)",
+    "outcomes": "UPDATE outcomes SET data = '{}', summary = '', summary_by = '' "
+    "WHERE attempt_id = ANY(:attempts)",
     "attempts": f"""
         UPDATE attempts
            SET phone = {_nobody(_ATTEMPT, "id")}, marker = 'erased-' || id, call_sid = NULL,
@@ -135,6 +141,7 @@ _OF_NUMBERS: Final[Mapping[str, str]] = {
            AND (e.reason <> '{ERASED}' OR e.quote IS NOT NULL)""",  # noqa: S608 (constants of this file)
     "revocations": "DELETE FROM consent_revocations WHERE phone = ANY(:numbers)",
     "lookups": "DELETE FROM number_lookups WHERE phone = ANY(:numbers)",
+    "deliveries": "DELETE FROM webhook_deliveries WHERE phone = ANY(:numbers)",
 }
 
 
@@ -212,15 +219,9 @@ async def _erase_elsewhere(tx: Tx, number: str) -> dict[str, int]:
 
 
 async def at_twilio(tx: Tx, person: Person) -> list[str]:
-    """Sids of the person's calls and recordings: what Twilio keeps of them is erased there."""
+    """Sids of the person's calls: what Twilio keeps of them is erased there, by hand."""
     rows = await tx.execute(
-        text(
-            """
-            SELECT s.sid FROM attempts a
-             CROSS JOIN LATERAL (VALUES (a.call_sid), (a.recording_sid)) AS s (sid)
-             WHERE a.id = ANY(:attempts) AND s.sid IS NOT NULL ORDER BY a.id
-            """
-        ),
+        text("SELECT call_sid FROM attempts WHERE id = ANY(:attempts) AND call_sid IS NOT NULL ORDER BY id"),
         {"attempts": list(person.attempts)},
     )
     return list(rows.scalars())
@@ -259,8 +260,8 @@ _PARTS: Final[Mapping[str, str]] = {
         SELECT a.id, c.name AS campaign, a.kind, a.phone, a.caller_id, a.due_for, a.number, a.intent_at,
                a.placed_at, a.ringing_at, a.answered_at, a.ended_at, a.settled_at, a.call_sid, a.call_status,
                a.answered_by, a.duration_s, a.price, a.price_unit, a.callback_at, a.turned_away,
-               a.recording_sid, o.disposition, o.category, o.seconds, o.data AS answers, o.summary, o.final,
-               o.retry_at
+               a.recording_sid, o.disposition, o.category, o.seconds, o.data AS answers, o.summary,
+               o.summary_by, o.final, o.retry_at
           FROM attempts a
           LEFT JOIN campaigns c ON c.id = a.campaign_id
           LEFT JOIN outcomes o ON o.attempt_id = a.id
@@ -269,8 +270,12 @@ _PARTS: Final[Mapping[str, str]] = {
         SELECT attempt_id, seq, speaker, text, interrupted, at FROM conversation_turns
          WHERE attempt_id = ANY(:attempts) ORDER BY attempt_id, seq""",
     "answers": """
-        SELECT attempt_id, question, value, at FROM answers
+        SELECT attempt_id, question, value, at, made_by, was FROM answers
          WHERE attempt_id = ANY(:attempts) ORDER BY attempt_id, question""",
+    "wrap_ups": """
+        SELECT attempt_id, ordinal, state, profile, asked_by, asked_at, finished_at, concluded, disposition,
+               summary, answers, refused, error
+          FROM wrap_ups WHERE attempt_id = ANY(:attempts) ORDER BY attempt_id, ordinal""",
     "webhooks": """
         SELECT attempt_id, kind, received_at, payload FROM call_events
          WHERE attempt_id = ANY(:attempts) ORDER BY id""",

@@ -297,7 +297,10 @@ _WAITS: Final = {
 async def attempts_by_reason(tx: Tx, campaign_id: int) -> dict[str, int]:
     """How many attempts were made, by why: first, retry, callback."""
     rows = await tx.execute(
-        text("SELECT due_for, count(*) AS n FROM attempts WHERE campaign_id = :id GROUP BY due_for"),
+        text(
+            "SELECT due_for, count(*) AS n FROM attempts WHERE campaign_id = :id AND kind <> 'inbound' "
+            "GROUP BY due_for"
+        ),
         {"id": campaign_id},
     )
     return {"first": 0, "retry": 0, "callback": 0} | {row.due_for: row.n for row in rows}
@@ -467,7 +470,7 @@ async def status(tx: Tx, campaign_id: int, now: datetime) -> Status:
         text(
             """
             SELECT state, count(*) AS calls FROM attempts
-             WHERE campaign_id = :id AND settled_at IS NULL GROUP BY state
+             WHERE campaign_id = :id AND settled_at IS NULL AND kind <> 'inbound' GROUP BY state
             """
         ),
         {"id": campaign_id},

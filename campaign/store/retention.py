@@ -68,8 +68,10 @@ _REMOVALS: Final[Mapping[str, _Removal]] = {
         _ATTEMPTS,
         (
             "DELETE FROM answers t USING w WHERE t.attempt_id = w.id AND w.at < :before RETURNING 1",
-            "UPDATE outcomes o SET data = '{}', summary = '' FROM w WHERE o.attempt_id = w.id "
-            "AND w.at < :before AND (o.data <> '{}' OR o.summary <> '') RETURNING 1",
+            "DELETE FROM wrap_ups u USING w WHERE u.attempt_id = w.id AND w.at < :before RETURNING 1",
+            "UPDATE outcomes o SET data = '{}', summary = '', summary_by = '' FROM w "
+            "WHERE o.attempt_id = w.id AND w.at < :before AND (o.data <> '{}' OR o.summary <> '') "
+            "RETURNING 1",
         ),
         "SELECT count(*) FROM outcomes o JOIN attempts a ON a.id = o.attempt_id "
         "WHERE a.settled_at < :before AND (o.data <> '{}' OR o.summary <> '')",
@@ -84,6 +86,15 @@ _REMOVALS: Final[Mapping[str, _Removal]] = {
         "SELECT count(*) FROM call_events e LEFT JOIN attempts a ON a.id = e.attempt_id "
         "WHERE e.received_at < :before AND e.handled_at IS NOT NULL "
         "AND (a.id IS NULL OR a.settled_at IS NOT NULL)",
+    ),
+    "recordings": _Removal(
+        _ATTEMPTS,
+        (
+            "UPDATE recordings r SET delete_at = CAST(:before AS timestamptz), delete_why = 'retention' "
+            "FROM w WHERE r.attempt_id = w.id AND w.at < :before AND r.delete_at IS NULL RETURNING 1",
+        ),
+        "SELECT count(*) FROM recordings r JOIN attempts a ON a.id = r.attempt_id "
+        "WHERE a.settled_at < :before AND r.delete_at IS NULL",
     ),
     "call_records": _Removal(
         _ATTEMPTS,

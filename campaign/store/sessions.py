@@ -145,12 +145,16 @@ class Around:
         answered: what was answered when it ended; None when nobody has asked yet.
         variables: the contact's columns; empty for a test call.
         on_dnc: as `attempts.on_dnc`.
+        transfer: key of the script's target that the session ended with.
+        transfers_before: hand-overs that earlier sessions of the call ended with.
     """
 
     expected: bool
     answered: str | None
     variables: Mapping[str, str]
     on_dnc: bool
+    transfer: str | None
+    transfers_before: int
 
 
 _AROUND = text(
@@ -159,6 +163,10 @@ _AROUND = text(
                     WHERE s.attempt_id = a.id AND s.ordinal = :ordinal) AS expected,
            (SELECT r.answer FROM recoveries r
              WHERE r.attempt_id = a.id AND r.session_ordinal = :ordinal) AS answered,
+           (SELECT r.target FROM recoveries r
+             WHERE r.attempt_id = a.id AND r.session_ordinal = :ordinal) AS transfer,
+           (SELECT count(*) FROM recoveries r WHERE r.attempt_id = a.id AND r.answer = 'transfer'
+               AND r.session_ordinal < :ordinal) AS transfers_before,
            k.variables, {FORBIDDEN_SQL} AS on_dnc
       FROM attempts a LEFT JOIN contacts k ON k.id = a.contact_id
      WHERE a.id = :id
@@ -171,13 +179,14 @@ async def around(tx: Tx, attempt_id: int, ordinal: int) -> Around:
     that what the holder before wrote is seen."""
     row = (await tx.execute(_AROUND, {"id": attempt_id, "ordinal": ordinal})).one()
     variables = {name: str(value) for name, value in (row.variables or {}).items()}
-    return Around(row.expected, row.answered, variables, row.on_dnc)
+    return Around(row.expected, row.answered, variables, row.on_dnc, row.transfer, row.transfers_before)
 
 
 _RECORD_RECOVERY = text(
     """
-    INSERT INTO recoveries (attempt_id, session_ordinal, session_status, error_code, why, answer, became, at)
-    VALUES (:attempt_id, :ordinal, :status, :error_code, :why, :answer, :became, :now)
+    WITH counted AS (INSERT INTO report_queue (attempt_id, queued_at) VALUES (:attempt_id, :now))
+    INSERT INTO recoveries (attempt_id, session_ordinal, session_status, error_code, why, answer, target, at)
+    VALUES (:attempt_id, :ordinal, :status, :error_code, :why, :answer, :target, :now)
     ON CONFLICT (attempt_id, session_ordinal) DO NOTHING
     """
 )
@@ -193,9 +202,13 @@ async def record_recovery(
     session_status: str | None,
     error_code: int | None,
     now: datetime,
-    became: str | None = None,
+    target: str | None = None,
 ) -> None:
-    """Keep what was answered and why; the first answer to a session's end stays."""
+    """Keep what was answered and why; the first answer to a session's end stays.
+
+    Args:
+        target: key of the script's transfer target, of a hand-over.
+    """
     await tx.execute(
         _RECORD_RECOVERY,
         {
@@ -205,25 +218,31 @@ async def record_recovery(
             "error_code": error_code,
             "why": why,
             "answer": answer,
-            "became": became,
+            "target": target,
             "now": now,
         },
     )
 
 
-async def why_resumed(tx: Tx, attempt_id: int, ordinal: int) -> str | None:
-    """Why the call went on after that session; None: nobody asked what to do then."""
+async def why_resumed(tx: Tx, attempt_id: int, ordinal: int) -> tuple[str, str | None]:
+    """Why the call went on after that session, empty when nobody asked what to do then; and the key of the
+    target of the hand-over that nobody took, if there was one."""
     found = await tx.execute(
-        text("SELECT why FROM recoveries WHERE attempt_id = :id AND session_ordinal = :ordinal"),
+        text("SELECT why, target FROM recoveries WHERE attempt_id = :id AND session_ordinal = :ordinal"),
         {"id": attempt_id, "ordinal": ordinal},
     )
-    why: str | None = found.scalar()
-    return why
+    row = found.first()
+    return ("", None) if row is None else (row.why, row.target)
 
 
-async def set_became(tx: Tx, attempt_id: int, ordinal: int, became: str) -> None:
+async def set_became(tx: Tx, attempt_id: int, ordinal: int, became: str, now: datetime) -> None:
     """Say what became of an answer."""
     await tx.execute(
-        text("UPDATE recoveries SET became = :became WHERE attempt_id = :id AND session_ordinal = :ordinal"),
-        {"id": attempt_id, "ordinal": ordinal, "became": became},
+        text(
+            """
+            WITH counted AS (INSERT INTO report_queue (attempt_id, queued_at) VALUES (:id, :now))
+            UPDATE recoveries SET became = :became WHERE attempt_id = :id AND session_ordinal = :ordinal
+            """
+        ),
+        {"id": attempt_id, "ordinal": ordinal, "became": became, "now": now},
     )

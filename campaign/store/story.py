@@ -140,6 +140,7 @@ class TriedRow:
     seconds: int | None
     cost: Decimal | None
     summary: str | None
+    summary_by: str | None
     final: bool | None
     retry_at: datetime | None
 
@@ -153,7 +154,8 @@ async def attempts_for(tx: Tx, phone: str, campaign_contact_ids: Sequence[int]) 
                    a.state, a.intent_at, a.sent_at, a.placed_at, a.ringing_at, a.answered_at, a.ended_at,
                    a.settled_at, a.hold_until, a.cancel_why, a.turned_away, a.call_sid, a.call_status,
                    a.answered_by, a.error, a.error_code,
-                   o.disposition, o.category, o.seconds, o.cost, o.summary, o.final, o.retry_at
+                   o.disposition, o.category, o.seconds, o.cost, o.summary, o.summary_by, o.final,
+                   o.retry_at
               FROM attempts a
               LEFT JOIN campaigns c ON c.id = a.campaign_id
               LEFT JOIN outcomes o ON o.attempt_id = a.id
@@ -168,7 +170,8 @@ async def attempts_for(tx: Tx, phone: str, campaign_contact_ids: Sequence[int]) 
 
 @dataclass(frozen=True, slots=True)
 class Happening:
-    """Something that happened in an attempt: an event of Twilio's, a session, a recovery, a turn count."""
+    """Something that happened in an attempt: an event of the carrier's (`form`: as it came), a session, a
+    recovery, a turn count, a wrap-up."""
 
     attempt_id: int
     at: datetime
@@ -183,10 +186,7 @@ async def happenings(tx: Tx, attempt_ids: Sequence[int]) -> list[Happening]:
             """
             SELECT e.attempt_id, e.received_at AS at, e.kind,
                    jsonb_strip_nulls(jsonb_build_object(
-                       'status', coalesce(e.payload ->> 'CallStatus', e.payload ->> 'SessionStatus'),
-                       'session_status', e.payload ->> 'SessionStatus',
-                       'answered_by', e.payload ->> 'AnsweredBy',
-                       'error_code', e.payload ->> 'ErrorCode',
+                       'form', e.payload,
                        'unhandled', CASE WHEN e.handled_at IS NULL THEN true END,
                        'error', e.error)) AS detail
               FROM call_events e WHERE e.attempt_id = ANY(:ids)
@@ -204,6 +204,18 @@ async def happenings(tx: Tx, attempt_ids: Sequence[int]) -> list[Happening]:
                    jsonb_strip_nulls(jsonb_build_object(
                        'why', r.why, 'answer', r.answer, 'became', r.became, 'error_code', r.error_code))
               FROM recoveries r WHERE r.attempt_id = ANY(:ids)
+             UNION ALL
+            SELECT u.attempt_id, coalesce(u.finished_at, u.due_at), 'wrap_up',
+                   jsonb_strip_nulls(jsonb_build_object(
+                       'state', u.state, 'profile', u.profile, 'prompt_version', u.prompt_version,
+                       'asked_by', u.asked_by, 'tries', u.tries, 'concluded', u.concluded,
+                       'disposition', u.disposition, 'refused', u.refused, 'error', u.error,
+                       'answers', (SELECT jsonb_object_agg(k, jsonb_build_object(
+                                              'now', u.answers -> k,
+                                              'was', (SELECT g.was FROM answers g
+                                                       WHERE g.attempt_id = u.attempt_id AND g.question = k)))
+                                     FROM jsonb_object_keys(u.answers) AS k)))
+              FROM wrap_ups u WHERE u.attempt_id = ANY(:ids)
              ORDER BY attempt_id, at
             """
         ),

@@ -143,8 +143,9 @@ async def mark_cancels(tx: Tx, now: datetime) -> int:
     """Mark what may no longer be dialled although Twilio has it: queued, ringing, or not known yet.
 
     A closed window, a campaign that no longer runs, a switch that stops all dialling, a number put on a
-    do-not-call list. Never a call that a person has answered. Every replica does this, so rows that another
-    one is marking, or that a webhook is about, are left to the next time.
+    do-not-call list, a person who is calling us meanwhile. Never a call that a person has answered. Every
+    replica does this, so rows that another one is marking, or that a webhook is about, are left to the next
+    time.
 
     Returns:
         How many were marked.
@@ -157,12 +158,16 @@ async def mark_cancels(tx: Tx, now: datetime) -> int:
                    cancel_why = CASE
                        WHEN {FORBIDDEN_SQL} THEN 'do_not_call'
                        WHEN a.window_closes_at <= :now THEN 'window'
+                       WHEN EXISTS (SELECT 1 FROM attempts i WHERE i.phone = a.phone
+                                       AND i.settled_at IS NULL AND i.kind = 'inbound') THEN 'they_called'
                        ELSE 'stopped' END
              WHERE a.id IN (
                    SELECT a.id FROM attempts a
                     WHERE a.settled_at IS NULL AND a.cancel_at IS NULL
                       AND a.state IN ('placing', 'unknown', 'placed', 'ringing')
                       AND (a.window_closes_at <= :now
+                           OR EXISTS (SELECT 1 FROM attempts i WHERE i.phone = a.phone
+                                         AND i.settled_at IS NULL AND i.kind = 'inbound')
                            OR EXISTS (SELECT 1 FROM installation i WHERE i.dialling_stopped_at IS NOT NULL)
                            OR EXISTS (SELECT 1 FROM campaigns c
                                        WHERE c.id = a.campaign_id AND c.state <> 'running')

@@ -13,6 +13,12 @@ AMD = "/twilio/amd/{marker}"
 ACTION = "/twilio/action/{marker}/{ordinal}"
 RECORDING = "/twilio/recording/{marker}"
 DIAL = "/twilio/dial/{marker}/{ordinal}"
+QUEUE = "/twilio/queue/{marker}/{ordinal}"
+WAIT = "/twilio/wait/{marker}/{ordinal}"
+WHISPER = "/twilio/whisper/{marker}/{ordinal}"
+ACCEPT = "/twilio/accept/{marker}/{ordinal}"
+INCOMING = "/twilio/incoming"
+GATHERED = "/twilio/gathered/{marker}"
 RELAY = "/twilio/relay/{token}"
 
 NEEDS_ANSWER = "#ct=2000&rt=8000&tt=15000&rc=1&rp=ct,rt,5xx"
@@ -62,6 +68,30 @@ class Addresses:
     def dial(self, marker: str, ordinal: int) -> str:
         """What is asked when a transfer is over."""
         return self.at(DIAL.format(marker=marker, ordinal=ordinal)) + NEEDS_ANSWER
+
+    def queue(self, marker: str, ordinal: int) -> str:
+        """What is asked when a person has left a queue."""
+        return self.at(QUEUE.format(marker=marker, ordinal=ordinal)) + NEEDS_ANSWER
+
+    def wait(self, marker: str, ordinal: int) -> str:
+        """What is asked again and again while a person waits in a queue."""
+        return self.at(WAIT.format(marker=marker, ordinal=ordinal)) + NEEDS_ANSWER
+
+    def whisper(self, marker: str, ordinal: int) -> str:
+        """What is asked when the target of a transfer has answered."""
+        return self.at(WHISPER.format(marker=marker, ordinal=ordinal)) + NEEDS_ANSWER
+
+    def accept(self, marker: str, ordinal: int) -> str:
+        """What is asked when the target has pressed a key."""
+        return self.at(ACCEPT.format(marker=marker, ordinal=ordinal)) + NEEDS_ANSWER
+
+    def incoming(self) -> str:
+        """The voice URL of our own numbers, as it stands in Twilio's console."""
+        return self.at(INCOMING)
+
+    def gathered(self, marker: str) -> str:
+        """What is asked when a caller has pressed a key or said something."""
+        return self.at(GATHERED.format(marker=marker)) + NEEDS_ANSWER
 
     def relay(self, token: str) -> str:
         """The conversation's socket: wss (ws below a public URL of http)."""

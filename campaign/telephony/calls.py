@@ -151,10 +151,19 @@ class AccountFacts:
 
 @dataclass(frozen=True, slots=True)
 class CallerId:
-    """A number that may stand as `from_`: bought at Twilio ("owned") or proven to be ours ("verified")."""
+    """A number that may stand as `from_`: bought at Twilio ("owned") or proven to be ours ("verified").
+
+    Args:
+        sid: of an owned one.
+        voice_url: what Twilio asks when somebody calls it; empty: nothing.
+        application: the sid of the TwiML application that is asked instead; empty: none.
+    """
 
     phone: str
     kind: Literal["owned", "verified"]
+    sid: str = ""
+    voice_url: str = ""
+    application: str = ""
 
 
 class TwilioAway(TwilioError):

@@ -5,6 +5,7 @@ The Calls API has no idempotency key, and an answer can be lost after the phone 
 has been asked (`find`). All HTTP goes through transport.py: real time-outs, no retries.
 """
 
+import contextlib
 import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -109,6 +110,7 @@ class Gateway:
         total_seconds: float = TOTAL_SECONDS,
     ) -> None:
         self.account_sid = account_sid
+        self._auth = (username, password)
         self._transport = Transport(base_url, connect_seconds=connect_seconds, total_seconds=total_seconds)
         self._client = Client(
             username, password, account_sid, http_client=self._transport, environment=NO_ENVIRONMENT
@@ -248,8 +250,85 @@ class Gateway:
         except Exception as fault:  # every fault of library and network becomes one of ours
             raise error_of(fault, "the account's numbers") from fault
         ids = {_text(n.phone_number): CallerId(_text(n.phone_number), "verified") for n in verified}
-        ids |= {_text(n.phone_number): CallerId(_text(n.phone_number), "owned") for n in owned}
+        ids |= {_text(n.phone_number): _owned(n) for n in owned}
         return sorted((one for one in ids.values() if phone in (None, one.phone)), key=lambda one: one.phone)
+
+    async def answered_by_us(self, number: CallerId) -> str:
+        """What Twilio asks when somebody calls a number: its voice URL, or its TwiML application's.
+
+        Raises:
+            TwilioRefused, TwilioBusy, TwilioAway.
+        """
+        if not number.application:
+            return number.voice_url
+        try:
+            return _text((await self._client.applications(number.application).fetch_async()).voice_url)
+        except Exception as fault:  # every fault of library and network becomes one of ours
+            raise error_of(fault, f"application {number.application}") from fault
+
+    async def point(self, number: CallerId, url: str) -> None:
+        """Have Twilio ask `url` when somebody calls the number.
+
+        Raises:
+            TwilioRefused, TwilioBusy, TwilioAway.
+        """
+        try:
+            await self._client.incoming_phone_numbers(number.sid).update_async(
+                voice_url=url, voice_method="POST", voice_application_sid=""
+            )
+        except Exception as fault:  # every fault of library and network becomes one of ours
+            raise error_of(fault, f"number {_masked(number.phone)}") from fault
+
+    async def record(self, call_sid: str, callback: str) -> str | None:
+        """Begin to record a call, both sides apart; returns the recording's sid, None when the call is over.
+
+        Args:
+            callback: where the recording's events go.
+        Raises:
+            CallNotFound, TwilioRefused, TwilioBusy, TwilioAway.
+        """
+        try:
+            made = await self._client.calls(call_sid).recordings.create_async(
+                recording_status_callback=callback,
+                recording_status_callback_event=["in-progress", "completed", "absent"],
+                recording_channels="dual",
+                trim="do-not-trim",
+            )
+            return _text(made.sid) or None
+        except Exception as fault:  # every fault of library and network becomes one of ours
+            if getattr(fault, "code", None) == codes.CALL_STATE_FORBIDS:
+                return None
+            raise error_of(fault, f"a recording of call {call_sid}") from fault
+
+    async def delete_recording(self, sid: str) -> None:
+        """Delete a recording for good.
+
+        Raises:
+            CallNotFound: there is none of that sid, any more.
+            TwilioRefused, TwilioBusy, TwilioAway.
+        """
+        try:
+            await self._client.recordings(sid).delete_async()
+        except Exception as fault:  # every fault of library and network becomes one of ours
+            raise error_of(fault, f"recording {sid}") from fault
+
+    @contextlib.asynccontextmanager
+    async def listen(self, sid: str) -> AsyncIterator[AsyncIterator[bytes]]:
+        """A recording's sound as WAV, piece by piece.
+
+        Raises:
+            CallNotFound, TwilioRefused, TwilioAway.
+        """
+        uri = f"https://api.twilio.com/2010-04-01/Accounts/{self.account_sid}/Recordings/{sid}.wav"
+        try:
+            async with self._transport.stream(uri, self._auth) as (status, pieces):
+                if status == 404:
+                    raise CallNotFound(f"Twilio doesn't know recording {sid}.")
+                if status >= 400:
+                    raise TwilioRefused(f"Twilio answered {status} for recording {sid}.", code=status)
+                yield pieces
+        except TransportFault as fault:
+            raise TwilioAway(str(fault), _LATER) from fault
 
     async def _update(self, sid: str, status: str) -> CallFacts | None:
         try:
@@ -263,6 +342,12 @@ class Gateway:
         stream = await self._client.calls.stream_async(**filters, page_size=PAGE_SIZE, limit=MOST_CALLS)
         async for call in stream:
             yield call
+
+
+def _owned(number: Any) -> CallerId:
+    application = _text(number.voice_application_sid)
+    phone, sid, url = _text(number.phone_number), _text(number.sid), _text(number.voice_url)
+    return CallerId(phone, "owned", sid, url, application)
 
 
 def _create_arguments(request: CallRequest) -> dict[str, object]:

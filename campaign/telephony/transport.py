@@ -12,7 +12,7 @@ add nothing (and its types are unknown to mypy).
 import base64
 import contextlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextvars import ContextVar
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
@@ -26,6 +26,7 @@ from campaign.telephony.calls import Leaves, TooLate
 
 CONNECT_SECONDS = 5.0
 TOTAL_SECONDS = 10.0
+CHUNK_BYTES = 64 * 1024
 KEEP_ALIVE_SECONDS = 15.0
 """Shorter than any server's own idle limit: a POST on a connection that the server is just closing has an
 unknown result, which holds a contact for minutes."""
@@ -167,6 +168,27 @@ class Transport:
             if departure.refused is not None:
                 raise NotSentFault(str(departure.refused)) from fault
             # TimeoutError is an OSError; it may come after the bytes have left.
+            raise UnknownFault(f"No complete answer from Twilio: {_said(fault)}.") from fault
+
+    @contextlib.asynccontextmanager
+    async def stream(
+        self, uri: str, auth: tuple[str, str]
+    ) -> AsyncIterator[tuple[int, AsyncIterator[bytes]]]:
+        """A GET whose body is read piece by piece: (status, pieces). Twilio's redirects to where media lies
+        are followed, without our credentials.
+
+        Raises:
+            UnknownFault: no answer, or it broke off.
+        """
+        headers = {"Authorization": basic_auth(*auth)}
+        wait = aiohttp.ClientTimeout(total=None, connect=self._timeout.connect, sock_read=self._timeout.total)
+        departure = _Departure(None)
+        try:
+            async with self._open().get(
+                self._rebased(uri), headers=headers, timeout=wait, trace_request_ctx=departure
+            ) as answer:
+                yield answer.status, answer.content.iter_chunked(CHUNK_BYTES)
+        except (aiohttp.ClientError, OSError) as fault:
             raise UnknownFault(f"No complete answer from Twilio: {_said(fault)}.") from fault
 
     async def close(self) -> None:

@@ -10,11 +10,28 @@ from fastapi.openapi.utils import get_openapi
 from campaign.domain import campaign as campaigns
 from campaign.domain.errors import Unavailable
 from campaign.flow.draining import ANSWERS
-from campaign.web import health, hooks, metrics, problems, relay
-from campaign.web.api import audit, contacts, dnc, lists, people, results, rules, stops, studies
+from campaign.web import health, hooks, metrics, problems, relay, static_files
+from campaign.web.api import (
+    audit,
+    contacts,
+    dnc,
+    lists,
+    people,
+    recordings,
+    reports,
+    results,
+    rules,
+    stops,
+    studies,
+    webhooks,
+)
 from campaign.web.api import campaigns as campaign_routes
 from campaign.web.auth import API, guard
+from campaign.web.console import account, design, errors, home, openid, sign_in, user_pages
+from campaign.web.console import audit as audit_pages
+from campaign.web.console import stops as stop_pages
 from campaign.web.limits import BodyLimit
+from campaign.web.openid import OpenId
 from campaign.wiring import Services
 
 DESCRIPTION = """\
@@ -31,7 +48,28 @@ key may do is its role's: `admin` everything; `operator` campaigns, lists, do-no
 **Times** are ISO 8601 with an offset, **numbers** E.164 (`+12025550123`).
 """
 
-_API_ROUTERS = (lists, contacts, dnc, campaign_routes, studies, rules, results, people, stops, audit)
+_API_ROUTERS = (
+    lists,
+    contacts,
+    dnc,
+    campaign_routes,
+    studies,
+    rules,
+    results,
+    recordings,
+    reports,
+    people,
+    stops,
+    webhooks,
+    audit,
+)
+_CONSOLE_ROUTERS = (
+    static_files.router,
+    home.doors,
+    sign_in.doors,
+    openid.doors,
+    *(module.router for module in (home, sign_in, account, stop_pages, user_pages, audit_pages, design)),
+)
 
 
 def create_app(services: Services) -> FastAPI:
@@ -52,8 +90,9 @@ def create_app(services: Services) -> FastAPI:
     app.state.metrics = metrics.Metrics(services.clock.now())
     app.state.pulse = health.Pulse()
     app.state.children = set()
+    app.state.openid = OpenId(services.settings.openid) if services.settings.openid else None
     app.state.events_at_once = asyncio.Semaphore(hooks.EVENTS_AT_ONCE)
-    problems.install(app)
+    problems.install(app, wants_page=errors.wants_page, error_page=errors.error_page)
     answers = services.replica.role in ANSWERS
     if answers:
         # Twilio's first: routes are tried one after the other, and hers are asked most.
@@ -62,6 +101,8 @@ def create_app(services: Services) -> FastAPI:
         for module in _API_ROUTERS:
             app.include_router(module.router)
         app.include_router(_documents())
+        for router in _CONSOLE_ROUTERS:
+            app.include_router(router)
     app.include_router(metrics.router)
     app.include_router(health.router)
     if not answers:

@@ -1,18 +1,24 @@
-"""Who may do what: API keys, and one table of all routes.
+"""Who may do what: API keys, signed-in browsers, and one table of all routes.
 
-A route of the API that is not in the table is refused: forgetting a guard closes a door, it never opens
-one. Whatever answers without a key stands in `OPEN`, or is signed by Twilio (web/hooks.py, web/relay.py).
+A route of the API or the console that is not in the table is refused: forgetting a guard closes a door, it
+never opens one. Whatever answers without a key or a session stands in `OPEN`, or is signed by Twilio
+(web/hooks.py, web/relay.py).
 """
 
+from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Annotated
 
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from campaign.domain.errors import NotAllowed, NotSignedIn
-from campaign.store import accounts
-from campaign.store.accounts import ApiKey, Role
+from campaign.store import accounts, users
+from campaign.store.accounts import Role
+from campaign.store.users import SignIn, User
+from campaign.web import browser
 from campaign.web.deps import With
+from campaign.wiring import Services
 
 _ADMIN = frozenset({Role.ADMIN})
 _OPERATE = frozenset({Role.ADMIN, Role.OPERATOR})
@@ -21,6 +27,10 @@ _RESULTS = frozenset({Role.ADMIN, Role.OPERATOR, Role.ANALYST})
 _ANY = frozenset(Role)
 
 API = "/api/v1"
+CONSOLE = "/console"
+REPORTS = (
+    "funnel", "outcomes", "hours", "tries", "latency", "opt-outs", "recoveries", "costs", "summary",
+)  # fmt: skip
 GUARDS: dict[tuple[str, str], frozenset[Role]] = {
     ("GET", "/openapi.json"): _ANY,
     ("GET", "/metrics"): _ANY,
@@ -60,12 +70,22 @@ GUARDS: dict[tuple[str, str], frozenset[Role]] = {
     ("GET", API + "/attempts"): _RESULTS,
     ("GET", API + "/attempts/{attempt_id}"): _RESULTS,
     ("GET", API + "/attempts/{attempt_id}/transcript"): _RESULTS,
+    ("GET", API + "/attempts/{attempt_id}/recording"): _OPERATE,
     ("GET", API + "/outcomes"): _RESULTS,
     ("GET", API + "/decisions"): _RESULTS,
+    **{("GET", f"{API}/reports/{name}{kind}"): _RESULTS for name in REPORTS for kind in ("", ".csv")},
     ("GET", API + "/stop-all"): _ANY,
     ("POST", API + "/stop-all"): _OPERATE,
     ("DELETE", API + "/stop-all"): _ADMIN,
     ("GET", API + "/audit"): _ADMIN,
+    ("GET", API + "/webhooks"): _ADMIN,
+    ("POST", API + "/webhooks"): _ADMIN,
+    ("DELETE", API + "/webhooks/{endpoint_id}"): _ADMIN,
+    ("POST", API + "/webhooks/{endpoint_id}/enable"): _ADMIN,
+    ("POST", API + "/webhooks/{endpoint_id}/rotate"): _ADMIN,
+    ("POST", API + "/webhooks/{endpoint_id}/test"): _ADMIN,
+    ("POST", API + "/webhooks/{endpoint_id}/replay"): _ADMIN,
+    ("GET", API + "/webhooks/{endpoint_id}/deliveries"): _ADMIN,
     ("GET", API + "/rules"): _ANY,
     ("GET", API + "/rules/waivers"): _ANY,
     ("PUT", API + "/rules/waivers/{rule_id}"): _ADMIN,
@@ -78,28 +98,85 @@ GUARDS: dict[tuple[str, str], frozenset[Role]] = {
     ("DELETE", API + "/rules/pauses/{region}"): _ADMIN,
     ("GET", API + "/people/{number}/export"): _ADMIN,
     ("DELETE", API + "/people/{number}"): _ADMIN,
+    ("GET", CONSOLE): _ANY,
+    ("GET", CONSOLE + "/home/figures"): _ANY,
+    ("POST", CONSOLE + "/sign-out"): _ANY,
+    ("GET", CONSOLE + "/account"): _ANY,
+    ("POST", CONSOLE + "/account/password"): _ANY,
+    ("POST", CONSOLE + "/account/sign-outs"): _ANY,
+    ("GET", CONSOLE + "/stop-all"): _ANY,
+    ("POST", CONSOLE + "/stop-all"): _OPERATE,
+    ("POST", CONSOLE + "/stop-all/lift"): _ADMIN,
+    ("GET", CONSOLE + "/users"): _ADMIN,
+    ("POST", CONSOLE + "/users"): _ADMIN,
+    ("POST", CONSOLE + "/users/{user_id}/role"): _ADMIN,
+    ("POST", CONSOLE + "/users/{user_id}/disable"): _ADMIN,
+    ("POST", CONSOLE + "/users/{user_id}/enable"): _ADMIN,
+    ("POST", CONSOLE + "/users/{user_id}/link"): _ADMIN,
+    ("POST", CONSOLE + "/users/{user_id}/unlock"): _ADMIN,
+    ("GET", CONSOLE + "/audit"): _ADMIN,
+    ("GET", CONSOLE + "/design"): _ADMIN,
 }
 """(method, path) → the roles that may. `admin` may all."""
 
-OPEN: frozenset[tuple[str, str]] = frozenset({("GET", "/health"), ("GET", "/ready")})
-"""What answers without a key."""
+OPEN: frozenset[tuple[str, str]] = frozenset(
+    {
+        ("GET", "/health"),
+        ("GET", "/ready"),
+        ("GET", "/"),
+        ("GET", "/favicon.ico"),
+        ("GET", "/static/{name:path}"),
+        ("GET", CONSOLE + "/sign-in"),
+        ("POST", CONSOLE + "/sign-in"),
+        ("GET", CONSOLE + "/openid"),
+        ("GET", CONSOLE + "/openid/callback"),
+        ("GET", CONSOLE + "/welcome/{link}"),
+        ("POST", CONSOLE + "/welcome/{link}"),
+    }
+)
+"""What answers without a key or a session."""
+
+SEEN_NOTED_EVERY = timedelta(minutes=1)
+"""That a browser is in use is noted no more often."""
 
 _bearer = HTTPBearer(
     auto_error=False, bearerFormat="cc_…", description="An API key, made with `campaign keys create`."
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks: the holder of an API key or a signed-in user. `actor` is its name in the audit trail."""
+
+    actor: str
+    role: Role
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A signed-in browser: its user, its row, its cookie's token, our origin as it sees it."""
+
+    user: User
+    sign_in: SignIn
+    token: str = field(repr=False)
+    origin: str
+
+
 async def _signed_in(
     request: Request,
     services: With,
     given: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
-) -> ApiKey:
-    """The key of a request, allowed to do what it asks.
+) -> Caller:
+    """Who asks, allowed to do what is asked: by an API key, or as a signed-in user of the console.
 
     Raises:
-        NotSignedIn: no key, or none in force.
-        NotAllowed: the key's role may not.
+        NotSignedIn: no key and no session, or none in force.
+        NotAllowed: the role may not; or an unsafe request of a session without its token.
     """
+    if given is None and "authorization" not in request.headers and browser.has_cookie(request):
+        user = (await session_of(request, services)).user
+        return Caller(user.actor, user.role, user.name)
     if given is None or not given.credentials.startswith(accounts.KEY_MARK):
         raise NotSignedIn("This needs an API key.", "Send `Authorization: Bearer cc_…`.")
     async with services.db.connection() as tx:
@@ -110,22 +187,55 @@ async def _signed_in(
     if accounts.use_is_news(key, now):
         async with services.db.transaction() as tx:
             await accounts.note_use(tx, key, now)
-    path = request.scope["route"].path
-    allowed = GUARDS.get((request.method, path), frozenset())
-    if key.role not in allowed:
+    _require(
+        request, key.role, f"The key {key.name!r} has the role {key.role}", "Use a key with such a role."
+    )
+    return Caller(f"key:{key.name}", key.role, key.name)
+
+
+async def session_of(request: Request, services: Services) -> Session:
+    """The session of a browser, allowed to do what is asked.
+
+    Raises:
+        NotSignedIn: it has none in force.
+        NotAllowed: its user's role may not; or the request is unsafe and lacks the session's token.
+        NotFound: the browser asks under a name that is not ours.
+    """
+    origin = browser.origin_of(request, services.settings)
+    token = request.cookies.get(browser.cookie_name(origin), "")
+    now = services.clock.now()
+    async with services.db.connection() as tx:
+        found = await users.signed_in(tx, token, now) if token else None
+    if found is None:
+        raise NotSignedIn("You are not signed in, or no longer.", "Sign in.")
+    user, sign_in = found
+    if request.method not in browser.SAFE:
+        browser.require_own_origin(request, services.settings)
+        await browser.require_csrf(request, token)
+    if now - sign_in.seen_at >= SEEN_NOTED_EVERY:
+        async with services.db.transaction() as tx:
+            await users.note_seen(tx, sign_in.id, now)
+    _require(request, user.role, f"Your role is {user.role}", "Ask an admin for another role.")
+    return Session(user, sign_in, token, origin)
+
+
+def _require(request: Request, role: Role, whose: str, do: str) -> None:
+    allowed = GUARDS.get((request.method, request.scope["route"].path), frozenset())
+    if role not in allowed:
         who = ", ".join(sorted(allowed)) or "nobody"
-        raise NotAllowed(
-            f"The key {key.name!r} has the role {key.role}; this is for: {who}.",
-            "Use a key with such a role.",
-        )
-    return key
+        raise NotAllowed(f"{whose}; this is for: {who}.", do)
 
 
-SignedIn = Annotated[ApiKey, Depends(_signed_in)]
-"""The key that a request came with; also what guards a router."""
+def may(role: Role, method: str, path: str) -> bool:
+    """Whether a role opens a door: for showing only what leads somewhere."""
+    return role in GUARDS.get((method, path), frozenset())
+
+
+SignedIn = Annotated[Caller, Depends(_signed_in)]
+"""Who a request came from; also what guards a router."""
 guard = Depends(_signed_in)
 
 
-def actor_of(key: ApiKey) -> str:
+def actor_of(caller: Caller) -> str:
     """Who acts, for the audit trail."""
-    return f"key:{key.name}"
+    return caller.actor

@@ -15,21 +15,23 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Annotated, Literal, assert_never
+from typing import Annotated, Literal
 
 import structlog
 from fastapi import APIRouter, Path, Request, Response
 
 from campaign.domain.errors import BadInput, BadSignature, DatabaseUnavailable, Unavailable
-from campaign.flow import action, call_events, voice
-from campaign.flow.answers import Converse, HangUp, SayAndHangUp, Transfer, token_mint
+from campaign.flow import action, call_events, handover, inbound, voice
+from campaign.flow.answers import token_mint
 from campaign.flow.call_events import Hands
 from campaign.telephony import addresses as at
-from campaign.telephony import signature, twiml
+from campaign.telephony import signature, twiml, webhooks
 from campaign.telephony.addresses import Addresses
+from campaign.telephony.webhooks import Kind
+from campaign.web.answers import rendered
 from campaign.web.deps import With
 from campaign.web.metrics import Metrics
-from campaign.wiring import Services
+from campaign.wiring import Services, token
 
 log = structlog.get_logger(__name__)
 
@@ -47,17 +49,6 @@ router = APIRouter(include_in_schema=False)
 Marker = Annotated[str, Path(pattern="^[A-Za-z0-9_-]{1,100}$")]
 Ordinal = Annotated[int, Path(ge=0, le=1000)]
 Form = Mapping[str, str]
-Kind = Literal["voice", "status", "amd", "action", "recording", "dial"]
-
-REQUIRED: Mapping[Kind, tuple[str, ...]] = {
-    "voice": ("CallStatus", "From", "To"),
-    "status": ("CallStatus", "From", "To"),
-    "amd": ("AnsweredBy",),
-    "action": ("CallStatus", "SessionId", "SessionStatus"),
-    "recording": ("RecordingSid", "RecordingStatus"),
-    "dial": ("DialCallStatus",),
-}
-"""Fields besides CallSid and AccountSid without which a request of the kind is not what it says."""
 _CALL_SID = re.compile("CA[0-9a-fA-F]{32}")
 
 
@@ -95,11 +86,11 @@ async def _verified(request: Request, services: Services, kind: Kind, path: str)
             "PUBLIC_URL must be the address that Twilio uses, and TWILIO_AUTH_TOKEN the account's.",
         )
     form = dict(fields)
-    if form.get("AccountSid") != settings.twilio_account_sid:
+    if webhooks.account_sid(form) != settings.twilio_account_sid:
         raise BadSignature("The request is about another Twilio account.")
-    missing = [name for name in REQUIRED[kind] if name not in form]
-    if missing or not _CALL_SID.fullmatch(form.get("CallSid", "")):
-        raise BadInput(f"The request lacks {', '.join([*missing]) or 'a CallSid'}.")
+    missing = [name for name in webhooks.REQUIRED[kind] if name not in form]
+    if missing or not _CALL_SID.fullmatch(webhooks.call_sid(form)):
+        raise BadInput(f"The request lacks {', '.join(missing) or 'its call'}.")
     return form
 
 
@@ -194,6 +185,39 @@ async def voice_twiml(request: Request, services: With, marker: Marker) -> Respo
     return await _spoken(answer, counted)
 
 
+@router.post(at.INCOMING)
+async def incoming_twiml(request: Request, services: With) -> Response:
+    """What a call to one of our numbers hears."""
+    counted = _counting(request, "incoming")
+    form = await _verified(request, services, "incoming", at.INCOMING)
+    marker = token()
+
+    async def answer() -> str:
+        given = await inbound.answer(
+            services.db,
+            form,
+            services.clock.now(),
+            marker=marker,
+            replica=services.replica.id,
+            mint=token_mint(services.secret),
+        )
+        return rendered(given, services)
+
+    return await _spoken(answer, counted)
+
+
+@router.post(at.GATHERED)
+async def gathered_twiml(request: Request, services: With, marker: Marker) -> Response:
+    """What follows when a caller has pressed a key or said something."""
+    counted = _counting(request, "gathered")
+    form = await _verified(request, services, "gathered", at.GATHERED.format(marker=marker))
+
+    async def answer() -> str:
+        return rendered(await inbound.gathered(services.db, marker, form, services.clock.now()), services)
+
+    return await _spoken(answer, counted)
+
+
 @router.post(at.ACTION)
 async def action_twiml(request: Request, services: With, marker: Marker, ordinal: Ordinal) -> Response:
     """What a call does when its conversation session is over."""
@@ -214,28 +238,85 @@ async def action_twiml(request: Request, services: With, marker: Marker, ordinal
 @router.post(at.DIAL)
 async def dial_twiml(request: Request, services: With, marker: Marker, ordinal: Ordinal) -> Response:
     """What a call does when its transfer is over, or failed."""
-    counted = _counting(request, "dial")
-    form = await _verified(request, services, "dial", at.DIAL.format(marker=marker, ordinal=ordinal))
+    return await _handed_over(request, services, "dial", at.DIAL, marker, ordinal)
+
+
+@router.post(at.QUEUE)
+async def queue_twiml(request: Request, services: With, marker: Marker, ordinal: Ordinal) -> Response:
+    """What a call does that has left a queue of humans."""
+    return await _handed_over(request, services, "queue", at.QUEUE, marker, ordinal)
+
+
+async def _handed_over(
+    request: Request,
+    services: Services,
+    kind: Literal["dial", "queue"],
+    path: str,
+    marker: str,
+    ordinal: int,
+) -> Response:
+    counted = _counting(request, kind)
+    form = await _verified(request, services, kind, path.format(marker=marker, ordinal=ordinal))
 
     async def answer() -> str:
-        now = services.clock.now()
-        given = await action.after_transfer(services.db, marker, ordinal, form, now, terms=services.terms)
+        mint, now = token_mint(services.secret), services.clock.now()
+        given = await handover.over(services.db, marker, ordinal, form, now, mint=mint, terms=services.terms)
         return rendered(given, services)
 
     return await _spoken(answer, counted)
 
 
-async def _spoken(answer: Callable[[], Awaitable[str]], counted: _Counted) -> Response:
-    """TwiML within a person's patience, whatever happens."""
+@router.post(at.WAIT)
+async def wait_twiml(request: Request, services: With, marker: Marker, ordinal: Ordinal) -> Response:
+    """What a person hears who waits in a queue."""
+    counted = _counting(request, "wait")
+    form = await _verified(request, services, "wait", at.WAIT.format(marker=marker, ordinal=ordinal))
+
+    async def answer() -> str:
+        return rendered(await handover.wait(services.db, marker, ordinal, form), services)
+
+    return await _spoken(answer, counted, twiml.leave_queue())
+
+
+@router.post(at.WHISPER)
+async def whisper_twiml(request: Request, services: With, marker: Marker, ordinal: Ordinal) -> Response:
+    """What the target of a transfer hears alone."""
+    counted = _counting(request, "whisper")
+    form = await _verified(request, services, "whisper", at.WHISPER.format(marker=marker, ordinal=ordinal))
+
+    async def answer() -> str:
+        return rendered(await handover.whisper(services.db, marker, ordinal, form), services)
+
+    return await _spoken(answer, counted, twiml.hang_up())
+
+
+@router.post(at.ACCEPT)
+async def accept_twiml(request: Request, services: With, marker: Marker, ordinal: Ordinal) -> Response:
+    """Whether the target of a transfer is put through, now that a key was pressed."""
+    counted = _counting(request, "accept")
+    form = await _verified(request, services, "accept", at.ACCEPT.format(marker=marker, ordinal=ordinal))
+
+    async def answer() -> str:
+        now = services.clock.now()
+        return rendered(await handover.accept(services.db, marker, ordinal, form, now), services)
+
+    return await _spoken(answer, counted, twiml.hang_up())
+
+
+async def _spoken(
+    answer: Callable[[], Awaitable[str]], counted: _Counted, otherwise: str | None = None
+) -> Response:
+    """TwiML within a person's patience, whatever happens; `otherwise`: in place of our apology."""
+    sorry = twiml.say_and_hang_up(SORRY) if otherwise is None else otherwise
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
             document, said = await _once_postgres_answers(answer), "twiml"
     except TimeoutError:
         log.error("webhook_database_away", kind=counted.kind)
-        document, said = twiml.say_and_hang_up(SORRY), "sorry"
+        document, said = sorry, "sorry"
     except Exception:  # a person is on the line: whatever failed, they get a sentence
         log.exception("webhook_failed", kind=counted.kind)
-        document, said = twiml.say_and_hang_up(SORRY), "sorry"
+        document, said = sorry, "sorry"
     counted.answered(said)
     return Response(document, media_type=twiml.CONTENT_TYPE)
 
@@ -246,25 +327,3 @@ async def _once_postgres_answers(answer: Callable[[], Awaitable[str]]) -> str:
             return await answer()
         except DatabaseUnavailable:
             await asyncio.sleep(RETRY_SECONDS)
-
-
-def rendered(answer: Converse | Transfer | SayAndHangUp | HangUp, services: Services) -> str:
-    """The TwiML of what the flow decided."""
-    addresses = Addresses(services.settings.public_url or "")
-    match answer:
-        case Converse(_, marker, ordinal, token, script):
-            return twiml.connect_relay(
-                script,
-                url=addresses.relay(token),
-                action=addresses.action(marker, ordinal),
-                parameters={"attempt": marker, "session": str(ordinal)},
-                recording_callback=addresses.recording(marker) if ordinal == 1 else None,
-            )
-        case SayAndHangUp(text, _, language):
-            return twiml.say_and_hang_up(text, language)
-        case HangUp():
-            return twiml.hang_up()
-        case Transfer(to, caller_id, marker, ordinal):
-            return twiml.dial(to, action=addresses.dial(marker, ordinal), caller_id=caller_id)
-        case _:
-            assert_never(answer)

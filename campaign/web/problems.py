@@ -1,7 +1,7 @@
 """Errors as problem documents (RFC 9457), the same story as the command line tells, never internals."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -9,15 +9,17 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from campaign.domain.errors import (
+    BadInput,
     CampaignError,
     DatabaseUnavailable,
+    NotFound,
     NotSignedIn,
     SchemaMismatch,
     Unavailable,
@@ -78,10 +80,7 @@ def problem(
 
 def of_error(error: CampaignError) -> JSONResponse:
     """The problem document of one of our own errors."""
-    if isinstance(error, DatabaseUnavailable | SchemaMismatch):
-        # Also strangers may come so far, and the sentence names the database's host.
-        log.warning("database_unavailable", error=error.what)
-        error = Unavailable("The database can't be used now.", "Ask again; the service's log tells more.")
+    error = _public(error)
     headers = {}
     if isinstance(error, NotSignedIn):
         headers["WWW-Authenticate"] = 'Bearer realm="campaign"'
@@ -90,22 +89,31 @@ def of_error(error: CampaignError) -> JSONResponse:
     return problem(error.status, error.slug, error.what, error.do, headers, **error.data)
 
 
-def install(app: FastAPI) -> None:
-    """Make every fault of the app's routes a problem document."""
+def install(
+    app: FastAPI,
+    *,
+    wants_page: Callable[[Request], bool],
+    error_page: Callable[[Request, CampaignError], Response],
+) -> None:
+    """Make every fault of the app's routes a problem document, or a page for whom looks at pages."""
 
-    async def ours(_: Request, error: Exception) -> JSONResponse:
+    async def ours(request: Request, error: Exception) -> Response:
         assert isinstance(error, CampaignError)
-        return of_error(error)
+        return error_page(request, _public(error)) if wants_page(request) else of_error(error)
 
-    async def invalid(_: Request, error: Exception) -> JSONResponse:
+    async def invalid(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
         # The value itself is left out: it may be a phone number or a secret.
         faults = [{"where": _where(fault["loc"]), "why": str(fault["msg"])} for fault in error.errors()]
         said = "; ".join(f"{fault['where']}: {fault['why']}" for fault in faults[:5])
+        if wants_page(request):
+            return error_page(request, BadInput(f"This cannot be used: {said}.", "Go back and mend it."))
         return problem(422, "bad-input", f"The request cannot be used: {said}.", faults=faults)
 
-    async def by_status(request: Request, error: Exception) -> JSONResponse:
+    async def by_status(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
+        if wants_page(request):
+            return error_page(request, _by_status(error.status_code, str(error.detail)))
         if error.status_code == 404 and error.detail == HTTPStatus.NOT_FOUND.phrase:  # no route has it
             said = f"There is nothing at {request.url.path}."
             return problem(404, "not-found", said, "GET /openapi.json describes every address.")
@@ -122,6 +130,24 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(CampaignError, ours)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, by_status)
+
+
+def _public(error: CampaignError) -> CampaignError:
+    """An error as strangers may hear it."""
+    if isinstance(error, DatabaseUnavailable | SchemaMismatch):
+        # Also strangers may come so far, and the sentence names the database's host.
+        log.warning("database_unavailable", error=error.what)
+        return Unavailable("The database can't be used now.", "Ask again; the service's log tells more.")
+    return error
+
+
+def _by_status(status: int, detail: str) -> CampaignError:
+    """What the web framework itself refuses, as an error of ours."""
+    if status == HTTPStatus.NOT_FOUND:
+        return NotFound("There is no such page.", "The navigation leads to all pages.")
+    error = BadInput(f"This can't be done: {detail}.", "Go back and try again.")
+    error.status = status
+    return error
 
 
 _SLUGS = {400: "bad-input", 404: "not-found", 405: "method-not-allowed", 413: "too-large"}

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Path, WebSocket, WebSocketDisconnect
 from starlette.websockets import WebSocketState
 
 from campaign.domain.errors import DatabaseUnavailable
-from campaign.flow import sessions
+from campaign.flow import recordings, sessions
 from campaign.flow import talk as talks
 from campaign.telephony import addresses as at
 from campaign.telephony import signature
@@ -85,12 +85,13 @@ async def relay(socket: WebSocket, token: Token) -> None:
     await talks.talk(
         StarletteSocket(socket),
         session,
-        db=services.db,
+        keeps=services.talks.writer(services.db, services.clock),
         agents=services.agents,
         clock=services.clock,
         talks=services.talks,
         on_opt_out=talks.safe_opt_out(services.db, services.clock, services.data_dir),
         hang_up=services.gateway.hang_up,
+        record=recordings.beginner(services.db, services.clock, services.gateway, services.addresses),
         account_sid=services.settings.twilio_account_sid,
     )
 
@@ -120,6 +121,8 @@ async def _opened(socket: WebSocket, services: Services, token: str) -> sessions
 async def _once_postgres_answers(services: Services, token: str) -> sessions.SessionContext | None:
     while True:
         try:
-            return await sessions.open_session(services.db, token, services.replica.id, services.clock.now())
+            return await sessions.open_session(
+                services.db, token, services.replica.id, services.clock.now(), services.rulebook
+            )
         except DatabaseUnavailable:
             await asyncio.sleep(RETRY_SECONDS)

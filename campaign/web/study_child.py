@@ -19,10 +19,10 @@ from campaign.domain.phone import mask
 from campaign.domain.rulebook import parse_rulebook
 from campaign.flow import preview as previews
 from campaign.flow import replay as replays
-from campaign.settings import process_environment, read_settings
+from campaign.settings import read_settings
 from campaign.store import studies
 from campaign.store.studies import Study
-from campaign.web.import_child import child_environment
+from campaign.web.child import spawn
 from campaign.wiring import Services, open_services
 
 log = structlog.get_logger(__name__)
@@ -43,26 +43,13 @@ async def start_study(
     Raises:
         Unavailable: no process could be started.
     """
+    order = {"study": study_id, "actor": actor}
     try:
-        child = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "campaign.web.study_child",
-            stdin=asyncio.subprocess.PIPE,
-            env=process_environment(child_environment(services.settings, services.data_dir), hermetic=True),
-            start_new_session=True,
-        )
-    except OSError as error:
+        await spawn(services, "campaign.web.study_child", order, children)
+    except Unavailable as error:
         async with services.db.transaction() as tx:
-            await studies.fail(tx, study_id, f"No process could be started: {error}.", services.clock.now())
-        raise Unavailable("No process could be started now.", "Try again in a moment.") from None
-    ending = asyncio.create_task(_fed(child, json.dumps({"study": study_id, "actor": actor}).encode()))
-    children.add(ending)
-    ending.add_done_callback(children.discard)
-
-
-async def _fed(child: asyncio.subprocess.Process, order: bytes) -> None:
-    await child.communicate(order)
+            await studies.fail(tx, study_id, error.what, services.clock.now())
+        raise
 
 
 # ── the child ──────────────────────────────────────────────────────────────────────────────────────────

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from campaign.agent.protocol import Context, Done, Text
-from campaign.agent.scripted import ScriptedAgent, respond
+from campaign.agent.scripted import NOT_THEN, ScriptedAgent, respond
 from campaign.domain.dialogue import Message, ToolRequest
 from campaign.domain.script import Script
 from campaign.domain.tools import RecordAnswer, meaning, specs
@@ -285,3 +285,40 @@ def test_pieces_are_text_and_tools_only() -> None:
     talk = Talk()
     context = Context(talk.script, {}, {}, NOW)
     assert all(isinstance(one, Text | ToolRequest) for one in respond([], context))
+
+
+@pytest.mark.parametrize(
+    ("said", "tools"),
+    [
+        ("Okay, bye.", ['end_call {"reason":"completed"}']),
+        (
+            "No, goodbye.",
+            ['record_answer {"question":"demo","value":false}', 'end_call {"reason":"not_interested"}'],
+        ),
+        (
+            "Yes please, bye!",
+            ['record_answer {"question":"demo","value":true}', 'end_call {"reason":"interested"}'],
+        ),
+    ],
+)
+def test_who_takes_their_leave_is_let_go(said: str, tools: list[str]) -> None:
+    talk = Talk()
+    talk.says("Yes, sure.")
+    assert "Goodbye" in talk.says(said)
+    assert talk.tools == tools
+
+
+def test_a_time_that_the_rules_forbid_is_not_agreed_on() -> None:
+    context = Context(
+        msgspec.convert(SCRIPT, Script), {}, {}, NOW, next_callable=lambda at: at.replace(hour=23)
+    )
+    history = [
+        Message("agent", "Hi, is now a good time?"),
+        Message("person", "Call me back tomorrow at three."),
+    ]
+    said = respond(history, context)
+    assert [piece.text for piece in said if isinstance(piece, Text)] == [NOT_THEN]
+    history += [Message("agent", NOT_THEN), Message("person", "Then at four.")]
+    assert [piece.name for piece in respond(history, context) if isinstance(piece, ToolRequest)] == [
+        "end_call"
+    ]

@@ -19,12 +19,14 @@ from campaign.cli import keys
 from campaign.cli.doctor import Check, Verdict, _model, doctor, examine
 from campaign.settings import Settings
 from campaign.simulator import ACCOUNT_SID, AUTH_TOKEN, Simulator, SimulatorConfig
-from campaign.store import accounts
+from campaign.store import accounts, users
 from campaign.store.database import Database
 from campaign.web.app import create_app
 from campaign.wiring import open_services
 from tests.support import rows
 from tests.support.models import Answer, Then, model, page, refusal, says, streamed
+from tests.support.openid import Provider
+from tests.support.served import served
 
 app = typer.Typer()
 app.add_typer(keys.app, name="keys")
@@ -170,6 +172,37 @@ async def test_each_fault_is_named_with_what_to_do_and_hides_no_other(
     assert found["service"].verdict is Verdict.NOTE
     assert by_name(rest)["PUBLIC_URL"].verdict is Verdict.FAULT
     assert rows.CALLER in by_name(rest)["campaign 'autumn'"].said
+
+
+async def test_the_console_is_looked_at_its_users_and_its_openid_provider(
+    db: Database, db_url: str, tmp_path: Path, clock
+) -> None:
+    provider = Provider()
+    async with served(provider.app) as provider.address:
+        openid = {"OIDC_CLIENT_ID": "console", "OIDC_CLIENT_SECRET": "not told"}
+        ours = settings_of(
+            db_url, tmp_path, TWILIO_API_BASE_URL="http://127.0.0.1:9", **openid, OIDC_ISSUER=provider.address
+        )
+        before = by_name(await examine(ours))
+        async with db.transaction() as tx:
+            await users.insert(
+                tx,
+                email="ana@example.com",
+                name="Ana",
+                role=accounts.Role.ADMIN,
+                password_hash=None,
+                actor="test",
+                now=clock.now(),
+            )
+        after = by_name(await examine(ours))
+        provider.address = "https://elsewhere.example.com"
+        other = by_name(await examine(ours))
+    assert before["console users"].do == "Add one: campaign users add EMAIL --role admin"
+    assert after["console users"].said == "1 can sign in."
+    assert after["OpenID provider"].verdict is Verdict.OK
+    assert other["OpenID provider"].verdict is Verdict.FAULT
+    assert "calls itself 'https://elsewhere.example.com'" in other["OpenID provider"].said
+    assert "not told" not in str(after)
 
 
 async def test_another_service_behind_the_public_address_is_noticed(db_url: str, tmp_path: Path) -> None:

@@ -82,6 +82,7 @@ def test_every_marked_block_is_of_a_kind_that_a_test_runs() -> None:
     kinds = {(block.page.name, block.language) for block in BLOCKS if block.runs}
     assert kinds == {
         ("README.md", "sh"),
+        ("console.md", "sh"),
         ("rules.md", "sh"),
         ("packs.md", "sh"),
         ("do-not-call.md", "sh"),

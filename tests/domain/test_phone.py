@@ -117,7 +117,7 @@ _PREFIX = st.sampled_from(["", "1", "+1", "+1 ", "1-", "(", "+ 1", "-"])
 
 
 @given(st.one_of(_TEN_DIGITS, st.tuples(_PREFIX, _TEN_DIGITS).map("".join)), st.sampled_from(["US", "CA"]))
-@settings(max_examples=1_500, deadline=None)
+@settings(max_examples=600, deadline=None)
 def test_the_prefix_cache_gives_the_librarys_verdict(text: str, region: str) -> None:
     assert _ours(text, region) == _library(text, region)
 
@@ -135,7 +135,7 @@ _USUAL_WAYS = (
     st.integers(0, 9999),
     st.sampled_from(["US", "CA", "GB", "DE"]),
 )
-@settings(max_examples=1_500, deadline=None)
+@settings(max_examples=600, deadline=None)
 def test_the_usual_ways_of_writing_get_the_librarys_verdict(
     way: str, area: int, office: int, line: int, region: str
 ) -> None:
@@ -144,7 +144,7 @@ def test_the_usual_ways_of_writing_get_the_librarys_verdict(
 
 
 @given(_PUNCTUATED, st.sampled_from(["US", "GB", "DE", "IN", "JM"]))
-@settings(max_examples=1_500, deadline=None)
+@settings(max_examples=600, deadline=None)
 def test_digits_with_punctuation_get_the_librarys_verdict(text: str, region: str) -> None:
     ours = parse(text, region)
     if isinstance(ours, Rejected) and ours.code == "excel_decimal":
@@ -168,7 +168,7 @@ def test_no_north_american_verdict_depends_on_the_last_four_digits(
 
 
 @given(st.text(max_size=80), st.one_of(st.none(), st.sampled_from(["US", "DE", "XX", ""])))
-@settings(max_examples=1_500, deadline=None)
+@settings(max_examples=600, deadline=None)
 def test_no_text_makes_the_parser_fail(text: str, region: str | None) -> None:
     verdict = parse(text, region)
     assert isinstance(verdict, Rejected) or verdict.e164.startswith("+")

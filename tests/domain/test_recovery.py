@@ -69,8 +69,7 @@ CASES: list[tuple[str, dict[str, Any], Any]] = [
     ("it dropped after the last words", {"concluded": True}, HangUp()),
     ("we ended it", {**ENDED, "given": {"reason": "ended"}}, HangUp()),
     ("we ended it without saying why", ENDED, HangUp()),
-    ("a transfer", {**ENDED, "given": {"reason": "transfer", "target": "sales"}}, Transfer("sales",
-        "+12125550199")),
+    ("a transfer", {**ENDED, "given": {"reason": "transfer", "target": "sales"}}, Transfer("sales")),
     ("a transfer to nowhere", {**ENDED, "given": {"reason": "transfer", "target": "x"}}, Goodbye(NOBODY)),
     ("a hand-over", {**ENDED, "given": {"reason": "handover"}}, Resume()),
     ("a hand-over after failures", {**ENDED, "given": {"reason": "handover"}, "resumes_so_far": 4}, Resume()),
@@ -134,6 +133,17 @@ def test_only_our_own_handoff_is_read(data: str | None, read: dict[str, str]) ->
     assert handoff(data) == read
 
 
-@pytest.mark.parametrize(("status", "chosen"), [("completed", HangUp()), ("no-answer", Goodbye(NOBODY))])
-def test_a_transfer_that_nobody_takes_is_excused(status: str, chosen: Any) -> None:
-    assert after_transfer(status, SCRIPT, {})[0] == chosen
+@pytest.mark.parametrize(
+    ("taken", "transfers", "resumes", "chosen"),
+    [
+        (True, 0, 0, HangUp()),
+        (False, 0, 0, Resume()),
+        (False, 0, MOST_RESUMES, Resume()),
+        (False, 1, 1, Goodbye(NOBODY)),
+        (False, 0, 2 * MOST_RESUMES, Goodbye(NOBODY)),
+    ],
+)
+def test_when_nobody_takes_a_transfer_the_agent_comes_back_once(
+    taken: bool, transfers: int, resumes: int, chosen: Any
+) -> None:
+    assert after_transfer(taken, transfers, resumes, SCRIPT, {})[0] == chosen

@@ -82,7 +82,7 @@ def test_for_ever_removes_nothing_and_days_count_back_from_now() -> None:
     ("setting", "said"),
     [
         ("call_records=100", "XX.0 \\(a law\\) demands 2000"),
-        ("recordings=1", "no kind of record"),
+        ("letters=1", "no kind of record"),
         ("transcripts", "no number of days"),
         ("transcripts=soon", "no number of days"),
         ("transcripts=-1", "no number of days"),

@@ -457,32 +457,6 @@ situations = st.builds(
     st.lists(st.integers(0, 3000), max_size=4),
     st.integers(0, 3),
 )
-RANK = [Verdict.ALLOW, Verdict.DEFER, Verdict.BLOCK].index
-EXTRA = [
-    little_book("hours", 'week = { "mon-fri" = "10:00-12:00" }').packs[0],
-    little_book("attempt_cap", "count = 1\nwindow_hours = 48").packs[0],
-    little_book("prohibition", 'reason = "all"').packs[0],
-    little_book("consent", 'level = "express_written"').packs[0],
-    little_book("closed_days", 'holidays = { country = "US" }').packs[0],
-]
-
-
-@settings(max_examples=150, deadline=None)
-@given(situations, instants, st.sampled_from(EXTRA))
-def test_a_further_rule_never_makes_a_decision_laxer(known: Facts, now: datetime, extra: object) -> None:
-    before = decide(known, RULEBOOK, now)
-    after = decide(known, Rulebook((*RULEBOOK.packs, extra)), now)  # type: ignore[arg-type]
-    assert RANK(after.verdict) >= RANK(before.verdict)
-    if before.until and after.until:
-        assert after.until >= before.until
-
-
-@settings(max_examples=100, deadline=None)
-@given(situations, instants)
-def test_the_order_of_packs_never_matters(known: Facts, now: datetime) -> None:
-    one, other = (decide(known, Rulebook(packs), now) for packs in (RULEBOOK.packs, RULEBOOK.packs[::-1]))
-    assert (one.verdict, one.until, one.closes_at) == (other.verdict, other.until, other.closes_at)
-    assert against(one) == against(other)
 
 
 @settings(max_examples=200, deadline=None)

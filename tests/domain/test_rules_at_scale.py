@@ -429,7 +429,7 @@ def situations(draw: st.DrawFn) -> tuple[Facts, datetime]:
 RANK = [Verdict.ALLOW, Verdict.DEFER, Verdict.BLOCK].index
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(situations())
 def test_no_decision_allows_what_any_rule_forbids(given_: tuple[Facts, datetime]) -> None:
     facts, at = given_

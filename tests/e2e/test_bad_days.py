@@ -1,9 +1,7 @@
-"""Kills, restarts and wrong settings, met by the service as a process."""
+"""Kills and restarts, met by the service as a process."""
 
 import os
-import re
 import signal
-import socket
 import time
 from pathlib import Path
 from typing import TypeVar
@@ -182,74 +180,3 @@ def test_stop_all_holds_for_the_next_call_and_cancels_what_is_queued(folder: Pat
         assert len(twilio(house, "calls")["creates"]) == placed < 300
         house.run("stop", "--lift")
         until(lambda: len(twilio(house, "calls")["creates"]) > placed, 30, lambda: house.log_of()[-3000:])
-
-
-# ── never starts ───────────────────────────────────────────────────────────────────────────────────────
-
-
-def refused(house: House, *arguments: str) -> str:
-    """What a command says that can't do its work: sentences, no traceback, an exit code."""
-    done = house.run(*arguments, check=False)
-    said = done.stdout + done.stderr
-    assert done.returncode not in (0, -signal.SIGSEGV), said
-    assert "Traceback" not in said
-    assert "Error:" in said
-    return re.sub(r"\s+", " ", said)
-
-
-def test_a_taken_port_is_told(house: House) -> None:
-    with socket.socket() as other:
-        other.bind(("127.0.0.1", house.port))
-        other.listen()
-        said = refused(house, "serve", "--port", str(house.port))
-    assert f"port {house.port}" in said
-    assert "--port" in said
-
-
-@pytest.mark.parametrize("name", ["PUBLIC_URL", "TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN"])
-def test_a_missing_setting_is_named(folder: Path, db_url: str, name: str) -> None:
-    house = House(folder, db_url, rate=RATE, cps=1, more={name: ""})
-    said = refused(house, "serve", "--port", "0")
-    assert name in said
-    assert ".env" in said
-
-
-def test_a_database_that_is_down_is_told_with_its_address_and_without_its_password(folder: Path) -> None:
-    port = free_port()
-    house = House(folder, f"postgresql://ana:hunter2@127.0.0.1:{port}/calls", rate=RATE, cps=1)
-    for command in (["serve", "--port", "0"], ["list"]):
-        said = refused(house, *command)
-        assert f"127.0.0.1:{port}" in said
-        assert "hunter2" not in said
-
-
-def test_a_schema_that_is_behind_is_refused_with_the_command_to_run(house: House) -> None:
-    migrate.downgrade(house.db_url, "-1")
-    before = migrate.current(house.db_url)
-    for command in (["serve", "--port", "0"], ["list"]):
-        assert "campaign db upgrade" in refused(house, *command)
-    assert migrate.current(house.db_url) == before
-    house.run("db", "upgrade")
-    house.run("list")
-
-
-def test_a_real_service_refuses_a_simulated_database_and_the_reverse(folder: Path, db_url: str) -> None:
-    simulated = House(folder, db_url, rate=RATE, cps=1)
-    simulated.run("list")
-    real = House(
-        folder,
-        db_url,
-        rate=1.0,
-        cps=1,
-        more={
-            "PUBLIC_URL": "https://calls.example.com",
-            "TWILIO_API_BASE_URL": "",
-            "CAMPAIGN_CLOCK": "",
-            "CAMPAIGN_CLOCK_RATE": "",
-            "CAMPAIGN_CLOCK_ANCHOR": "",
-        },
-    )
-    said = refused(real, "serve", "--port", "0")
-    assert "holds calls of a simulator" in said
-    ask(db_url, "UPDATE installation SET kind = 'real'")
-    assert "real" in refused(simulated, "serve", "--port", "0")

@@ -4,8 +4,6 @@ import asyncio
 import json
 from typing import Any
 
-import pytest
-
 from campaign.flow import action, voice
 from campaign.flow.action import ActionAnswer
 from campaign.flow.answers import Converse, HangUp, SayAndHangUp, Transfer, token_mint
@@ -115,6 +113,7 @@ async def test_a_transfer_goes_to_the_campaigns_number_and_nowhere_else(
     await begin(db, clock)
     answer = await ask(db, clock, **ended(reason="transfer", target="sales"))
     assert answer == Transfer("+12125550199", rows.CALLER, "marker-1", 1)
+    assert (await rows.row(db, "recoveries"))["target"] == "sales"
 
 
 async def test_an_invented_target_is_not_dialled(db: Database, clock: ManualClock) -> None:
@@ -123,50 +122,11 @@ async def test_an_invented_target_is_not_dialled(db: Database, clock: ManualCloc
     assert isinstance(answer, SayAndHangUp)
 
 
-async def test_a_line_that_dropped_before_the_call_was_put_through_is_taken_up(
-    db: Database, clock: ManualClock
-) -> None:
-    await begin(db, clock)
-    await rows.run(db, "UPDATE attempts SET talk_disposition = 'transferred'")
-    assert isinstance(await ask(db, clock, **DROPPED), Converse)
-    assert (await rows.row(db, "attempts"))["talk_disposition"] == "completed"
-
-
-@pytest.mark.parametrize(
-    ("status", "told"),
-    [("completed", "transferred"), ("no-answer", "completed"), ("busy", "completed"), ("", "transferred")],
-)
-async def test_who_was_put_through_to_nobody_was_not_transferred(
-    db: Database, clock: ManualClock, status: str, told: str
-) -> None:
-    await begin(db, clock)
-    await rows.run(db, "UPDATE attempts SET talk_disposition = 'transferred'")
-    await ask(db, clock, **ended(reason="transfer", target="sales"))
-    over = rows.form("completed", 3, clock.now(), CallDuration="40")
-    await receive(db, kind="status", marker="marker-1", form=over, now=clock.now(), hands=Hands())
-    assert (await rows.row(db, "outcomes"))["disposition"] == "transferred"
-    form = {"CallSid": rows.SID, "CallStatus": "completed", "DialCallStatus": status}
-    await action.after_transfer(db, "marker-1", 1, form, clock.now())
-    assert (await rows.row(db, "outcomes"))["disposition"] == told
-
-
 async def test_a_machine_that_the_talk_heard_is_not_talked_to_again(db: Database, clock: ManualClock) -> None:
     await begin(db, clock)
     await rows.run(db, "UPDATE attempts SET talk_disposition = 'machine'")
     assert isinstance(await ask(db, clock, **DROPPED), HangUp)
     assert (await rows.row(db, "recoveries"))["why"] == "answered by machine_greeting"
-
-
-@pytest.mark.parametrize(("status", "said"), [("completed", False), ("no-answer", True), ("failed", True)])
-async def test_after_a_transfer_the_person_hears_whether_it_failed(
-    db: Database, clock: ManualClock, status: str, said: bool
-) -> None:
-    await begin(db, clock)
-    await ask(db, clock, **ended(reason="transfer", target="sales"))
-    form = {"CallSid": rows.SID, "CallStatus": "in-progress", "DialCallStatus": status}
-    answer = await action.after_transfer(db, "marker-1", 1, form, clock.now())
-    assert isinstance(answer, SayAndHangUp if said else HangUp)
-    assert (await rows.row(db, "recoveries"))["became"] == f"transfer: {status}"
 
 
 async def test_a_message_is_left_when_the_talk_handed_over_a_machine(

@@ -202,7 +202,7 @@ async def test_after_erasing_no_table_holds_the_number_but_the_do_not_call_list(
     assert {"contacts.phone", "attempts.phone", "conversation_turns.text", "audit_log.subject"} <= set(before)
     done = await erased(db, tmp_path, now + LATER)
     assert (done.suppressed, done.number) == (2, "+1212•••0142")
-    assert done.at_twilio == (f"CA{rows.PHONE}", f"RE{rows.PHONE}")
+    assert done.at_twilio == (f"CA{rows.PHONE}",)
     assert [file["file_name"] for file in done.files] == ["x.csv"]
     for number in (rows.PHONE, HOME):
         assert await holding(db, number[1:]) == {"dnc_entries.phone": 1 if number == rows.PHONE else 2}

@@ -82,7 +82,7 @@ class House:
             talk(
                 line,
                 await self.open(ordinal),
-                db=self.db,
+                keeps=self.talks.writer(self.db, self.clock),
                 agents=self.agents,
                 clock=self.clock,
                 talks=self.talks,
@@ -227,10 +227,16 @@ async def test_a_socket_of_another_call_is_closed_without_a_word(house: House) -
     line = Line()
     task = asyncio.create_task(
         talk(
-            line, await house.open(), db=house.db, agents=house.agents, clock=house.clock, talks=house.talks,
-            on_opt_out=safe_opt_out(house.db, house.clock, house.data_dir), hang_up=house.hang_up,
+            line,
+            await house.open(),
+            keeps=house.talks.writer(house.db, house.clock),
+            agents=house.agents,
+            clock=house.clock,
+            talks=house.talks,
+            on_opt_out=safe_opt_out(house.db, house.clock, house.data_dir),
+            hang_up=house.hang_up,
         )
-    )  # fmt: skip
+    )
     line.setup("CA" + "8" * 32)
     await house.end(task)
     assert line.close_code == 1008
@@ -242,10 +248,16 @@ async def test_a_socket_that_never_says_setup_is_closed(house: House) -> None:
     line = Line()
     task = asyncio.create_task(
         talk(
-            line, await house.open(), db=house.db, agents=house.agents, clock=house.clock, talks=house.talks,
-            on_opt_out=safe_opt_out(house.db, house.clock, house.data_dir), hang_up=house.hang_up,
+            line,
+            await house.open(),
+            keeps=house.talks.writer(house.db, house.clock),
+            agents=house.agents,
+            clock=house.clock,
+            talks=house.talks,
+            on_opt_out=safe_opt_out(house.db, house.clock, house.data_dir),
+            hang_up=house.hang_up,
         )
-    )  # fmt: skip
+    )
     await house.clock.advance(11)
     await house.end(task)
     assert line.close_code == 1008

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy import text
 
 from campaign.domain.errors import DatabaseUnavailable
-from campaign.flow.transcripts import MOST_WAITING, Writer
+from campaign.flow.transcripts import MOST_WAITING, PORTION, Writer
 from campaign.store import attempts, sessions
 from campaign.store.conversations import AnswerRow, TalkNews, TurnRow
 from campaign.store.database import Database
@@ -34,7 +34,7 @@ async def test_a_conclusion_written_while_twilio_tells_the_sessions_end_is_kept(
         writer.news(TalkNews(attempt.id, 1, closed_why="over", disposition="interested"))
         await waits_for_a_lock(db)
         await sessions.close(tx, attempt.id, 1, "ended", clock.now())
-    assert await writer.settle(5)
+    assert await writer.settle(30)
     assert writer.dropped == 0
     assert await rows(db, "SELECT talk_disposition FROM attempts") == [{"talk_disposition": "interested"}]
 
@@ -112,10 +112,12 @@ async def test_with_the_database_away_the_oldest_turns_give_way_and_no_conclusio
             return (writer.waiting, writer.dropped) == (MOST_WAITING + 2, 500)
 
         await until(bounded, moved_clock())
-    assert await writer.settle(20)
+    assert await writer.settle(30)
     assert await rows(db, "SELECT min(seq) AS first, count(*) AS n FROM conversation_turns") == [
         {"first": 500, "n": MOST_WAITING}
     ]
+    portions = await rows(db, "SELECT count(*) AS n FROM conversation_turns GROUP BY xmin::text")
+    assert max(one["n"] for one in portions) <= PORTION
     told = await rows(db, "SELECT talk_disposition AS told FROM attempts ORDER BY id")
     assert told == [{"told": "do_not_call"}, {"told": None}]
     assert await rows(db, "SELECT value FROM answers") == [{"value": True}]
@@ -130,7 +132,7 @@ async def test_what_cannot_be_written_of_one_conversation_costs_no_other_its_con
     for attempt in (first, broken, last):
         writer.turn(turn(attempt, 0, clock, "poison" if attempt == broken else "Hello"))
         writer.news(TalkNews(attempt, 1, disposition="interested"))
-    assert await writer.settle(5)
+    assert await writer.settle(30)
     told = await rows(db, "SELECT id FROM attempts WHERE talk_disposition = 'interested' ORDER BY id")
     assert [row["id"] for row in told] == [first, last]
     assert writer.dropped == 1

@@ -60,6 +60,10 @@ def main() -> int:
     if not given.trace:
         logging.disable(logging.CRITICAL)
         structlog.configure(processors=[_drop])
+    else:
+        structlog.configure(
+            processors=[structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+        )
     seeds = [given.seed] if given.seed is not None else range(given.first, given.first + given.seeds)
     with _database() as (url, server):
         return _run(seeds, given, url, server)

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from campaign.store.attempts import ON_THE_LINE
 from campaign.store.database import Database
 from tests.simulation.plan import LOS_ANGELES_ZONE, NEW_YORK_ZONE
 from tests.simulation.truth import Ring
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 PACE_SPAN_S = 1.0
 SETTLED_WITHIN_S = 60.0 + 10.0
 """A minute, and what the simulation's ticks are further apart than the service's."""
+NEWS_S = 2.0
+"""From hearing of a call to the last one that was claimed without knowing of it."""
 BACK_S = 20.0 + 10.0
 """After the weather has cleared: the longest until a process is back, and until it has a dead one's lease."""
 
@@ -145,13 +148,22 @@ def _too_fast(world: "World") -> list[str]:
 
 
 def _lines(world: "World", rings: Sequence[Ring]) -> list[str]:
+    """Calls that were begun although, by what the service can have known, no line was free.
+
+    A call that Twilio begins long after a request without an answer is news to nobody before its first
+    callback, its TwiML fetch or its place in a list: from then on it holds a line.
+    """
+    sent = {one.marker: one.at for one in world.twilio.sent}
     counted = [ring for ring in rings if ring.marker not in world.own]
-    for ring in counted:
-        up = sum(
-            1
-            for other in counted
-            if other.created <= ring.created and (other.ended is None or other.ended > ring.created)
-        )
+    in_time = [ring for ring in counted if ring.created <= sent[ring.marker] + ON_THE_LINE.total_seconds()]
+    known = [(ring.created, ring) for ring in in_time] + [
+        (ring.heard_from + NEWS_S, ring)
+        for ring in counted
+        if ring not in in_time and ring.heard_from is not None
+    ]
+    for ring in in_time:
+        at = ring.created
+        up = sum(since <= at and (other.ended is None or other.ended > at) for since, other in known)
         if up > world.plan.max_calls:
             return [f"lines: {up} calls at once, {world.plan.max_calls} allowed"]
     return []

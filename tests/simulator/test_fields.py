@@ -16,7 +16,7 @@ ASK = "Hello, this is Ada. Do you have a minute?"
 def test_every_source_names_a_section_and_its_ground() -> None:
     for fields in FIELDS.values():
         for source in fields.values():
-            assert re.match(r"\d|v2-api", source.section)
+            assert re.match(r"\d|v2-api|twiml", source.section)
             assert source.ground in GROUNDS
 
 
@@ -38,6 +38,37 @@ async def press(session: Session) -> None:
     await session.say("Press 5. Will you?")
     await session.next("dtmf")
     # Gone without `end`: the session fails.
+
+
+async def hand_over_and_ring(made: Rig) -> None:
+    """Hand-overs with a whisper and into a queue, and calls to the account."""
+    service, simulator = made.service, made.simulator
+    action = f'action="{service.url("/dialled")}"'
+    service.answers["/warm"] = (
+        f'<Response><Dial {action}><Number url="{service.url("/whisper")}">+12125550110</Number></Dial>'
+        "</Response>"
+    )
+    service.answers["/whisper"] = (
+        f'<Response><Gather action="{service.url("/accept")}"><Say>Press 1.</Say></Gather>'
+        "<Hangup/></Response>"
+    )
+    service.answers["/accept"] = "<Response/>"
+    service.answers["/queue"] = (
+        f'<Response><Enqueue {action} waitUrl="{service.url("/room")}" workflowSid="WW0">'
+        "<Task>{}</Task></Enqueue></Response>"
+    )
+    service.answers["/room"] = '<Response><Say>Wait.</Say><Pause length="5"/></Response>'
+    service.answers["/menu"] = (
+        f'<Response><Gather input="dtmf speech" action="{service.url("/end")}"><Say>Press 9.</Say></Gather>'
+        "</Response>"
+    )
+    for number, path in enumerate(("/warm", "/queue")):
+        to = f"+1212555031{number}"
+        simulator.world.named[to] = "interested"
+        await made.call(to, url=service.url(path))
+    simulator.voice_urls["+12125550199"] = service.url("/menu")
+    simulator.ring("+12125550320", "+12125550199", "keypresser")
+    simulator.ring("+12125550321", "+12125550199", "do_not_call")
 
 
 async def drive(made: Rig) -> None:
@@ -72,6 +103,7 @@ async def drive(made: Rig) -> None:
         sync = {"machine_detection": "Enable"} if path == "/dial" else {}
         await made.call(to, url=service.url(path), fallback_url=service.url("/end"), **sync)
     await made.call("+12125550400")  # busy
+    await hand_over_and_ring(made)
     await made.finish()
 
 

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from campaign.domain.attempt import AttemptEvent
-from campaign.flow import outcomes
+from campaign.flow import inbox, outcomes
 from campaign.store import attempts, events, sessions, sweeps
 from campaign.store.attempts import AnotherCall, Told
 from campaign.store.database import Database, Tx
@@ -54,7 +54,7 @@ async def test_nothing_that_runs_every_second_reads_through_a_table(db: Database
         await events.unhandled(tx, now, 100)
         await sessions.machines(tx, "one")
         await sweeps.known_sids(tx, [rows.SID])
-        taken = await events.take(tx, "status", "marker-1", rows.form("busy", 1, now), now)
+        taken = await inbox.take(tx, "status", "marker-1", rows.form("busy", 1, now), now)
         assert taken is not None
         assert taken.attempt is not None
         told = Told(at=now, event=AttemptEvent.OVER, call_status="busy")

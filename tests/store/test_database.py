@@ -221,6 +221,25 @@ async def test_what_fails_with_the_commit_undoes_all(notes: Database) -> None:
         assert await words(tx) == []
 
 
+async def test_what_goes_with_the_commit_may_be_larger_than_what_the_network_takes_at_once(
+    notes: Database,
+) -> None:
+    lines = ["x" * 1000] * 5000
+    async with asyncio.timeout(20), notes.transaction() as tx:
+        with_commit(tx, ADD_LAST, {"word": "first"})
+        with_commit(tx, "INSERT INTO notes (words) VALUES (%(words)s)", {"words": lines})
+        with_commit(tx, ADD_LAST, {"word": "last"})
+        with_commit(tx, "INSERT INTO notes (words) VALUES (%(words)s)", {"words": lines})
+    async with notes.connection() as tx:
+        found = await tx.execute(sa.text("SELECT word, cardinality(words) AS n FROM notes ORDER BY id"))
+        assert [tuple(row) for row in found] == [
+            ("first", None),
+            (None, len(lines)),
+            ("last", None),
+            (None, len(lines)),
+        ]
+
+
 async def test_a_connection_lost_with_the_last_words_says_that_nobody_knows(notes: Database) -> None:
     async def work() -> None:
         async with notes.transaction() as tx:

@@ -16,6 +16,7 @@ from campaign.store.leases import Replica
 from campaign.web.app import create_app
 from campaign.wiring import Agents, Services, read_rates, read_rulebook
 from tests.support.clock import ManualClock
+from tests.support.console import Person, signed_in
 
 ACCOUNT = "AC" + "0" * 32
 TOKEN = "the auth token"
@@ -96,3 +97,20 @@ async def client_for(app: FastAPI, services: Services) -> AsyncIterator[ClientFo
 async def admin(client_for: ClientFor) -> Client:
     """A client that may do all."""
     return await client_for(Role.ADMIN)
+
+
+PersonFor = Callable[[Role], Awaitable[Person]]
+
+
+@pytest.fixture
+async def person_for(app: FastAPI, services: Services) -> AsyncIterator[PersonFor]:
+    """Signs somebody of a role in to the console."""
+    made: list[Person] = []
+
+    async def make(role: Role) -> Person:
+        made.append(await signed_in(app, services.db, services.clock.now(), role))
+        return made[-1]
+
+    yield make
+    for person in made:
+        await person.client.aclose()

@@ -9,9 +9,9 @@ from starlette.routing import BaseRoute
 
 from campaign.store import accounts
 from campaign.store.accounts import Role
-from campaign.web.auth import GUARDS, OPEN
+from campaign.web.auth import API, CONSOLE, GUARDS, OPEN
 from campaign.wiring import Services
-from tests.web.conftest import Client, ClientFor
+from tests.web.conftest import Client, ClientFor, PersonFor
 
 
 def routes(app: FastAPI) -> list[APIRoute]:
@@ -31,9 +31,14 @@ def doors(app: FastAPI) -> set[tuple[str, str]]:
 
 
 def filled(path: str) -> str:
-    for name in ("list_id", "import_id", "contact_id", "campaign_id", "attempt_id"):
+    for name in ("list_id", "import_id", "contact_id", "campaign_id", "attempt_id", "user_id"):
         path = path.replace("{" + name + "}", "1")
     return path
+
+
+BY_KEY = {door: roles for door, roles in GUARDS.items() if not door[1].startswith(CONSOLE)}
+BY_SESSION = {door: roles for door, roles in GUARDS.items() if door[1].startswith((CONSOLE, API))}
+"""Doors that a signed-in browser opens: the console's, and the API's for the console's pages."""
 
 
 def test_every_door_is_in_the_table_is_open_on_purpose_or_is_signed_by_twilio(app: FastAPI):
@@ -51,7 +56,7 @@ def test_admin_may_all():
     assert all(Role.ADMIN in roles for roles in GUARDS.values())
 
 
-@pytest.mark.parametrize("door", sorted(GUARDS))
+@pytest.mark.parametrize("door", sorted(BY_KEY))
 async def test_no_door_of_the_api_answers_without_a_key(app, client_for: ClientFor, door):
     nobody = await client_for(None)
     answer = await nobody.request(door[0], filled(door[1]))
@@ -63,8 +68,29 @@ async def test_no_door_of_the_api_answers_without_a_key(app, client_for: ClientF
 @pytest.mark.parametrize("role", [role for role in Role if role is not Role.ADMIN])
 async def test_a_role_opens_only_the_doors_that_the_table_gives_it(client_for: ClientFor, role: Role):
     client = await client_for(role)
-    for (method, path), roles in GUARDS.items():
+    for (method, path), roles in BY_KEY.items():
         answer = await client.request(method, filled(path))
+        refused = answer.status_code == 403
+        assert refused == (role not in roles), f"{role} {method} {path}: {answer.status_code}"
+
+
+async def test_no_door_of_the_console_answers_without_a_session(client_for: ClientFor):
+    nobody = await client_for(None)
+    for method, path in sorted(BY_SESSION.keys() - BY_KEY.keys()):
+        answer = await nobody.request(method, filled(path), headers={"Host": "127.0.0.1:8080"})
+        assert answer.status_code == 303, f"{method} {path}"
+        assert answer.headers["location"].startswith(CONSOLE + "/sign-in"), f"{method} {path}"
+
+
+@pytest.mark.parametrize("role", list(Role))
+async def test_a_signed_in_user_opens_only_the_doors_that_the_table_gives_the_role(
+    person_for: PersonFor, role
+):
+    person = await person_for(role)
+    for (method, path), roles in BY_SESSION.items():
+        if path == CONSOLE + "/sign-out":  # opens, and is the last that opens
+            continue
+        answer = await person.client.request(method, filled(path), headers={"X-CSRF-Token": person.csrf})
         refused = answer.status_code == 403
         assert refused == (role not in roles), f"{role} {method} {path}: {answer.status_code}"
 

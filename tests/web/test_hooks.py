@@ -16,6 +16,7 @@ from campaign.domain.errors import DatabaseUnavailable
 from campaign.simulator.signing import signature
 from campaign.store import dnc
 from campaign.store.database import Database, Tx
+from campaign.telephony import webhooks
 from campaign.web import hooks
 from campaign.wiring import Services
 from tests.support import rows
@@ -36,6 +37,10 @@ SCRIPTED = {
         {"RecordingSid": "RE" + "0" * 32, "RecordingStatus": "completed"},
     ),
     "dial": ("/twilio/dial/marker-1/1", {"DialCallStatus": "completed", "DialCallSid": "CA" + "9" * 32}),
+    "queue": ("/twilio/queue/marker-1/1", {"QueueResult": "leave", "QueueTime": "120"}),
+    "wait": ("/twilio/wait/marker-1/1", {"QueueTime": "0"}),
+    "whisper": ("/twilio/whisper/marker-1/1", {"ParentCallSid": rows.SID}),
+    "accept": ("/twilio/accept/marker-1/1", {"ParentCallSid": rows.SID, "Digits": "1"}),
 }
 
 
@@ -124,7 +129,7 @@ async def test_fields_that_were_pushed_into_one_another_are_noticed(twilio, serv
     """`From=+1…` and `Fro=m+1…` sign alike, because the scheme joins name and value without a mark."""
     path, more = SCRIPTED[kind]
     fields = form("in-progress", services.clock.now(), **more)
-    for name in ("CallSid", "AccountSid", *hooks.REQUIRED[kind]):
+    for name in ("CallSid", "AccountSid", *webhooks.REQUIRED[kind]):
         moved = {key: value for key, value in fields.items() if key != name}
         moved[name[:-1]] = name[-1] + fields[name]
         if signature(TOKEN, PUBLIC_URL + path, moved) == signature(TOKEN, PUBLIC_URL + path, fields):
@@ -219,6 +224,8 @@ async def test_a_machines_verdict_and_a_recording_reach_the_attempt(twilio, serv
     found = await rows.row(db, "attempts")
     assert (found["answered_by"], found["machine_detection_ms"]) == ("human", 2100)
     assert found["recording_sid"] == "RE" + "0" * 32
+    kept = await rows.row(db, "recordings")
+    assert (kept["sid"], kept["status"], kept["attempt_id"]) == ("RE" + "0" * 32, "completed", found["id"])
 
 
 async def test_with_postgres_away_twilio_is_asked_to_send_the_event_again(twilio, services, away):
@@ -256,11 +263,11 @@ async def test_the_same_fetch_asked_again_gets_the_same_answer(twilio, services,
     assert first.text == again.text
 
 
-async def test_a_recording_is_started_when_the_script_asks_for_it(twilio, services, db):
+async def test_nothing_is_recorded_before_it_was_announced(twilio, services, db):
     script = {**rows.DEFINITION["script"], "record": True}
     await rows.dialled(db, services.clock.now(), sections={"script": script}, state="ringing")
     answer = await send(twilio, "/twilio/voice/marker-1", form("in-progress", services.clock.now()))
-    assert verbs(answer) == ["Start", "Connect"]
+    assert verbs(answer) == ["Connect"]
 
 
 async def test_a_call_that_nobody_intended_is_hung_up_without_a_word(twilio, services):
@@ -315,6 +322,7 @@ async def test_a_transfer_is_dialled_under_our_caller_id_and_its_end_is_asked_fo
     assert onward.findtext("Number") == "+12125550199"
     over = form("in-progress", now, DialCallStatus="completed", DialCallSid="CA" + "9" * 32)
     assert verbs(await send(twilio, "/twilio/dial/marker-1/1", over)) == ["Hangup"]
+    assert (await rows.row(db, "attempts"))["talk_disposition"] == "transferred"
 
 
 # ── whoever is on the line never hears silence ─────────────────────────────────────────────────────────

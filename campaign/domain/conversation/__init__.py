@@ -1,6 +1,6 @@
 """One call's conversation as a pure machine: events in, commands out, no socket, no clock, no model."""
 
-from campaign.domain.conversation.conduct import Resumed
+from campaign.domain.conversation.conduct import Phase, Resumed
 from campaign.domain.conversation.events import (
     AgentDone,
     AgentFailed,
@@ -46,6 +46,7 @@ __all__ = [
     "MachineVerdict",
     "Note",
     "OptOut",
+    "Phase",
     "RecordTurn",
     "Resumed",
     "Send",

@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from campaign.domain import machine_greeting
+from campaign.domain import languages
 from campaign.domain import relay_protocol as relay
 from campaign.domain import script as scripts
 from campaign.domain.conversation.events import (
@@ -22,24 +22,18 @@ from campaign.domain.conversation.events import (
 )
 from campaign.domain.conversation.replies import Replies
 from campaign.domain.conversation.transcript import Transcript
-from campaign.domain.dialogue import Patience, Turn
+from campaign.domain.dialogue import Message, Patience, Turn
 from campaign.domain.disposition import Disposition, replaces
 from campaign.domain.phrases import Lines
 from campaign.domain.script import Script
-from campaign.domain.tools import Answer
+from campaign.domain.tools import Answer, NextCallable
 
-DOWN_WAIT: Final = 2.0
-"""The line must be down so long after `end`, else it is completed through REST."""
+DOWN_WAIT: Final = 1.5
+"""The line must be down so long after `end`, else it is completed through REST: 2 s with that request."""
 STUCK_WAIT: Final = 10.0
 """The same where the call goes on after `end`: the socket ought to be closed long before."""
 LONGEST_SPEECH: Final = 45.0
 """Seconds that a person may speak without any transcript of it, before we ask whether they are there."""
-
-VERDICT_WAIT: Final = 40.0
-"""Seconds that a machine which was heard is given until detection says where a message may begin; Twilio
-looks for the end of a greeting for 30 s by default."""
-GREETING_TURNS: Final = 4
-"""Turns of an earlier session within which a machine greets."""
 
 
 class Phase(Enum):
@@ -60,7 +54,8 @@ class Resumed(msgspec.Struct, frozen=True):
 
     `ordinal` is this session's place among those of the call, from 2. `disposition` is what they concluded,
     if it is more than that they ended. `handed_over`: the last one ended at the end of a turn, on purpose, so
-    that nothing which was said is lost.
+    that nothing which was said is lost. `not_taken`: the last one ended with a transfer that nobody took;
+    what to say about it.
     """
 
     turns: tuple[Turn, ...]
@@ -68,6 +63,19 @@ class Resumed(msgspec.Struct, frozen=True):
     ordinal: int = 2
     disposition: Disposition | None = None
     handed_over: bool = False
+    not_taken: str = ""
+
+
+class CutOff(msgspec.Struct, frozen=True):
+    """What an interruption cut off, to be taken up again if it was only a listener's sound.
+
+    `rest`: from the beginning of the sentence that was cut. `streaming`: the agent had not finished it.
+    `closing`: they were last words, with this handoff.
+    """
+
+    rest: str
+    streaming: bool
+    closing: Mapping[str, str]
 
 
 class Conduct:
@@ -86,22 +94,31 @@ class Conduct:
         leave_message: bool = False,
         resumed: Resumed | None = None,
         longest: float | None = None,
+        next_callable: NextCallable | None = None,
         patience: Callable[[str], Patience] = lambda _: Patience(),
+        notes: Sequence[str] = (),
+        answers: Mapping[str, Answer] | None = None,
     ) -> None:
         self._script = script
         self._longest = script.limits.call_seconds if longest is None else longest
         self._values = {**values, "agent_name": script.agent_name}
+        self._values["reason"] = scripts.render(script.reason, self._values)
         self._lines: Lines = scripts.lines(script)
-        disclosures = [scripts.render(line, self._values) for line in scripts.disclosures(script)]
+        others = [self._disclosures(languages.in_language(script, tag)) for tag in script.languages]
         turns: Sequence[Turn] = resumed.turns if resumed else ()
         first_seq = (resumed.ordinal - 1) * MOST_TURNS if resumed else 0
-        self.transcript = Transcript(turns, disclosures, (phone,), first_seq)
-        self._replies = Replies(script, self.transcript, dict(resumed.answers) if resumed else {}, patience)
+        self.transcript = Transcript(turns, self._disclosures(script), (phone,), first_seq, others)
+        self.transcript.history[:0] = [Message("note", note) for note in notes]
+        known = {**(answers or {}), **(resumed.answers if resumed else {})}
+        self._replies = Replies(script, self.transcript, known, patience, next_callable)
         self._resumed = resumed
         self._attempt = attempt
         self._talk_to_machines = talk_to_machines
         self._leave_message = leave_message
         self._hushed = False
+        self._screening = False
+        self._robots = 0
+        self._first_word = False
         self._local_now: Callable[[float], datetime] = lambda now: (
             started_at + timedelta(seconds=now - started)
         )
@@ -116,6 +133,10 @@ class Conduct:
         self._person_speaking = False
         self._agent_speaking_now = False
         self._partial_opt_out = ""
+        self._partial = ""
+        self._early_starts = 0
+        self._cut_off: CutOff | None = None
+        self._ear = languages.Ear()
         self._closing: dict[str, str] = {}
         self._revivable = False
         self._closing_tried = False
@@ -123,6 +144,21 @@ class Conduct:
         self.disposition: Disposition | None = resumed.disposition if resumed else None
 
     # ── speaking ───────────────────────────────────────────────────────────────────────────────────────
+
+    def _disclosures(self, script: Script) -> list[str]:
+        """The script's disclosures as spoken, each in its place."""
+        return [scripts.render(line, self._values) for line in scripts.disclosure_places(script)]
+
+    def _speak(self, tag: str) -> list[Command]:
+        """Go on in another of the script's languages, with everything that is fixed."""
+        self._script = languages.in_language(self._script, tag)
+        self._lines = scripts.lines(self._script)
+        self._values["reason"] = scripts.render(self._script.reason, self._values)
+        self.transcript.translate(self._disclosures(self._script))
+        self._replies.speak(self._script)
+        if languages.MULTI in languages.declared(self._script):
+            return []  # heard and spoken as it is: a frame would end the mixing
+        return [Send(relay.Language(tts_language=tag, transcription_language=tag))]
 
     def _disclose(self, now: float) -> list[Command]:
         """Say what must be said and wasn't heard yet, so that it can't be interrupted."""
@@ -149,7 +185,8 @@ class Conduct:
 
     def _await_answer(self, now: float) -> None:
         """Once we stop speaking the person has so long to say something."""
-        if self.phase is not Phase.TALKING or self._hushed or self._replies.current is not None:
+        waits = self._hushed or self._screening or self._replies.current is not None
+        if self.phase is not Phase.TALKING or waits:
             self._timers.pop("silence", None)
             return
         if self._person_speaking:
@@ -229,7 +266,13 @@ class Conduct:
         self._closing_tried = self._closing_tried or revivable
         self.phase = Phase.CLOSING
         self._closing = {"reason": reason} | ({"target": target} if target else {})
-        for timer in ("silence", "partial", "open"):
+        for timer in (
+            "silence",
+            "open",
+            "early",
+            "screen",
+            "machine",
+        ):  # an unfinished "stop" goes on counting
             self._timers.pop(timer, None)
         commands += self._say(line, now, interruptible=None if revivable else False)
         self._timers["close"] = max(self.transcript.speech.ends_at, now)
@@ -243,45 +286,11 @@ class Conduct:
     def _end(self, now: float) -> list[Command]:
         """Send `end`; the line must be down soon after."""
         self.phase = Phase.ENDING
+        if self._robots and "answered_by" not in self._closing:
+            # Detection took the robot for a machine; who came after it, if anybody, was none.
+            self._closing = {**self._closing, "answered_by": "screened"}
         reason = self._closing.get("reason")
         goes_on = reason in ("transfer", "machine", "handover")
         self._timers = {"down": now + (STUCK_WAIT if goes_on else DOWN_WAIT)}
-        # Only now is it sure that the call is put through: a line that drops before is taken up again.
-        commands = self._conclude(Disposition.TRANSFERRED) if reason == "transfer" else []
-        return [*commands, EndSession({**self._closing, "attempt": self._attempt})]
-
-    # ── machines ───────────────────────────────────────────────────────────────────────────────────────
-
-    def _machine(self, answered_by: str, now: float) -> list[Command]:
-        machine = answered_by.startswith("machine") and not self._talk_to_machines
-        if not machine and answered_by != "fax":
-            return []
-        if self.phase in (Phase.NEW, Phase.ENDING):
-            return []
-        commands = self._replies.cancel(self._timers)
-        self._closing = {"reason": "machine", "answered_by": answered_by}
-        commands += self._conclude(Disposition.FAX if answered_by == "fax" else Disposition.MACHINE)
-        return commands + self._end(now)
-
-    def _is_machine(self, said: str) -> bool:
-        return not self._talk_to_machines and machine_greeting.recognise(said)
-
-    def _machine_spoke_before(self) -> bool:
-        """Whether the session that broke off had heard a machine's greeting."""
-        maybe = self._resumed if self.disposition in (None, Disposition.MACHINE) else None
-        turns = maybe.turns if maybe else ()
-        said = [turn.text for turn in turns if turn.speaker == "person"]
-        return any(map(self._is_machine, said[:GREETING_TURNS]))
-
-    def _machine_heard(self, now: float) -> list[Command]:
-        """It says so itself: over, or we are silent until detection says where a message may begin."""
-        if not self._leave_message or self.phase is Phase.CLOSING:
-            return self._machine("machine_greeting", now)
-        if self._hushed or self.phase is Phase.ENDING:
-            return []
-        self._hushed = True
-        self.phase = Phase.TALKING
-        for timer in ("open", "silence"):
-            self._timers.pop(timer, None)
-        self._timers["machine"] = now + VERDICT_WAIT
-        return self._replies.cancel(self._timers)
+        # Whether a human takes a transfer is not known here: who was put through to nobody only talked.
+        return [EndSession({**self._closing, "attempt": self._attempt})]

@@ -110,6 +110,8 @@ class Ask(msgspec.Struct, frozen=True):
     """The present in the person's own zone."""
     prompted_at: float = 0.0
     """When the person had finished speaking, on the stopwatch."""
+    language: str = ""
+    """Which of the script's languages is spoken now; empty: its own."""
 
 
 class CancelAsk(msgspec.Struct, frozen=True):

@@ -5,6 +5,7 @@ reports the fragment of the chunk that was cut the same way. Chunks are matched 
 and digits alone, as a voice may normalise the rest ("$5" to "five dollars"); then amounts stand in.
 """
 
+import re
 from typing import Final
 
 import msgspec
@@ -13,8 +14,16 @@ SLOWEST: Final = 12.0
 """Characters a second below which no voice speaks: bounds how long to wait for the end of speech."""
 FASTEST: Final = 17.0
 """Characters a second of the default voices, for the longest turn."""
+KEY_SECONDS: Final = 0.6
+"""Seconds that one touch tone takes at most, or one pause among them."""
+KEYS_SLACK: Final = 3.0
+"""Seconds until touch tones begin, at most (about 2 s were recorded on an idle line)."""
 SLACK: Final = 1.0
 """Seconds between our text frame and the voice's beginning, at most (0.25-0.48 s were recorded)."""
+
+
+_CHUNK: Final = re.compile(r"[^.!?:]*[.!?:]*")
+_BORDER: Final = re.compile(r"[.!?…]+\s+")
 
 
 class Utterance(msgspec.Struct):
@@ -24,6 +33,8 @@ class Utterance(msgspec.Struct):
     at: float
     disclosure: str = ""
     """The disclosure line that it says, or empty."""
+    keys: bool = False
+    """Touch tones, which wait behind speech in the same queue."""
     latency_ms: int | None = None
     history: int | None = None
     """Its place in the agent's history."""
@@ -47,6 +58,7 @@ class Speech:
     def __init__(self) -> None:
         self._queue: list[Utterance] = []
         self._ends_at = 0.0
+        self._lately = ""
         self.reported = False
         """Whether Twilio has ever told what it played."""
 
@@ -60,9 +72,43 @@ class Speech:
         """When all that was sent is spoken even by the slowest voice."""
         return self._ends_at
 
+    def listen(self) -> None:
+        """The person has taken a turn: questions that were asked before it are answered, or given up."""
+        self._lately = ""
+
+    def asks(self) -> bool:
+        """Whether a question was heard since the person's last turn, or is being spoken."""
+        return "?" in self._lately or "?" in self._chunk_in_progress()
+
+    def _chunk_in_progress(self) -> str:
+        if not self.reported:
+            return " ".join(one.sent for one in self._queue)
+        head = next((one for one in self._queue if not one.keys), None)
+        if head is None:
+            return ""
+        chunk = _CHUNK.match(head.sent, _index_after(head.sent, head.matched))
+        return chunk[0] if chunk else ""
+
+    def rest(self) -> tuple[str, bool]:
+        """What an interruption now would cut off: from the beginning of the sentence in progress, and whether
+        more of it is still to come. Disclosures aren't part of it, as they are said again by themselves."""
+        left: list[str] = []
+        for one in self._queue:
+            if one.disclosure or one.keys or (not self.reported and one is self._queue[0]):
+                continue
+            place = _index_after(one.sent, one.matched)
+            begins = max((border.end() for border in _BORDER.finditer(one.sent, 0, place)), default=0)
+            left.append(one.sent[begins:].strip())
+        return " ".join(filter(None, left)), any(not one.closed for one in self._queue)
+
     def disclosing(self) -> frozenset[str]:
         """Disclosure lines that are on their way."""
         return frozenset(one.disclosure for one in self._queue if one.disclosure)
+
+    def nobody_listens(self) -> None:
+        """Disclosures on their way don't reach whom they are for."""
+        for one in self._queue:
+            one.disclosure = ""
 
     def begin(self, utterance: Utterance) -> Utterance:
         self._queue.append(utterance)
@@ -73,6 +119,11 @@ class Speech:
         utterance.sent += text
         utterance.letters += _letters(text)
         self._ends_at = max(self._ends_at, now + SLACK) + len(text) / SLOWEST
+
+    def press(self, seq: int, digits: str, now: float) -> None:
+        """Touch tones went out; Twilio reports them as played like a chunk of speech."""
+        self._queue.append(Utterance(seq, now, keys=True, sent=digits, letters=digits, closed=True))
+        self._ends_at = max(self._ends_at, now) + KEYS_SLACK + KEY_SECONDS * len(digits)
 
     def close(self, utterance: Utterance) -> None:
         """Nothing more comes for it."""
@@ -86,6 +137,11 @@ class Speech:
         changed: list[Utterance] = []
         while text and self._queue:
             head = self._queue[0]
+            if head.keys:
+                self._queue.pop(0)
+                if text.strip() == head.sent:
+                    break
+                continue  # their report was lost; this is of what follows
             rest = head.letters[head.matched :]
             said = _letters(text)
             if not rest and head.closed:
@@ -97,6 +153,7 @@ class Speech:
             else:
                 portion, text = text, ""
             head.heard += portion
+            self._lately += portion
             head.matched = min(len(head.letters), head.matched + len(_letters(portion)))
             changed.append(head)
             if head.done:
@@ -116,7 +173,7 @@ class Speech:
             if self.reported and not head.heard:
                 break
             changed.append(self._queue.pop(0))
-            _hear_all(head, complete=not self.reported)
+            self._hear_all(head)
         if not self._queue:
             self._ends_at = now
         return changed
@@ -126,8 +183,13 @@ class Speech:
         changed = [one for one in self._queue if one.closed]
         self._queue = [one for one in self._queue if not one.closed]
         for one in changed:
-            _hear_all(one, complete=not self.reported)
+            self._hear_all(one)
         return changed
+
+    def _hear_all(self, one: Utterance) -> None:
+        if not self.reported:
+            self._lately += one.sent
+        _hear_all(one, complete=not self.reported)
 
     def cut(self, fragment: str, now: float) -> list[Utterance]:
         """An interruption dropped everything queued; returns the utterances that were cut.
@@ -136,7 +198,7 @@ class Speech:
             fragment: what was spoken of the chunk in progress. When chunks are reported it is already one of
                 them; else the sent text is cut after its first occurrence, or it stands alone.
         """
-        dropped, self._queue = self._queue, []
+        dropped, self._queue = [one for one in self._queue if not one.keys], []
         self._ends_at = now
         for one in dropped:
             one.closed = one.interrupted = True

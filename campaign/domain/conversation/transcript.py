@@ -16,14 +16,20 @@ class Transcript:
 
     Args:
         turns: of earlier sessions of this call, in order.
-        disclosures: the lines that must be heard, as spoken.
+        disclosures: the lines that must be heard, as spoken, each in its place; empty ones need not be.
         spare: numbers that redaction leaves alone: the dialled one.
         first_seq: the numbers of this session's turns are greater. Each session counts in a range of its
             own, for the one before may have turns that are not written yet.
+        elsewhere: the same lines in the script's other languages: whoever heard one of them heard it.
     """
 
     def __init__(
-        self, turns: Sequence[Turn], disclosures: Sequence[str], spare: Sequence[str], first_seq: int = 0
+        self,
+        turns: Sequence[Turn],
+        disclosures: Sequence[str],
+        spare: Sequence[str],
+        first_seq: int = 0,
+        elsewhere: Sequence[Sequence[str]] = (),
     ) -> None:
         self.speech = Speech()
         self.history: list[Message] = []
@@ -32,10 +38,17 @@ class Transcript:
         self._seq = max(first_seq, *(turn.seq for turn in turns), 0)
         self._recent: list[tuple[Turn, str]] = []
         self._disclosures = tuple(disclosures)
+        self._place = {
+            _folded(line): place
+            for lines in (*elsewhere, disclosures)
+            for place, line in enumerate(lines)
+            if line
+        }
         said = {_folded(turn.text) for turn in turns if turn.speaker == "agent"}
-        self._heard = {line for line in disclosures if _folded(line) in said}
-        self._told = len(self._heard) == len(self._disclosures)
-        opening = [_folded(line) for line in disclosures]
+        self._heard = self._needless() | {place for line, place in self._place.items() if line in said}
+        self.told = len(self._heard) == len(self._disclosures)
+        """Whether every disclosure was heard."""
+        opening = tuple(self._place)
         self.taken_up = any(
             turn.speaker != "agent" or not any(line.startswith(_folded(turn.text)) for line in opening)
             for turn in turns
@@ -65,6 +78,24 @@ class Transcript:
                 commands.append(RecordTurn(turn))
         return commands
 
+    def aside(self, text: str, now: float) -> list[Command]:
+        """A listener's sound while we spoke: kept as evidence, but no turn and nothing to answer."""
+        self._seq += 1
+        return [RecordTurn(Turn(self._seq, "person", redact(text, self._spare), now))]
+
+    def note(self, text: str, now: float, *, told: str = "") -> list[Command]:
+        """Something that happened on the line; `told`: what the agent is told of it."""
+        self._seq += 1
+        if told:
+            self.history.append(Message("note", told))
+        return [RecordTurn(Turn(self._seq, "note", text, now))]
+
+    def press(self, digits: str, now: float) -> list[Command]:
+        """We pressed keys, which wait behind our speech."""
+        self._seq += 1
+        self.speech.press(self._seq, digits, now)
+        return [RecordTurn(Turn(self._seq, "note", f"(we pressed the keys {digits})", now))]
+
     def keys(self, digits: str, now: float) -> list[Command]:
         """The person pressed keys."""
         self._seq += 1
@@ -89,19 +120,32 @@ class Transcript:
 
     def missing(self) -> tuple[str, ...]:
         """Disclosures that were neither heard nor are on their way."""
-        coming = self.speech.disclosing()
-        return tuple(line for line in self._disclosures if line not in self._heard and line not in coming)
+        known = self._heard | {self._place[_folded(line)] for line in self.speech.disclosing()}
+        return tuple(line for place, line in enumerate(self._disclosures) if place not in known)
+
+    def translate(self, disclosures: Sequence[str]) -> None:
+        """From now on the disclosures are said in another language; what was heard stays heard."""
+        self._disclosures = tuple(disclosures)
+        self._heard |= self._needless()
+
+    def unhear(self) -> None:
+        """A robot heard the disclosures, not the person who is called: they have to be said again."""
+        self._heard, self._told = self._needless(), False
+        self.speech.nobody_listens()
+
+    def _needless(self) -> set[int]:
+        return {place for place, line in enumerate(self._disclosures) if not line}
 
     def heard(self, changed: Iterable[Utterance]) -> list[Command]:
         """More of these turns was heard."""
         commands: list[Command] = []
         for utterance in changed:
-            if utterance.heard:
+            if utterance.heard and not utterance.keys:
                 commands.append(self._record(utterance))
             if utterance.disclosure and utterance.done and utterance.heard and not utterance.interrupted:
-                self._heard.add(utterance.disclosure)
-        if not self._told and len(self._heard) == len(self._disclosures):
-            self._told = True
+                self._heard.add(self._place[_folded(utterance.disclosure)])
+        if not self.told and len(self._heard) == len(self._disclosures):
+            self.told = True
             commands.append(Disclosed())
         return commands
 

@@ -30,7 +30,7 @@ class ErasedPerson(BaseModel):
     number: str = Field(description="masked", examples=["+1202•••0123"])
     suppressed: int = Field(description="numbers that stand on our own do-not-call list now")
     rows: dict[str, int] = Field(description="what → rows that were removed or emptied")
-    at_twilio: list[str] = Field(description="sids of calls and recordings, to be deleted at Twilio")
+    at_twilio: list[str] = Field(description="sids of calls, to be deleted at Twilio by hand")
     files: list[File] = Field(description="erase the person from copies of these too")
 
 

@@ -59,7 +59,8 @@ class Attempt(_FromRow):
     first_word_ms: int | None = Field(description="answer to our first word, milliseconds")
     disposition: str | None = Field(description="null while the attempt is not settled")
     category: str | None = Field(description="success, neutral or failure")
-    summary: str | None
+    summary: str | None = Field(description="in plain sentences, redacted")
+    summary_by: str | None = Field(examples=["rule"], description="rule, or the model profile that wrote it")
     data: dict[str, Any] | None = Field(description="answers gathered, by question")
     cost: float | None
     final: bool | None = Field(description="false: a retry or callback is planned")
@@ -97,6 +98,8 @@ class Answer(_FromRow):
     question: str
     value: Any
     at: datetime
+    made_by: str = Field(examples=["talk"], description="talk, or the profile of the wrap-up that found it")
+    was: Any = Field(description="what the talk had gathered, where a wrap-up corrected it; else null")
 
 
 class Recovery(_FromRow):
@@ -136,7 +139,8 @@ class Outcome(_FromRow):
     seconds: int
     first_word_ms: int | None
     data: dict[str, Any]
-    summary: str
+    summary: str = Field(description="in plain sentences, redacted; empty when nobody talked with us")
+    summary_by: str = Field(examples=["rule"], description="rule, or the model profile that wrote it")
     cost: float | None
     cost_lines: dict[str, Any]
     final: bool
