@@ -60,6 +60,25 @@ def reply_streamed() -> list[bytes]:
     return [head + chunks[0], *chunks[1:-1], chunks[-1] + b"0\r\n\r\n"]
 
 
+def reply_whole() -> bytes:
+    """The same in one piece, as OpenAI's newer API answers who doesn't want a stream."""
+    said = {"type": "output_text", "text": "".join(TOKENS), "annotations": []}
+    message = {
+        "type": "message",
+        "id": "msg_1",
+        "status": "completed",
+        "role": "assistant",
+        "content": [said],
+    }
+    body = {
+        "id": "resp_1", "object": "response", "created_at": 1, "model": "stub", "status": "completed",
+        "output": [message], "parallel_tool_calls": True, "tool_choice": "auto", "tools": [],
+    }  # fmt: skip
+    text = json.dumps(body).encode()
+    return b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (
+        len(text), text)  # fmt: skip
+
+
 class Far(asyncio.Protocol):
     """Answers every complete request. GET /arrivals answers when each call came, seconds, and forgets it."""
 
@@ -96,6 +115,8 @@ class Far(asyncio.Protocol):
             Far.calls += 1
             Far.arrivals.append(time.monotonic())
             self._transport.write(call_taken(Far.calls))
+        elif b"/responses" in path[:60]:
+            self._transport.write(WHOLE)
         elif self._kind == "llm":
             self._transport.write(REPLY)
         else:
@@ -111,6 +132,7 @@ class Far(asyncio.Protocol):
 
 PIECES = reply_streamed()
 REPLY = b"".join(PIECES)
+WHOLE = reply_whole()
 
 
 async def main(kind: str) -> None:

@@ -4,7 +4,8 @@ The whole service (`campaign serve`: signature, token, rules of the conversation
 tokens-played, transcript stored in a durable Postgres, metrics) with a model that answers at once, with one
 that sends a token every 20 ms, and with the scripted agent; beside it, in turn, a bare FastAPI handler that
 streams the same models' tokens and stores nothing (bare.py). One prompt per 2 s and session. Service,
-handler, model and driver are processes of their own.
+handler, model and driver are processes of their own. Beside both the vendor's Python framework,
+twilio-agent-connect, as its README runs it and with a model's stream by aiohttp (peers.py).
 
 CPU is the server process's own clock, so whatever else the machine does leaves it nearly alone; what it
 does to caches and clock rate meets both sides, which take turns. Figures are medians over the rounds.
@@ -12,6 +13,7 @@ does to caches and clock rate meets both sides, which take turns. Figures are me
 
 import asyncio
 import contextlib
+import importlib.util
 import json
 import subprocess
 import sys
@@ -164,8 +166,22 @@ async def answered_calls(url: str, agent: str, count: int) -> list[tuple[str, st
     return made
 
 
-def drive(folder: Path, server: int, address: str, calls: list[tuple[str, str]], seconds: float) -> Measured:
-    """Hold those conversations and time their turns."""
+def drive(
+    folder: Path,
+    server: int,
+    address: str,
+    calls: list[tuple[str, str]],
+    seconds: float,
+    *,
+    path: str = "/twilio/relay/{}",
+    signed: str = "ws://127.0.0.1:8080",
+) -> Measured:
+    """Hold those conversations and time their turns.
+
+    Args:
+        path: of the server's sockets; takes a session's token.
+        signed: the address that a signature is made for, before the path.
+    """
     socket = address.replace("http", "ws", 1)
     validator = RequestValidator(SECRET)
     every_s = 2.0 if len(calls) > 1 else 0.3
@@ -176,17 +192,17 @@ def drive(folder: Path, server: int, address: str, calls: list[tuple[str, str]],
         "every_s": every_s,
         "sessions": [
             {
-                "address": f"{socket}/twilio/relay/{secret}",
-                "signature": validator.compute_signature(f"ws://127.0.0.1:8080/twilio/relay/{secret}", {}),
+                "address": socket + path.format(secret),
+                "signature": validator.compute_signature(signed + path.format(secret), {}),
                 "call": call,
             }
             for secret, call in calls
         ],
     }
-    path = folder / "plan.json"
-    path.write_text(json.dumps(plan))
+    file = folder / "plan.json"
+    file.write_text(json.dumps(plan))
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.driver", str(path)], capture_output=True, text=True, timeout=120
+        [sys.executable, "-m", "benchmarks.driver", str(file)], capture_output=True, text=True, timeout=120
     )
     if done.returncode:
         raise RuntimeError(done.stderr[-2000:])
@@ -201,14 +217,21 @@ class Row:
     agent: str | None
     """The agent of the service's campaign; None: the bare handler."""
     paced: bool = False
+    peer: str = ""
+    """How the vendor's framework is run, where it is what is measured."""
 
 
 LIMIT = Row("bare FastAPI + aiohttp, stores nothing (limit)", None)
+OURS = Row("the service, model, everything on", "default")
+TAC = Row("twilio-agent-connect, as its README", None, peer="sdk")
+TAC_AIOHTTP = Row("twilio-agent-connect, aiohttp, streamed", None, peer="aiohttp")
 LIMIT_PACED = Row("bare handler, a token every 20 ms (limit)", None, paced=True)
 ROWS: Mapping[Row, Row] = {
     LIMIT: LIMIT,
-    Row("the service, model, everything on", "default"): LIMIT,
+    OURS: LIMIT,
     Row("the service, scripted agent, everything on", "scripted"): LIMIT,
+    TAC: LIMIT,
+    TAC_AIOHTTP: LIMIT,
     LIMIT_PACED: LIMIT_PACED,
     Row("the service, a token every 20 ms, everything on", "paced", paced=True): LIMIT_PACED,
 }
@@ -216,52 +239,114 @@ ROWS: Mapping[Row, Row] = {
 Found = dict[tuple[Row, int], list[Measured]]
 
 
-def run(*, small: bool = False) -> None:
-    """Measure and print the table."""
+class Bench:
+    """The servers, and one measurement of one of them."""
+
+    def __init__(self, folder: Path, database: str, most: int, stack: contextlib.ExitStack) -> None:
+        self._folder = folder
+        self._database = database
+        model = stack.enter_context(machine.child("stubs", "llm"))[1]
+        paced = stack.enter_context(machine.child("stubs", "llm-paced"))[1]
+        asyncio.run(prepare(database, folder, most))
+        asyncio.run(add_versions(database))
+        self.ours, self._address = stack.enter_context(service(database, folder, model, paced))
+        self._others: dict[Row, tuple[int, str]] = {}
+        others = [(LIMIT, "bare", [model]), (LIMIT_PACED, "bare", [paced])]
+        others += [(row, "peers", [row.peer, model]) for row in (TAC, TAC_AIOHTTP)]
+        for row, module, arguments in others:
+            if row is TAC and importlib.util.find_spec("openai") is None:
+                print("Left out: the README's example needs the openai library (pip install openai).")
+                continue
+            process, address = stack.enter_context(machine.child(module, *arguments))
+            self._others[row] = process.pid, address
+
+    def measures(self, row: Row) -> bool:
+        """Whether this can be measured here."""
+        return row.agent is not None or row in self._others
+
+    def __call__(self, row: Row, count: int, seconds: float) -> Measured:
+        if row.agent is not None:
+            calls = asyncio.run(answered_calls(self._database, row.agent, count))
+            return drive(self._folder, self.ours, self._address, calls, seconds)
+        pid, address = self._others[row]
+        fake = [(token(), f"CA{n:032x}") for n in range(count)]
+        if row.peer:
+            signed = address.replace("http", "ws", 1)
+            return drive(self._folder, pid, address, fake, seconds, path="/ws", signed=signed)
+        return drive(self._folder, pid, address, fake, seconds)
+
+
+def run(*, small: bool = False, rounds: int = 3) -> None:
+    """Measure and print the tables."""
     machine.quiet()
-    counts, seconds, rounds = ((5,), 1.0, 1) if small else ((1, 50, 200, 500), 4.0, 3)
+    counts, seconds, rounds = ((5,), 1.0, 1) if small else ((1, 50, 200, 500), 4.0, rounds)
     paced_at = 5 if small else 200
     found: Found = {}
+    held: dict[Row, tuple[int, float]] = {}
+    silent: set[tuple[Row, int]] = set()
+    """Peers that answered nobody at that many sessions."""
     with (
         machine.scratch_folder() as folder,
         machine.server(folder) as database,
-        machine.child("stubs", "llm") as (_, model),
-        machine.child("stubs", "llm-paced") as (_, paced),
+        contextlib.ExitStack() as stack,
     ):
-        asyncio.run(prepare(database.url, folder, max(counts)))
-        asyncio.run(add_versions(database.url))
-        with (
-            machine.child("bare", model) as (bare, bare_address),
-            machine.child("bare", paced) as (bare_paced, bare_paced_address),
-            service(database.url, folder, model, paced) as (ours, address),
-        ):
-
-            def measure(row: Row, count: int, seconds: float) -> Measured:
-                if row.agent is not None:
-                    calls = asyncio.run(answered_calls(database.url, row.agent, count))
-                    return drive(folder, ours, address, calls, seconds)
-                fake = [(token(), f"CA{n:032x}") for n in range(count)]
-                if row.paced:
-                    return drive(folder, bare_paced.pid, bare_paced_address, fake, seconds)
-                return drive(folder, bare.pid, bare_address, fake, seconds)
-
-            idle = cpu_seconds(ours)
-            time.sleep(IDLE_S)
-            idle = (cpu_seconds(ours) - idle) / IDLE_S
-            for row in (
-                () if small else ROWS
-            ):  # whatever is made at first use, and the processor's own warmth: discarded
-                measure(row, 5, 0.5)
-            for _ in range(rounds):
-                for count in counts:
-                    for row in ROWS:
-                        if row.paced and count != paced_at:
-                            continue
-                        one = measure(row, count, seconds)
-                        if not one.turns:
-                            raise RuntimeError(f"{row.title}: no turn in {seconds} s")
+        measure = Bench(folder, database.url, max(counts) if small else SEARCH[-1], stack)
+        idle = cpu_seconds(measure.ours)
+        time.sleep(IDLE_S)
+        idle = (cpu_seconds(measure.ours) - idle) / IDLE_S
+        rows = [row for row in ROWS if measure.measures(row)]
+        for row in () if small else rows:  # whatever is made at first use: discarded
+            measure(row, 5, 0.5)
+        for _ in range(rounds):
+            for count in counts:
+                for row in rows:
+                    if (row.paced and count != paced_at) or (row, count) in silent:
+                        continue
+                    one = measure(row, count, seconds)
+                    if one.turns:
                         found.setdefault((row, count), []).append(one)
+                    elif row.peer:
+                        silent.add((row, count))
+                    else:
+                        raise RuntimeError(f"{row.title}: no turn in {seconds} s")
+        for row in () if small else (OURS, LIMIT, TAC_AIOHTTP, TAC):
+            if measure.measures(row):
+                held[row] = most_sessions(measure, row)
     show(found, counts, rounds, idle, "python -m benchmarks turns" + (" --small" if small else ""))
+    if held:
+        show_most(held)
+
+
+SEARCH = (200, 300, 450, 700, 1000, 1500, 2200, 3300)
+"""Sessions that are tried for the most that one core holds."""
+LATE_MS = 50.0
+
+
+def most_sessions(measure: Bench, row: Row) -> tuple[int, float]:
+    """The last count whose p99 stays below 50 ms with no prompt left unanswered, and its p99."""
+    held = (0, 0.0)
+    for count in SEARCH:
+        one = measure(row, count, 4.0)
+        if not one.turns or one.p99 >= LATE_MS or one.missed > len(one.turns) / 100:
+            break
+        held = count, one.p99
+    return held
+
+
+def show_most(held: Mapping[Row, tuple[int, float]]) -> None:
+    """Print the second table."""
+    peer = min((count for row, (count, _) in held.items() if row.peer), default=0)
+    rows = [
+        [row.title, f"{count:,}", f"{p99:.1f}", f"{count / peer:.1f}" if peer else ""]
+        for row, (count, p99) in held.items()
+    ]
+    tried = ", ".join(map(str, SEARCH))
+    machine.show(
+        f"Most sessions on one core at p99 < {LATE_MS:.0f} ms, one prompt per 2 s (tried: {tried})",
+        ("", "sessions", "p99 ms", "of the least peer"),
+        rows,
+        "python -m benchmarks turns",
+    )
 
 
 def show(found: Found, counts: Sequence[int], rounds: int, idle: float, command: str) -> None:
@@ -270,7 +355,7 @@ def show(found: Found, counts: Sequence[int], rounds: int, idle: float, command:
     for count in counts:
         for row, limit in ROWS.items():
             mine, beside = found.get((row, count)), found.get((limit, count))
-            if mine is None or beside is None:
+            if mine is None or beside is None or len(mine) != len(beside):
                 continue
             late = sum(one.missed for one in mine)
             ratio = median(one.cpu_us / other.cpu_us for one, other in zip(mine, beside, strict=True))

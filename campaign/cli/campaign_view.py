@@ -223,6 +223,13 @@ def _figures(report: Report) -> Table:
             f"{latency.p50} ms or less in half of {count(latency.calls, 'call')}, {latency.p95} ms or less "
             f"in 95 %, longest {latency.longest} ms",
         )
+    replies = report.replies
+    if replies.turns:
+        table.add_row(
+            "replies begin",
+            f"within {replies.p50} ms in half of {count(replies.turns, 'turn')}, {replies.p95} ms in 95 %, "
+            f"{replies.p99} ms in 99 %, longest {replies.longest} ms",
+        )
     if report.abandoned:
         table.add_row("abandoned", f"{count(report.abandoned, 'call')} answered and not served in time")
     for recovery in report.recoveries:

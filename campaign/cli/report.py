@@ -85,8 +85,12 @@ def _rows(found: Report) -> Iterator[Sequence[object]]:
         yield "attempts", why, None, None, attempts, None, None, None
     for recovery in found.recoveries:
         yield "recovery", recovery.answer, None, None, recovery.calls, None, None, recovery.became
-    latency = found.first_word
-    for item, value in (("p50", latency.p50), ("p95", latency.p95), ("longest", latency.longest)):
+    for item in ("p50", "p95", "p99", "longest"):
+        value = getattr(found.first_word, item)
         words = None if value is None else f"{value} ms from the answer to our first word"
-        yield "first_word", item, None, None, latency.calls, None, None, words
+        yield "first_word", item, None, None, found.first_word.calls, None, None, words
+    for item in ("p50", "p95", "p99", "longest"):
+        value = getattr(found.replies, item)
+        words = None if value is None else f"{value} ms from the person's last word to our reply's first"
+        yield "replies", item, None, None, found.replies.turns, None, None, words
     yield "abandoned", None, None, None, found.abandoned, None, None, None

@@ -76,8 +76,11 @@ _FLAT_NO: Final = re.compile(
 
 def plain(text: str) -> str:
     """Lower case, without accents, apostrophes and punctuation, single spaces."""
-    folded = unicodedata.normalize("NFKD", text.casefold().replace("ß", "ss"))
-    folded = "".join(char for char in folded if not unicodedata.combining(char))
+    if text.isascii():
+        folded = text.lower()
+    else:
+        folded = unicodedata.normalize("NFKD", text.casefold().replace("ß", "ss"))
+        folded = "".join(char for char in folded if not unicodedata.combining(char))
     return " ".join(re.sub(r"[^\w]+", " ", re.sub(r"['’`]", "", folded)).replace("_", " ").split())
 
 

@@ -9,6 +9,7 @@ import structlog
 from campaign.domain.clock import Clock
 from campaign.domain.conversation import Event, HandOver, MachineVerdict, StopRequested
 from campaign.flow.outcomes import REAL_TIME, Terms
+from campaign.flow.reply_times import ReplyTimes
 from campaign.flow.sessions import SessionContext
 from campaign.flow.transcripts import Writer
 from campaign.store.database import Database
@@ -68,6 +69,7 @@ class LiveTalks:
     """What a conversation is told that begins now."""
     closed: bool = False
     """Sockets are refused: their process is at its very end."""
+    reply_times: ReplyTimes = field(default_factory=ReplyTimes)
     drained: Drained = field(default_factory=Drained)
     """Counted since it was last set anew."""
     _talks: dict[int, Talking] = field(default_factory=dict)

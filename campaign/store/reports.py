@@ -81,6 +81,18 @@ class Latency:
     calls: int
     p50: int | None
     p95: int | None
+    p99: int | None
+    longest: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyLatency:
+    """From the person's last word to the first of our reply, milliseconds; None when nobody spoke yet."""
+
+    turns: int
+    p50: int | None
+    p95: int | None
+    p99: int | None
     longest: int | None
 
 
@@ -107,6 +119,7 @@ class Report:
     attempts: dict[str, int]
     recoveries: Sequence[Recovery]
     first_word: Latency
+    replies: ReplyLatency
     abandoned: int
     seconds: int
     cost: float | None
@@ -148,6 +161,7 @@ async def report(tx: Tx, campaign_id: int) -> Report:
         attempts=await attempts_by_reason(tx, campaign_id),
         recoveries=await recoveries(tx, campaign_id),
         first_word=await first_word(tx, campaign_id),
+        replies=await replies(tx, campaign_id),
         abandoned=await abandoned(tx, campaign_id),
         seconds=sum(row.seconds for row in outcomes),
         cost=sum(costs) if costs else None,
@@ -319,14 +333,36 @@ async def first_word(tx: Tx, campaign_id: int) -> Latency:
                 """
                 SELECT count(first_word_ms) AS calls, max(first_word_ms) AS longest,
                        percentile_disc(0.5) WITHIN GROUP (ORDER BY first_word_ms) AS p50,
-                       percentile_disc(0.95) WITHIN GROUP (ORDER BY first_word_ms) AS p95
+                       percentile_disc(0.95) WITHIN GROUP (ORDER BY first_word_ms) AS p95,
+                       percentile_disc(0.99) WITHIN GROUP (ORDER BY first_word_ms) AS p99
                   FROM outcomes WHERE campaign_id = :id
                 """
             ),
             {"id": campaign_id},
         )
     ).one()
-    return Latency(row.calls, row.p50, row.p95, row.longest)
+    return Latency(row.calls, row.p50, row.p95, row.p99, row.longest)
+
+
+async def replies(tx: Tx, campaign_id: int) -> ReplyLatency:
+    """How soon our replies began, of those that were heard."""
+    row = (
+        await tx.execute(
+            text(
+                """
+                SELECT count(t.latency_ms) AS turns, max(t.latency_ms) AS longest,
+                       percentile_disc(0.5) WITHIN GROUP (ORDER BY t.latency_ms) AS p50,
+                       percentile_disc(0.95) WITHIN GROUP (ORDER BY t.latency_ms) AS p95,
+                       percentile_disc(0.99) WITHIN GROUP (ORDER BY t.latency_ms) AS p99
+                  FROM attempts a
+                  JOIN conversation_turns t ON t.attempt_id = a.id AND t.latency_ms IS NOT NULL
+                 WHERE a.campaign_id = :id
+                """
+            ),
+            {"id": campaign_id},
+        )
+    ).one()
+    return ReplyLatency(row.turns, row.p50, row.p95, row.p99, row.longest)
 
 
 async def abandoned(tx: Tx, campaign_id: int) -> int:

@@ -9,6 +9,7 @@ replicas, not the sum.
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from itertools import accumulate
 
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CollectorRegistry, Counter, Histogram
@@ -17,6 +18,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from campaign.flow.reply_times import BOUNDS, ReplyTimes
 from campaign.store import gauges
 from campaign.store.gauges import FIRST_WORD_MS
 from campaign.web.auth import guard
@@ -102,6 +104,7 @@ class _Tables(Collector):
             raise
         self._add(settled)
         found.append(_gauge("campaign_talks", "Conversations in this process.", services.talks.count))
+        found += _reply_times(services.talks.reply_times)
         if services.counters is not None:
             found.append(_answers(services.counters.results))
         self._found = [*found, *self._settled()]
@@ -156,6 +159,25 @@ def _answers(results: Mapping[str, int]) -> Metric:
     for answer, count in results.items():
         family.add_metric([answer], count)
     return family
+
+
+def _reply_times(times: ReplyTimes) -> list[Metric]:
+    latency = HistogramMetricFamily(
+        "campaign_reply_first_word_seconds",
+        "From the person's last word to the first of the agent's reply, by the profile that spoke.",
+        labels=["profile"],
+    )
+    bounds = [*map(str, BOUNDS), "+Inf"]
+    for profile, one in times.times.items():
+        latency.add_metric([profile], list(zip(bounds, accumulate(one.buckets), strict=True)), one.seconds)
+    failures = CounterMetricFamily(
+        "campaign_reply_failures",
+        "Replies that failed or took too long, by profile; another profile answered.",
+        labels=["profile"],
+    )
+    for profile, count in times.failures.items():
+        failures.add_metric([profile], count)
+    return [latency, failures]
 
 
 def _started(rows: Iterable[tuple[str, int, float]]) -> list[Metric]:

@@ -9,7 +9,7 @@ import pytest
 
 from campaign.agent.protocol import Agent, AgentError, Context, Done, Piece, Text
 from campaign.agent.scripted import ScriptedAgent
-from campaign.domain.dialogue import Message, ToolSpec
+from campaign.domain.dialogue import Message, Patience, ToolSpec
 from campaign.domain.errors import DatabaseUnavailable
 from campaign.flow import optout_journal
 from campaign.flow.live_talks import LiveTalks
@@ -297,6 +297,7 @@ class Model:
 
     def __init__(self, *replies: list[Piece | Exception | asyncio.Event]) -> None:
         self.replies = list(replies)
+        self.patience = Patience()
         self.asked = 0
         self.cancelled = 0
 
@@ -341,12 +342,13 @@ async def test_a_failing_model_is_replaced_by_the_scripted_agent(house: House) -
 async def test_a_stalled_model_is_bridged_then_replaced(house: House) -> None:
     never = asyncio.Event()
     model = Model([never])
+    model.patience = Patience(first_token_seconds=8)
     line, task = await with_model(house, model)
     line.says("Yes.")
-    await house.clock.advance(2.1)
+    await house.clock.advance(1.9)
     await line.until("One moment, please.")
     assert "demo" not in line.spoken
-    await house.clock.advance(6.0)
+    await house.clock.advance(6.2)
     await line.until("like a demo?")
     line.hang_up()
     await house.end(task)

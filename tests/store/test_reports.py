@@ -6,6 +6,7 @@ from campaign.store import reports
 from campaign.store.database import Database
 from tests.support.campaigns import definition, make_attempt, make_list, phone, rows, rulebook
 from tests.support.clock import ManualClock
+from tests.support.rows import run
 
 
 async def story(db: Database, clock: ManualClock) -> int:
@@ -65,6 +66,23 @@ async def test_the_report_counts_contacts_attempts_seconds_and_cost(db: Database
     assert (found.seconds, found.cost, found.currency) == (180, 0.5, "USD")
     assert found.attempts == {"first": 5, "retry": 1, "callback": 0}
     assert (found.first_word.calls, found.first_word.p50, found.first_word.p95) == (3, 600, 900)
+    assert (found.replies.turns, found.replies.p50) == (0, None)
+
+
+async def test_the_report_tells_how_soon_replies_began(db: Database, clock: ManualClock) -> None:
+    campaign = await story(db, clock)
+    await run(
+        db,
+        """
+        INSERT INTO conversation_turns (attempt_id, seq, session_ordinal, speaker, text, latency_ms, at)
+        SELECT (SELECT min(id) FROM attempts), n, 1, 'agent', 'Well.', CASE WHEN n <= 100 THEN n * 10 END, :at
+          FROM generate_series(1, 110) AS n
+        """,
+        at=clock.now(),
+    )
+    async with db.connection() as tx:
+        found = (await reports.report(tx, campaign)).replies
+    assert (found.turns, found.p50, found.p95, found.p99, found.longest) == (100, 500, 950, 990, 1000)
 
 
 async def test_who_was_not_called_is_told_with_the_reason_and_every_contact_is_accounted_for(

@@ -140,6 +140,14 @@ async def test_metrics_tell_attempts_outcomes_latency_and_pace(
     assert 'campaign_attempts_total{campaign="autumn"} 3.0' in page
     assert "campaign_calls_per_second_limit 1.0" in page
     assert "campaign_talks 0.0" in page
+    services.talks.reply_times.began("clever", 0.25)
+    services.talks.reply_times.began("clever", 9.0)
+    services.talks.reply_times.failed("clever")
+    page = (await analyst.get("/metrics")).text
+    for le, so_far in (("0.2", 0), ("0.3", 1), ("5.0", 1), ("+Inf", 2)):
+        assert f'campaign_reply_first_word_seconds_bucket{{le="{le}",profile="clever"}} {so_far}.0' in page
+    assert 'campaign_reply_first_word_seconds_sum{profile="clever"} 9.25' in page
+    assert 'campaign_reply_failures_total{profile="clever"} 1.0' in page
     await clock.advance(1)
     await rows.run(
         db,

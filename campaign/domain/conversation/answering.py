@@ -116,7 +116,7 @@ class Answering(Machines):
     def _failed(self, reply: Reply, why: str, now: float) -> list[Command]:
         """The next profile answers; where words were cut off, after a sentence that says so."""
         self._replies.blame(reply.profile)
-        commands: list[Command] = [Note(f"profile {reply.profile} failed: {why[:300]}")]
+        commands: list[Command] = [Note(f"profile {reply.profile} failed: {why[:300]}", reply.profile)]
         if self.phase is not Phase.TALKING:
             return commands
         spoken = reply.utterance is not None

@@ -161,6 +161,8 @@ class Note(msgspec.Struct, frozen=True):
     """Something for the log."""
 
     what: str
+    failed_profile: str = ""
+    """The profile whose reply failed, if that is what happened."""
 
 
 Command: TypeAlias = (
