@@ -2,7 +2,7 @@
 
 import argparse
 
-from benchmarks import claims, dnc, events, import_rows, pace, place, restart, start, turns
+from benchmarks import claims, dnc, events, import_rows, leaks, pace, place, restart, start, turns
 from benchmarks.queues import compare
 
 ALL = {
@@ -15,6 +15,7 @@ ALL = {
     "claims": claims.run,
     "start": start.run,
     "restart": restart.run,
+    "leaks": leaks.run,
     "queues": compare.run,
 }
 SIZED = {"import": import_rows.run, "claims": claims.run, "start": start.run}

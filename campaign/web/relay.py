@@ -100,7 +100,7 @@ async def _opened(socket: WebSocket, services: Services, token: str) -> sessions
     """The session that this handshake may have; None: refuse it."""
     settings = services.settings
     url = Addresses(settings.public_url or "").socket(at.RELAY.format(token=token))
-    given = socket.headers.get("X-Twilio-Signature")
+    given = socket.headers.get(signature.HEADER)
     if socket.url.query or not signature.valid(url, (), given, settings.auth_tokens):
         log.warning("socket_refused", why="not signed by Twilio", signed=given is not None)
         return None
