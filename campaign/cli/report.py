@@ -85,6 +85,9 @@ def _rows(found: Report) -> Iterator[Sequence[object]]:
         yield "attempts", why, None, None, attempts, None, None, None
     for recovery in found.recoveries:
         yield "recovery", recovery.answer, None, None, recovery.calls, None, None, recovery.became
+    for one_in in found.calls_in:
+        how = one_in.disposition, None, None, one_in.calls, one_in.seconds, one_in.cost
+        yield "call_to_us", *how, one_in.words
     latency = found.first_word
     for item, value in (("p50", latency.p50), ("p95", latency.p95), ("longest", latency.longest)):
         words = None if value is None else f"{value} ms from the answer to our first word"

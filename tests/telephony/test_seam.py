@@ -47,7 +47,8 @@ def test_no_field_of_a_carriers_forms_is_named_outside_telephony() -> None:
         for literal in strings(ast.parse(path.read_text())):
             words = set(re.findall(r"[A-Za-z-]+", str(literal.value)))
             found += [f"{place}:{literal.lineno} {word}" for word in sorted(words & FIELDS)]
-            found += [f"{place}:{literal.lineno} TwiML" for _ in TAGS.findall(str(literal.value))[:1] if str(literal.value).lstrip().startswith("<")]
+            if str(literal.value).lstrip().startswith("<") and TAGS.search(str(literal.value)):
+                found.append(f"{place}:{literal.lineno} TwiML")
     assert found == []
 
 
