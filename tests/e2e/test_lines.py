@@ -170,9 +170,12 @@ async def test_who_rings_back_is_talked_to_and_strangers_can_stop_the_calls(
     async with house(folder, db_url, 1) as (made, simulator, db):
         simulator.world.named[phone(0)] = "no_answer"
         caller = definition().caller_ids[0].number
-        await asyncio.to_thread(made.run, "numbers", "--point", caller)
-        assert simulator.voice_urls[caller] == f"{made.url}/twilio/incoming"
         await begin(db, made, 1)
+        wrong = await asyncio.to_thread(made.run, "doctor", check=False)
+        assert f"campaign numbers --point {caller}" in wrong.stdout
+        right = await asyncio.to_thread(made.run, "numbers", "--point", caller)
+        assert f"{caller} (campaigns: Lines): Whoever calls it reaches this service." in right.stdout
+        assert simulator.voice_urls[caller] == f"{made.url}/twilio/incoming"
         await settled(db, made, 1, simulator)
         simulator.ring(phone(0), caller, "interested")
         simulator.ring("+12125558001", caller, "do_not_call")
