@@ -91,7 +91,9 @@ async def relay(socket: WebSocket, token: Token) -> None:
         talks=services.talks,
         on_opt_out=talks.safe_opt_out(services.db, services.clock, services.data_dir),
         hang_up=services.gateway.hang_up,
-        record=recordings.beginner(services.db, services.clock, services.gateway, services.addresses),
+        record=recordings.beginner(
+            services.db, services.clock, services.gateway.recordings, services.addresses
+        ),
         account_sid=services.settings.twilio_account_sid,
     )
 

@@ -161,12 +161,12 @@ async def test_what_is_over_is_not_recorded_and_what_is_gone_is_told():
         try:
             placed = await one.place(REQUEST)
             assert isinstance(placed, Placed)
-            assert await one.record(placed.sid, "http://127.0.0.1:9/twilio/recording/m1") is None
+            assert await one.recordings.begin(placed.sid, "http://127.0.0.1:9/twilio/recording/m1") is None
             gone = "RE" + "f" * 32
             with pytest.raises(CallNotFound):
-                await one.delete_recording(gone)
+                await one.recordings.delete(gone)
             with pytest.raises(CallNotFound):
-                async with one.listen(gone):
+                async with one.recordings.listen(gone):
                     raise AssertionError("there is nothing to hear")
         finally:
             await one.close()
