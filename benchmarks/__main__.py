@@ -2,7 +2,7 @@
 
 import argparse
 
-from benchmarks import claims, dnc, events, import_rows, pace, place, reports, restart, start, turns
+from benchmarks import claims, dnc, events, import_rows, leaks, pace, place, reports, restart, start, turns
 from benchmarks.queues import compare
 
 ALL = {
@@ -16,6 +16,7 @@ ALL = {
     "start": start.run,
     "reports": reports.run,
     "restart": restart.run,
+    "leaks": leaks.run,
     "queues": compare.run,
 }
 SIZED = {"import": import_rows.run, "claims": claims.run, "start": start.run}

@@ -234,6 +234,10 @@ def _figures(report: Report) -> Table:
         table.add_row("abandoned", f"{count(report.abandoned, 'call')} answered and not served in time")
     for recovery in report.recoveries:
         table.add_row("recovery", f"{recovery.calls:,} × {recovery.answer}: {recovery.became}")
+    if report.went_on is not None:
+        table.add_row("broken off", f"{report.went_on:.1%} of the conversations that broke off went on")
+    for one in report.calls_in:
+        table.add_row("calls to us", f"{one.calls:,} × {one.words}")
     table.add_row("connected", f"{report.seconds / 60:.1f} minutes")
     table.add_row("cost", _money(report.cost, report.currency) or "not known yet")
     return table

@@ -85,6 +85,9 @@ def _rows(found: Report) -> Iterator[Sequence[object]]:
         yield "attempts", why, None, None, attempts, None, None, None
     for recovery in found.recoveries:
         yield "recovery", recovery.answer, None, None, recovery.calls, None, None, recovery.became
+    for one_in in found.calls_in:
+        how = one_in.disposition, None, None, one_in.calls, one_in.seconds, one_in.cost
+        yield "call_to_us", *how, one_in.words
     for item in ("p50", "p95", "p99", "longest"):
         value = getattr(found.first_word, item)
         words = None if value is None else f"{value} ms from the answer to our first word"

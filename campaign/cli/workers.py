@@ -69,7 +69,7 @@ class Workers:
         self._cancels = Beside("cancels", ending.cancel)
         self._questions = Beside("reconcile", asking.tick)
         self._retention = Retention(fenced, services.retention)
-        self._recordings = Beside("recordings", Deleter(fenced, services.gateway).tick)
+        self._recordings = Beside("recordings", Deleter(fenced, services.gateway.recordings).tick)
         self._enrolment = Beside("enrolment", partial(enrol.tick, fenced, services.rulebook))
         asked = Lookups(
             fenced,

@@ -33,21 +33,21 @@ Begins = Callable[[SessionContext], Awaitable[None]]
 
 
 class Recorder(Protocol):
-    """What is needed of the gateway here."""
+    """Recordings at the carrier (telephony/recordings.py)."""
 
-    async def record(self, call_sid: str, callback: str) -> str | None: ...
-    async def delete_recording(self, sid: str) -> None: ...
+    async def begin(self, call_sid: str, callback: str) -> str | None: ...
+    async def delete(self, sid: str) -> None: ...
     def listen(self, sid: str) -> AbstractAsyncContextManager[AsyncIterator[bytes]]: ...
 
 
-def beginner(db: Database, clock: Clock, gateway: Recorder, addresses: Addresses) -> Begins:
+def beginner(db: Database, clock: Clock, recorder: Recorder, addresses: Addresses) -> Begins:
     """How a recording is begun; a call that can't be recorded goes on without."""
 
     async def begin(session: SessionContext) -> None:
         if session.call_sid is None:
             return
         try:
-            sid = await gateway.record(session.call_sid, addresses.recording(session.marker))
+            sid = await recorder.begin(session.call_sid, addresses.recording(session.marker))
         except TwilioError as error:
             log.warning("recording_not_begun", attempt=session.attempt_id, error=error.what)
             return
@@ -88,9 +88,9 @@ async def to_listen(db: Database, attempt_id: int, *, actor: str, now: datetime)
 class Deleter:
     """Deletes at the carrier what retention and erasure want gone; a tick does what is due."""
 
-    def __init__(self, db: Database, gateway: Recorder, actor: str = "system:recordings") -> None:
+    def __init__(self, db: Database, recorder: Recorder, actor: str = "system:recordings") -> None:
         self._db = db
-        self._gateway = gateway
+        self._recorder = recorder
         self._actor = actor
 
     async def tick(self, now: datetime) -> int:
@@ -104,7 +104,7 @@ class Deleter:
         gone = 0
         for one in due:
             try:
-                await self._gateway.delete_recording(one.sid)
+                await self._recorder.delete(one.sid)
             except CallNotFound:
                 pass  # it is gone already
             except TwilioError as error:

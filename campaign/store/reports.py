@@ -14,6 +14,8 @@ from sqlalchemy import text
 from campaign.domain.disposition import MEANING, Disposition
 from campaign.store.database import Tx
 
+WENT_ON: Final = "the conversation went on"
+"""What became of a resumption that succeeded (store/outcomes.py)."""
 _CONNECTS: Final = [one.value for one, meaning in MEANING.items() if meaning.connect]
 _TALKS: Final = [one.value for one, meaning in MEANING.items() if meaning.by_conversation]
 
@@ -75,6 +77,21 @@ class Recovery:
 
 
 @dataclass(frozen=True, slots=True)
+class CallsIn:
+    """Calls that people made to us on this campaign, by how they ended; no part of any other figure.
+
+    Args:
+        disposition: None while they go on.
+    """
+
+    disposition: str | None
+    words: str
+    calls: int
+    seconds: int
+    cost: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Latency:
     """From the answer to our first word, milliseconds; None when nobody answered yet."""
 
@@ -102,6 +119,7 @@ class Report:
 
     Args:
         attempts: by why they were made: first, retry, callback.
+        went_on: of the conversations that broke off, the share that went on in a new session; None: none did.
         abandoned: calls that a person answered and that we did not serve in time.
         cost: all outcomes' cost together, None while nothing is known.
     """
@@ -118,6 +136,8 @@ class Report:
     standing: Sequence[Standing]
     attempts: dict[str, int]
     recoveries: Sequence[Recovery]
+    went_on: float | None
+    calls_in: Sequence[CallsIn]
     first_word: Latency
     replies: ReplyLatency
     abandoned: int
@@ -147,6 +167,7 @@ async def report(tx: Tx, campaign_id: int) -> Report:
     ).one()
     outcomes = await outcome_rows(tx, campaign_id)
     costs = [row.cost for row in outcomes if row.cost is not None]
+    recovered = await recoveries(tx, campaign_id)
     return Report(
         campaign_id=head.id,
         campaign=head.name,
@@ -159,7 +180,9 @@ async def report(tx: Tx, campaign_id: int) -> Report:
         outcomes=outcomes,
         standing=await standing(tx, campaign_id),
         attempts=await attempts_by_reason(tx, campaign_id),
-        recoveries=await recoveries(tx, campaign_id),
+        recoveries=recovered,
+        went_on=went_on(recovered),
+        calls_in=await calls_in(tx, campaign_id),
         first_word=await first_word(tx, campaign_id),
         replies=await replies(tx, campaign_id),
         abandoned=await abandoned(tx, campaign_id),
@@ -323,6 +346,39 @@ async def recoveries(tx: Tx, campaign_id: int) -> list[Recovery]:
         {"id": campaign_id},
     )
     return [Recovery(row.answer, row.became, row.calls) for row in rows]
+
+
+def went_on(found: Sequence[Recovery]) -> float | None:
+    """Of the conversations that were to be resumed, the share that was."""
+    resumed = [one for one in found if one.answer == "resume"]
+    total = sum(one.calls for one in resumed)
+    return sum(one.calls for one in resumed if one.became == WENT_ON) / total if total else None
+
+
+async def calls_in(tx: Tx, campaign_id: int) -> list[CallsIn]:
+    """Calls that people made to us on a campaign."""
+    rows = await tx.execute(
+        text(
+            """
+            SELECT o.disposition, count(*) AS calls, coalesce(sum(o.seconds), 0) AS seconds,
+                   CAST(sum(o.cost) AS float8) AS cost
+              FROM attempts a LEFT JOIN outcomes o ON o.attempt_id = a.id
+             WHERE a.campaign_id = :id AND a.kind = 'inbound'
+             GROUP BY 1 ORDER BY 2 DESC, 1
+            """
+        ),
+        {"id": campaign_id},
+    )
+    return [
+        CallsIn(
+            row.disposition,
+            MEANING[Disposition(row.disposition)].words if row.disposition else "going on",
+            row.calls,
+            row.seconds,
+            row.cost,
+        )
+        for row in rows
+    ]
 
 
 async def first_word(tx: Tx, campaign_id: int) -> Latency:

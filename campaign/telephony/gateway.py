@@ -5,19 +5,15 @@ The Calls API has no idempotency key, and an answer can be lost after the phone 
 has been asked (`find`). All HTTP goes through transport.py: real time-outs, no retries.
 """
 
-import contextlib
 import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, assert_never
 
-from twilio.base.exceptions import TwilioException, TwilioRestException, TwilioServiceException
-from twilio.base.version import Version
-from twilio.http.response import Response
+from twilio.base.exceptions import TwilioRestException, TwilioServiceException
 from twilio.rest import Client
 
-from campaign.domain.errors import TwilioError
 from campaign.telephony import codes
 from campaign.telephony.calls import (
     AccountFacts,
@@ -40,13 +36,14 @@ from campaign.telephony.calls import (
     UnknownResult,
 )
 from campaign.telephony.codes import Bad, Misconfigured, Scope, Wait
+from campaign.telephony.recordings import Recordings
+from campaign.telephony.refusals import error_of, masked
 from campaign.telephony.transport import (
     CONNECT_SECONDS,
     TOTAL_SECONDS,
     NotSentFault,
     ThrottledFault,
     Transport,
-    TransportFault,
     told_when_sent,
 )
 
@@ -78,7 +75,6 @@ PAGE_SIZE = 100
 LARGE_PAGE = 1000
 MOST_CALLS = 1000
 """Longest list that `find` reads for one number."""
-_LATER = "It can be asked again later."
 _MACHINE_DETECTION = {"enable": "Enable", "detect_message_end": "DetectMessageEnd"}
 NO_ENVIRONMENT = {"TWILIO_EDGE": "", "TWILIO_REGION": ""}
 """Handed to the library in place of the process's environment (an empty dict would mean the real one):
@@ -110,11 +106,11 @@ class Gateway:
         total_seconds: float = TOTAL_SECONDS,
     ) -> None:
         self.account_sid = account_sid
-        self._auth = (username, password)
         self._transport = Transport(base_url, connect_seconds=connect_seconds, total_seconds=total_seconds)
         self._client = Client(
             username, password, account_sid, http_client=self._transport, environment=NO_ENVIRONMENT
         )
+        self.recordings = Recordings(self._client, self._transport, account_sid, (username, password))
 
     async def close(self) -> None:
         """Close all connections."""
@@ -139,7 +135,7 @@ class Gateway:
         except Exception as fault:
             # The default is unknown: a cut body raises JSONDecodeError, and whatever else may come, a call
             # may have been placed.
-            return UnknownResult(_masked(f"The answer of Twilio was lost or unreadable: {fault!r}"))
+            return UnknownResult(masked(f"The answer of Twilio was lost or unreadable: {fault!r}"))
 
     async def fetch(self, sid: str) -> CallFacts:
         """What Twilio says of a call now.
@@ -277,58 +273,7 @@ class Gateway:
                 voice_url=url, voice_method="POST", voice_application_sid=""
             )
         except Exception as fault:  # every fault of library and network becomes one of ours
-            raise error_of(fault, f"number {_masked(number.phone)}") from fault
-
-    async def record(self, call_sid: str, callback: str) -> str | None:
-        """Begin to record a call, both sides apart; returns the recording's sid, None when the call is over.
-
-        Args:
-            callback: where the recording's events go.
-        Raises:
-            CallNotFound, TwilioRefused, TwilioBusy, TwilioAway.
-        """
-        try:
-            made = await self._client.calls(call_sid).recordings.create_async(
-                recording_status_callback=callback,
-                recording_status_callback_event=["in-progress", "completed", "absent"],
-                recording_channels="dual",
-                trim="do-not-trim",
-            )
-            return _text(made.sid) or None
-        except Exception as fault:  # every fault of library and network becomes one of ours
-            if getattr(fault, "code", None) == codes.CALL_STATE_FORBIDS:
-                return None
-            raise error_of(fault, f"a recording of call {call_sid}") from fault
-
-    async def delete_recording(self, sid: str) -> None:
-        """Delete a recording for good.
-
-        Raises:
-            CallNotFound: there is none of that sid, any more.
-            TwilioRefused, TwilioBusy, TwilioAway.
-        """
-        try:
-            await self._client.recordings(sid).delete_async()
-        except Exception as fault:  # every fault of library and network becomes one of ours
-            raise error_of(fault, f"recording {sid}") from fault
-
-    @contextlib.asynccontextmanager
-    async def listen(self, sid: str) -> AsyncIterator[AsyncIterator[bytes]]:
-        """A recording's sound as WAV, piece by piece.
-
-        Raises:
-            CallNotFound, TwilioRefused, TwilioAway.
-        """
-        uri = f"https://api.twilio.com/2010-04-01/Accounts/{self.account_sid}/Recordings/{sid}.wav"
-        try:
-            async with self._transport.stream(uri, self._auth) as (status, pieces):
-                if status == 404:
-                    raise CallNotFound(f"Twilio doesn't know recording {sid}.")
-                if status >= 400:
-                    raise TwilioRefused(f"Twilio answered {status} for recording {sid}.", code=status)
-                yield pieces
-        except TransportFault as fault:
-            raise TwilioAway(str(fault), _LATER) from fault
+            raise error_of(fault, f"number {masked(number.phone)}") from fault
 
     async def _update(self, sid: str, status: str) -> CallFacts | None:
         try:
@@ -386,7 +331,7 @@ def _classified(refusal: Any) -> PlaceResult:
     match codes.VERDICTS.get(code):
         case None:
             said = getattr(refusal, "msg", None) or getattr(refusal, "title", "")
-            return UnknownResult(_masked(f"Twilio answered {refusal.status} with code {code}: {said}"), code)
+            return UnknownResult(masked(f"Twilio answered {refusal.status} with code {code}: {said}"), code)
         case Bad(sentence, once_more):
             return BadNumber(code, f"{sentence} ({code})", once_more)
         case Misconfigured(scope, sentence, do):
@@ -395,37 +340,6 @@ def _classified(refusal: Any) -> PlaceResult:
             return Throttled(None, code, f"{sentence} ({code})")
         case verdict:
             assert_never(verdict)
-
-
-def error_of(fault: Exception, what: str) -> TwilioError:
-    """One of our errors for any fault of library and network.
-
-    Args:
-        what: was asked about, for the sentence.
-    """
-    if isinstance(fault, ThrottledFault):
-        return TwilioBusy(f"{fault} Asked about {what}.", _LATER, retry_after=fault.retry_after)
-    if isinstance(fault, TransportFault):
-        return TwilioAway(f"{fault} Asked about {what}.", _LATER)
-    if isinstance(fault, TwilioRestException | TwilioServiceException):
-        return _refusal(fault, what)
-    if isinstance(fault, TwilioException) and len(fault.args) > 1 and isinstance(fault.args[1], Response):
-        # A page of a list: the library hands over the bare answer.
-        return _refusal(Version.exception("GET", what, fault.args[1], fault.args[0]), what)
-    kind = "The library failed" if isinstance(fault, TwilioException) else "The answer is unreadable"
-    return TwilioAway(_masked(f"{kind} for {what}: {fault!r}."), _LATER)
-
-
-def _refusal(fault: Any, what: str) -> TwilioError:
-    code = fault.code if isinstance(fault.code, int) else fault.status
-    said = _masked(str(getattr(fault, "msg", None) or getattr(fault, "title", "")))
-    if fault.status >= 500:
-        return TwilioAway(f"Twilio answered {fault.status} for {what}.", _LATER, code=code)
-    if fault.status == 404:
-        return CallNotFound(f"Twilio doesn't know {what} ({code}).", code=code)
-    verdict = codes.VERDICTS.get(code)
-    do = verdict.do if isinstance(verdict, Misconfigured) else ""
-    return TwilioRefused(f"Twilio refused {what}: {said} ({code}).", do, code=code)
 
 
 def _facts(call: Any) -> CallFacts:
@@ -469,8 +383,3 @@ def _money(value: object) -> Decimal | None:
     except InvalidOperation:
         return None
     return amount if amount.is_finite() else None
-
-
-def _masked(sentence: str) -> str:
-    """Phone numbers shortened to their last two digits: sentences end up in logs."""
-    return re.sub(r"\+\d{5,13}(\d\d)", r"+…\1", sentence)

@@ -17,7 +17,8 @@ from campaign.domain.facts import INVALID
 from campaign.domain.lookup import Answer, Finding, Lack, Want
 from campaign.domain.phone import NumberKind, mask
 from campaign.telephony.calls import CallNotFound
-from campaign.telephony.gateway import NO_ENVIRONMENT, error_of
+from campaign.telephony.gateway import NO_ENVIRONMENT
+from campaign.telephony.refusals import error_of
 from campaign.telephony.transport import CONNECT_SECONDS, TOTAL_SECONDS, Transport
 
 LINE_KINDS: Mapping[str, NumberKind] = {

@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, urlsplit
 from twilio.request_validator import RequestValidator
 
 MOST_FIELDS = 300
+HEADER = "X-Twilio-Signature"
 
 
 class _Fields(dict[str, list[str]]):

@@ -78,7 +78,7 @@ async def _verified(request: Request, services: Services, kind: Kind, path: str)
     except ValueError:
         raise BadInput("The request's body is no form.") from None
     url = Addresses(settings.public_url or "").at(path)
-    given = request.headers.get("X-Twilio-Signature")
+    given = request.headers.get(signature.HEADER)
     if request.url.query or not signature.valid(url, fields, given, settings.auth_tokens):
         log.warning("webhook_refused", kind=kind, url=url, signed=given is not None)
         raise BadSignature(

@@ -91,7 +91,9 @@ async def relay(socket: WebSocket, token: Token) -> None:
         talks=services.talks,
         on_opt_out=talks.safe_opt_out(services.db, services.clock, services.data_dir),
         hang_up=services.gateway.hang_up,
-        record=recordings.beginner(services.db, services.clock, services.gateway, services.addresses),
+        record=recordings.beginner(
+            services.db, services.clock, services.gateway.recordings, services.addresses
+        ),
         account_sid=services.settings.twilio_account_sid,
     )
 
@@ -100,7 +102,7 @@ async def _opened(socket: WebSocket, services: Services, token: str) -> sessions
     """The session that this handshake may have; None: refuse it."""
     settings = services.settings
     url = Addresses(settings.public_url or "").socket(at.RELAY.format(token=token))
-    given = socket.headers.get("X-Twilio-Signature")
+    given = socket.headers.get(signature.HEADER)
     if socket.url.query or not signature.valid(url, (), given, settings.auth_tokens):
         log.warning("socket_refused", why="not signed by Twilio", signed=given is not None)
         return None

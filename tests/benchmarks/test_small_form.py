@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[2]
         ("claims", ("4,000, fresh", "a fifth called", "as many more under a snapshot", "goal")),
         ("start", ("contacts import", "create: saves it and enrols all", "resume", "goal")),
         ("reports", ("funnel", "first word", "goal", "rebuild from nothing", "fold of")),
+        ("leaks", ("15 conversations", "each call between", "goal")),
         ("restart", ("planned: --take-over", "kill -9, another one up", "goal")),
         ("queues", ("our dialler", "0 / 10", "goal")),  # the others' packages are not installed for tests
     ],

@@ -6,7 +6,6 @@ whom.
 
 import asyncio
 import contextlib
-import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -14,48 +13,48 @@ from typing import Any
 import aiohttp
 import pytest
 
+from campaign.domain.campaign import to_json
 from campaign.settings import parse_instant
 from campaign.simulator import Simulator, SimulatorConfig
+from campaign.simulator.calls import Call
 from campaign.store import accounts
 from campaign.store.accounts import Role
 from campaign.store.database import Database
 from campaign.wiring import ServiceClock
 from tests.support.campaigns import definition, phone, rows
-from tests.support.dialing import running_campaign
+from tests.support.dialing import running_campaign, until
 from tests.support.house import ALWAYS, NO_RETRY, START, House
 
 pytestmark = pytest.mark.timeout(240)
 
-RATE = 10.0
-DESK, CLOSED_DESK, WORKFLOW = "+12125550911", "+12125550912", "WW" + "1" * 32
+RATE = 6.0
+DESK, CLOSED_DESK = "+12125550911", "+12125550912"
+WORKFLOW, FULL_WORKFLOW = "WW" + "1" * 32, "WW" + "2" * 32
+
+
+QUESTIONS = [{"key": f"offer_{n}", "ask": f"Would you like to hear of offer {n}?"} for n in range(4)]
 
 
 def script(**more: Any) -> dict[str, Any]:
-    """The minimal sample's script, spoken by the scripted agent."""
-    base: dict[str, Any] = json.loads(json.dumps(_script()))
-    return {**base, **more}
-
-
-def _script() -> dict[str, Any]:
-    from campaign.domain.campaign import to_json
-
-    return to_json(definition())["script"]
+    """The minimal sample's script, spoken by the scripted agent, with more in it."""
+    return {**to_json(definition())["script"], **more}
 
 
 @contextlib.asynccontextmanager
-async def house(
-    folder: Path, db_url: str, contacts: int, *, cps: float = 20, **sections: Any
-) -> AsyncIterator[tuple[House, Simulator, Database]]:
-    """A running campaign, its service in a process, and the simulator here."""
-    made = House(folder, db_url, rate=RATE, cps=cps)
-    clock = ServiceClock(parse_instant(START), RATE, made.anchor)
+async def house(folder: Path, db_url: str, contacts: int) -> AsyncIterator[tuple[House, Simulator, Database]]:
+    """A service in a process of its own, and here a simulator and so many people."""
+    made = House(folder, db_url, rate=RATE, cps=3)
     simulator = Simulator(
         SimulatorConfig(
-            port=made.twilio_port, calls_per_second=cps, people={phone(n): "interested" for n in range(contacts)},
-            transfer={CLOSED_DESK: "declined"}, clock_start=parse_instant(START), clock_rate=RATE,
+            port=made.twilio_port,
+            calls_per_second=3,
+            people={phone(n): "interested" for n in range(contacts)},
+            transfer={CLOSED_DESK: "declined", FULL_WORKFLOW: "left"},
+            clock_start=parse_instant(START),
+            clock_rate=RATE,
             clock_anchor=made.anchor,
         )
-    )  # fmt: skip
+    )
     db = Database(db_url)
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(db.close)
@@ -64,24 +63,49 @@ async def house(
         stack.push_async_callback(asyncio.to_thread, service.close)
         await asyncio.to_thread(service.enter_context, made.service())
         yield made, simulator, db
-        del clock
 
 
-async def begin(db: Database, made: House, contacts: int, **sections: Any) -> int:
-    clock = ServiceClock(parse_instant(START), RATE, made.anchor)
+def clock_of(made: House) -> ServiceClock:
+    return ServiceClock(parse_instant(START), RATE, made.anchor)
+
+
+async def begin(
+    db: Database, made: House, contacts: int, *, name: str = "Lines", first: int = 0, **sections: Any
+) -> None:
+    """A campaign, running."""
     sections = {"schedule": ALWAYS, "retry": NO_RETRY, "pacing": {"lines": 200}, **sections}
-    return await running_campaign(db, clock, contacts, name="Lines", **sections)
+    await running_campaign(db, clock_of(made), contacts, name=name, first=first, **sections)
 
 
-async def settled(db: Database, attempts: int, simulator: Simulator, seconds: float = 120) -> None:
+async def settled(db: Database, made: House, attempts: int, simulator: Simulator) -> None:
     """Wait until so many attempts have their outcome, and the simulator has nothing under way."""
-    async with asyncio.timeout(seconds):
-        while True:
-            found = await rows(db, "SELECT count(*) AS n FROM outcomes")
-            if found[0]["n"] >= attempts:
-                break
-            await asyncio.sleep(0.1)
-        await simulator.wait_idle()
+
+    async def over() -> bool:
+        # A call that could not go out in its instant, as on a busy machine, goes out in another.
+        return len(await rows(db, "SELECT 1 FROM outcomes WHERE disposition <> 'not_placed'")) >= attempts
+
+    await until(over, clock_of(made), 120)
+    await simulator.wait_idle()
+
+
+DISCLOSURES = (
+    "an AI assistant calling for Harbor & Pine Solar, Inc.",
+    "Say stop calling or press 9 and we won't call again.",
+)
+
+
+def confirmed_first(simulator: Simulator, call: Call) -> str:
+    """What the first session's `tokensPlayed` confirmed, without one that may have died with its socket."""
+    frames = [one for one in simulator.ledger.frames if one.call_sid == call.sid]
+    mine = [one for one in frames if one.session_id == frames[0].session_id and one.direction == "sent"]
+    return "".join(one.frame["value"] for one in mine[:-1] if one.frame.get("name") == "tokensPlayed")
+
+
+def sent_later(simulator: Simulator, call: Call) -> str:
+    """What later sessions had spoken."""
+    frames = [one for one in simulator.ledger.frames if one.call_sid == call.sid]
+    later = [one for one in frames if one.session_id != frames[0].session_id and one.direction == "received"]
+    return "".join(one.frame["token"] for one in later if one.frame["type"] == "text")
 
 
 # ── recovery ───────────────────────────────────────────────────────────────────────────────────────────
@@ -92,8 +116,8 @@ async def test_a_conversation_cut_after_any_frame_goes_on_in_a_new_session(folde
     frames = range(1, 41)
     async with house(folder, db_url, len(frames)) as (made, simulator, db):
         simulator.drop_after.update({phone(n): after for n, after in enumerate(frames)})
-        await begin(db, made, len(frames))
-        await settled(db, len(frames), simulator)
+        await begin(db, made, len(frames), script=script(questions=QUESTIONS))
+        await settled(db, made, len(frames), simulator)
         cut = await rows(
             db,
             "SELECT a.phone, r.answer, r.became FROM recoveries r JOIN attempts a ON a.id = r.attempt_id "
@@ -103,14 +127,16 @@ async def test_a_conversation_cut_after_any_frame_goes_on_in_a_new_session(folde
         live = [one for one in cut if one["answer"] != "hang_up"]
         went_on = [one for one in live if one["became"] == "the conversation went on"]
         assert len(went_on) >= 0.99 * len(live), [one for one in live if one not in went_on]
-        ours = definition().script
         for call in simulator.calls:
+            if not call.sessions:
+                continue  # a machine too busy to answer the fetch of TwiML in time said sorry
             said = call.heard
-            assert said.count("an AI assistant calling for") == 1, (call.to, said)
-            assert said.count("Say stop calling or press 9") == 1, (call.to, said)
             assert said.count("cut off for a moment") <= 1, (call.to, said)
-            greeting = ours.greeting.split("{{")[0].strip()
-            assert not greeting or said.count(greeting) <= 1, (call.to, said)
+            assert said.count("this is a short call about your appointment.") <= 1, (call.to, said)
+            first, later = confirmed_first(simulator, call), sent_later(simulator, call)
+            for line in DISCLOSURES:
+                assert line in said, (call.to, said)
+                assert not (line in first and line in later), (call.to, said)
         without = await rows(
             db, "SELECT a.id FROM attempts a LEFT JOIN outcomes o ON o.attempt_id = a.id WHERE o IS NULL"
         )
@@ -120,30 +146,43 @@ async def test_a_conversation_cut_after_any_frame_goes_on_in_a_new_session(folde
 # ── hand-over ──────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize(
-    ("target", "heard", "outcome"),
-    [
-        ({"to": DESK}, "", "transferred"),
-        ({"to": DESK, "mode": "warm", "accept_key": "1"}, "Press 1 to take the call.", "transferred"),
-        ({"to": CLOSED_DESK, "mode": "warm", "accept_key": "1"}, "Press 1 to take the call.", "callback"),
-        ({"workflow": WORKFLOW}, '"type":"campaign_call"', "transferred"),
-    ],
-    ids=["cold", "warm", "warm, not taken", "a queue"],
-)
-async def test_a_person_who_asks_for_a_human_gets_one_or_a_callback(
-    folder: Path, db_url: str, target: dict[str, Any], heard: str, outcome: str
+TARGETS: list[tuple[dict[str, Any], str, bool]] = [
+    ({"to": DESK}, "", True),
+    ({"to": DESK, "mode": "warm", "accept_key": "1"}, "Press 1 to take the call.", True),
+    ({"to": CLOSED_DESK, "mode": "warm", "accept_key": "1"}, "Press 1 to take the call.", False),
+    ({"workflow": WORKFLOW}, '"type":"campaign_call"', True),
+    ({"workflow": FULL_WORKFLOW, "queue_seconds": 30}, '"type":"campaign_call"', False),
+]
+"""Target, what whoever takes the call is told before, and whether anybody takes it."""
+
+
+async def test_a_person_who_asks_for_a_human_gets_one_or_is_offered_a_callback(
+    folder: Path, db_url: str
 ) -> None:
-    async with house(folder, db_url, 1) as (made, simulator, db):
-        simulator.world.named[phone(0)] = "wants_human"
-        transfers = {"desk": {"name": "our colleagues", **target}}
-        await begin(db, made, 1, script=script(transfers=transfers))
-        await settled(db, 1, simulator)
-        (call,) = simulator.calls
-        told = " ".join(line["text"] for line in call.transcript if line["who"] in ("whisper", "queue"))
-        assert heard in told
-        assert ("I couldn't reach our colleagues" in call.heard) is (outcome == "callback")
-        (ended,) = await rows(db, "SELECT disposition FROM outcomes")
-        assert (ended["disposition"] == "transferred") is (outcome == "transferred"), (ended, call.transcript)
+    async with house(folder, db_url, len(TARGETS)) as (made, simulator, db):
+        for n, (target, _, _) in enumerate(TARGETS):
+            simulator.world.named[phone(n)] = "wants_human"
+            transfers = {"desk": {"name": "our colleagues", **target}}
+            await begin(
+                db,
+                made,
+                1,
+                name=f"Desk {n}",
+                first=n,
+                script=script(questions=QUESTIONS[:1], transfers=transfers),
+            )
+        await settled(db, made, len(TARGETS), simulator)
+        ended = await rows(
+            db, "SELECT a.phone, o.disposition FROM outcomes o JOIN attempts a ON a.id = o.attempt_id"
+        )
+        outcomes = {one["phone"]: one["disposition"] for one in ended if one["disposition"] != "not_placed"}
+        for call in simulator.calls:
+            target, heard, taken = TARGETS[int(call.to[-4:])]
+            told = " ".join(line["text"] for line in call.transcript if line["who"] in ("whisper", "queue"))
+            assert heard in told, (target, call.transcript, simulator.debugger)
+            assert ("I couldn't reach our colleagues" in call.heard) is not taken, (target, call.transcript)
+            assert (outcomes[call.to] == "transferred") is taken, (target, outcomes, call.transcript)
+        assert len(simulator.calls) == len(TARGETS)
         assert simulator.debugger == []
 
 
@@ -156,14 +195,17 @@ async def test_who_rings_back_is_talked_to_and_strangers_can_stop_the_calls(
     async with house(folder, db_url, 1) as (made, simulator, db):
         simulator.world.named[phone(0)] = "no_answer"
         caller = definition().caller_ids[0].number
-        await asyncio.to_thread(made.run, "numbers", "--point", caller)
-        assert simulator.voice_urls[caller] == f"{made.url}/twilio/incoming"
         await begin(db, made, 1)
-        await settled(db, 1, simulator)
+        wrong = await asyncio.to_thread(made.run, "doctor", check=False)
+        assert f"campaign numbers --point {caller}" in wrong.stdout
+        right = await asyncio.to_thread(made.run, "numbers", "--point", caller)
+        assert f"{caller} (campaigns: Lines): Whoever calls it reaches this service." in right.stdout
+        assert simulator.voice_urls[caller] == f"{made.url}/twilio/incoming"
+        await settled(db, made, 1, simulator)
         simulator.ring(phone(0), caller, "interested")
         simulator.ring("+12125558001", caller, "do_not_call")
         simulator.ring("anonymous", caller, "keypresser")
-        await settled(db, 4, simulator)
+        await settled(db, made, 4, simulator)
         known, stranger, withheld = simulator.calls[1:]
         assert "the AI assistant of" in known.heard
         assert "Thank you for calling back." in known.heard
@@ -202,15 +244,17 @@ async def test_a_call_is_recorded_from_its_announcement_on_and_the_sound_can_be_
 ) -> None:
     async with house(folder, db_url, 1) as (made, simulator, db):
         await begin(db, made, 1, script=script(record=True))
-        await settled(db, 1, simulator)
+        await settled(db, made, 1, simulator)
         (call,) = simulator.calls
         (recording,) = call.recordings
         announced = next(line["at"] for line in call.transcript if "This call is recorded" in line["text"])
         assert (recording.started - call.answered).total_seconds() >= announced
-        async with asyncio.timeout(20):
-            while (await rows(db, "SELECT status FROM recordings"))[0]["status"] != "completed":
-                await asyncio.sleep(0.1)
-        (attempt,) = await rows(db, "SELECT id FROM attempts")
+
+        async def has(what: str) -> bool:
+            return bool(await rows(db, f"SELECT 1 FROM recordings WHERE {what}"))
+
+        await until(lambda: has("status = 'completed'"), clock_of(made))
+        (attempt,) = await rows(db, "SELECT id FROM attempts WHERE call_sid IS NOT NULL")
         address = f"{made.url}/api/v1/attempts/{attempt['id']}/recording"
         for role, status in ((Role.OPERATOR, 200), (Role.ANALYST, 403)):
             secret = f"cc_{role.value}".ljust(46, "x")
@@ -225,9 +269,6 @@ async def test_a_call_is_recorded_from_its_announcement_on_and_the_sound_can_be_
                 assert answer.status == status
                 if status == 200:
                     assert (await answer.read())[:4] == b"RIFF"
-        await asyncio.sleep(0)
         await rows(db, "UPDATE recordings SET delete_at = started_at, delete_why = 'erasure'")
-        async with asyncio.timeout(20):
-            while (await rows(db, "SELECT deleted_at FROM recordings"))[0]["deleted_at"] is None:
-                await asyncio.sleep(0.1)
+        await until(lambda: has("deleted_at IS NOT NULL"), clock_of(made))
         assert call.recordings == []

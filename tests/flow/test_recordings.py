@@ -30,10 +30,10 @@ class Twilio:
     away: bool = False
     asked: int = 0
 
-    async def record(self, call_sid: str, callback: str) -> str | None:
+    async def begin(self, call_sid: str, callback: str) -> str | None:
         raise AssertionError("nothing is recorded here")
 
-    async def delete_recording(self, sid: str) -> None:
+    async def delete(self, sid: str) -> None:
         self.asked += 1
         if self.away:
             raise TwilioAway("Twilio is away.")

@@ -1,6 +1,8 @@
 """Conversations from socket to database, with Twilio's end in memory."""
 
 import asyncio
+import gc
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,7 +24,7 @@ from campaign.store.conversations import AnswerRow, TalkNews, TurnRow
 from campaign.store.database import Database
 from tests.support.clock import ManualClock
 from tests.support.relay_line import Line
-from tests.support.rows import PHONE, dialled, row, rows
+from tests.support.rows import PHONE, dialled, row, rows, run
 
 SID = "CA" + "7" * 32
 TOKEN = "t" * 43
@@ -109,6 +111,50 @@ class House:
 @pytest.fixture
 def house(db: Database, clock: ManualClock, tmp_path: Path) -> House:
     return House(db, clock, tmp_path)
+
+
+ENDINGS = ("hang up", "cut", "end", "opt out", "never set up", "the agent breaks")
+
+
+async def ended(house: House, how: str) -> None:
+    """One conversation that ends in one of these ways."""
+    for table in ("campaigns", "contacts", "contact_lists"):
+        await run(house.db, f"DELETE FROM {table}")
+    await house.call()
+    line = Line()
+    if how == "never set up":
+        line.hang_up()
+    house.agents = Named({} if how == "the agent breaks" else {"scripted": ScriptedAgent()})
+    task = await house.start(line)
+    match how:
+        case "cut":
+            line.says("Yes,")
+            line.close_code = 1006
+            line.hang_up()
+        case "end":
+            line.says("Wrong number.")
+            await line.until("Goodbye.")
+        case "opt out":
+            line.says("Stop calling me.")
+            await line.until("won't call you again")
+        case _:
+            line.says("Yes, sure.")
+            line.hang_up()
+    await house.clock.advance(0)
+    await house.end(task)
+
+
+async def test_however_conversations_end_nothing_of_them_is_left(house: House) -> None:
+    """Tasks, sockets, and memory: what held them is garbage once they are over."""
+    await ended(house, "end")
+    gc.collect()
+    before = Counter(type(one).__name__ for one in gc.get_objects())
+    for number in range(3 * len(ENDINGS)):
+        await ended(house, ENDINGS[number % len(ENDINGS)])
+    gc.collect()
+    after = Counter(type(one).__name__ for one in gc.get_objects())
+    for name in ("_Talk", "Conversation", "Transcript", "SessionContext", "Line", "Task"):
+        assert after[name] <= before[name] + 1, name
 
 
 async def turns(house: House) -> list[tuple[str, str]]:

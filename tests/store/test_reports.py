@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -149,3 +150,32 @@ async def test_recoveries_are_counted_by_what_became_of_them(db: Database, clock
         assert await reports.recoveries(tx, campaign) == [
             reports.Recovery("resume", "the conversation went on", 2)
         ]
+
+
+async def test_calls_to_us_are_told_apart_and_counted_nowhere_else(db: Database, clock: ManualClock) -> None:
+    campaign = await story(db, clock)
+    async with db.connection() as tx:
+        before = await reports.report(tx, campaign)
+    made = await rows(
+        db,
+        "INSERT INTO attempts (marker, kind, campaign_id, phone, caller_id, state, intent_at, slot_at, "
+        "replica, settled_at) SELECT 'in-' || n, 'inbound', :id, '+12125550999', '+12025550142', 'ended', "
+        ":now, :now, 'test', :now FROM generate_series(1, 3) n RETURNING id",
+        id=campaign,
+        now=clock.now(),
+    )
+    for one in made[:2]:
+        await rows(
+            db,
+            "INSERT INTO outcomes (attempt_id, disposition, category, seconds, cost, final, recorded_at) "
+            "VALUES (:id, 'interested', 'success', 30, 0.1, true, :now)",
+            id=one["id"],
+            now=clock.now(),
+        )
+    async with db.connection() as tx:
+        after = await reports.report(tx, campaign)
+    assert [(one.disposition, one.words, one.calls, one.seconds) for one in after.calls_in] == [
+        ("interested", "interested", 2, 60),
+        (None, "going on", 1, 0),
+    ]
+    assert replace(after, calls_in=()) == replace(before, calls_in=())

@@ -138,3 +138,35 @@ async def test_the_account_and_its_numbers_are_the_simulators():
             assert await one.caller_ids("+12025550111") == []
         finally:
             await one.close()
+
+
+async def test_a_number_is_pointed_to_where_its_calls_shall_be_answered():
+    async with simulator() as there:
+        one = gateway(there)
+        try:
+            (number,) = await one.caller_ids(REQUEST.from_)
+            assert await one.answered_by_us(number) == ""
+            await one.point(number, "https://calls.example.net/twilio/incoming")
+            (number,) = await one.caller_ids(REQUEST.from_)
+            assert await one.answered_by_us(number) == "https://calls.example.net/twilio/incoming"
+            with pytest.raises(CallNotFound):
+                await one.answered_by_us(replace(number, application="AP" + "0" * 32))
+        finally:
+            await one.close()
+
+
+async def test_what_is_over_is_not_recorded_and_what_is_gone_is_told():
+    async with simulator(calls_per_second=0.001) as there:
+        one = gateway(there)
+        try:
+            placed = await one.place(REQUEST)
+            assert isinstance(placed, Placed)
+            assert await one.recordings.begin(placed.sid, "http://127.0.0.1:9/twilio/recording/m1") is None
+            gone = "RE" + "f" * 32
+            with pytest.raises(CallNotFound):
+                await one.recordings.delete(gone)
+            with pytest.raises(CallNotFound):
+                async with one.recordings.listen(gone):
+                    raise AssertionError("there is nothing to hear")
+        finally:
+            await one.close()

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from urllib.parse import urlencode
 from xml.etree import ElementTree
 
@@ -41,6 +42,8 @@ SCRIPTED = {
     "wait": ("/twilio/wait/marker-1/1", {"QueueTime": "0"}),
     "whisper": ("/twilio/whisper/marker-1/1", {"ParentCallSid": rows.SID}),
     "accept": ("/twilio/accept/marker-1/1", {"ParentCallSid": rows.SID, "Digits": "1"}),
+    "incoming": ("/twilio/incoming", {}),
+    "gathered": ("/twilio/gathered/marker-1", {"Digits": "9"}),
 }
 
 
@@ -261,6 +264,25 @@ async def test_the_same_fetch_asked_again_gets_the_same_answer(twilio, services,
     first = await send(twilio, "/twilio/voice/marker-1", fields)
     again = await send(twilio, "/twilio/voice/marker-1", fields)
     assert first.text == again.text
+
+
+async def test_who_rings_back_is_connected_and_a_stranger_is_asked(twilio, services, db):
+    now = services.clock.now()
+    at = now - timedelta(days=1)
+    await rows.dialled(db, at, state="ended", settled_at=at, call_sid=rows.SID, lease_until=None)
+    theirs = {"CallSid": "CA" + "7" * 32, "From": rows.PHONE, "To": rows.CALLER, "Direction": "inbound"}
+    answer = await send(twilio, "/twilio/incoming", {**form("ringing", now), **theirs})
+    assert verbs(answer) == ["Connect"]
+    stranger = {"CallSid": "CA" + "8" * 32, "From": "+12125550177", "To": rows.CALLER}
+    answer = await send(twilio, "/twilio/incoming", {**form("ringing", now), **stranger})
+    assert verbs(answer) == ["Gather", "Say", "Hangup"]
+    gather = ElementTree.fromstring(answer.text).find("Gather")
+    assert gather is not None
+    path = gather.attrib["action"].partition("#")[0].removeprefix(PUBLIC_URL)
+    pressed = {**form("in-progress", now), **stranger, "Digits": "9"}
+    assert verbs(await send(twilio, path, pressed)) == ["Say", "Hangup"]
+    async with db.connection() as tx:
+        assert [entry.source for entry in await dnc.check(tx, "+12125550177")] == ["inbound"]
 
 
 async def test_nothing_is_recorded_before_it_was_announced(twilio, services, db):

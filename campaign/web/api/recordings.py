@@ -28,7 +28,7 @@ async def listen(
     sid = await recordings.to_listen(services.db, attempt_id, actor=actor_of(key), now=services.clock.now())
     async with AsyncExitStack() as stack:
         # Opened before the answer begins, so that what is wrong is told as a problem.
-        sound = await stack.enter_async_context(services.gateway.listen(sid))
+        sound = await stack.enter_async_context(services.gateway.recordings.listen(sid))
         kept = stack.pop_all()
 
     async def chunks() -> AsyncIterator[bytes]:

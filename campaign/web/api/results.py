@@ -36,7 +36,7 @@ class Attempt(_FromRow):
     contact_id: int | None
     phone: str = Field(examples=["+12025550123"])
     caller_id: str
-    kind: str = Field(examples=["campaign"], description="campaign or test")
+    kind: str = Field(examples=["campaign"], description="campaign, test, or inbound: they called us")
     due_for: str = Field(examples=["first"], description="first, retry or callback")
     number: int = Field(description="which attempt of this contact it was, from 1")
     state: str = Field(
