@@ -125,7 +125,6 @@ class Conduct:
         self._handing_over = False
         self._at_any_pause = False
         self._person_speaking = False
-        self._agent_speaking_now = False
         self._partial_opt_out = ""
         self._partial = ""
         self._early_starts = 0
@@ -272,5 +271,6 @@ class Conduct:
         goes_on = reason in ("transfer", "machine", "handover")
         self._timers = {"down": now + (STUCK_WAIT if goes_on else DOWN_WAIT)}
         # Only now is it sure that the call is put through: a line that drops before is taken up again.
-        commands = self._conclude(Disposition.TRANSFERRED) if reason == "transfer" else []
+        commands = self._replies.drop_early()
+        commands += self._conclude(Disposition.TRANSFERRED) if reason == "transfer" else []
         return [*commands, EndSession({**self._closing, "attempt": self._attempt})]
