@@ -224,6 +224,24 @@ def test_last_words_that_are_never_confirmed_end_by_their_length() -> None:
     assert call.after(2.5).of(EndSession)
 
 
+@pytest.mark.parametrize("words", ["", "Goodbye, Sam. "])
+@pytest.mark.parametrize("how", ["breaks off", "stalls"])
+def test_an_end_that_the_model_asked_for_comes_though_its_stream_fails(words: str, how: str) -> None:
+    call = Call().greeted().says("No thanks.")
+    generation = call.of(Ask)[0].generation
+    call.on(AgentText(generation, words), AgentTool(generation, tool("end_call", reason="not_interested")))
+    if how == "breaks off":
+        call.on(AgentFailed(generation, "the stream broke"))
+    call.after(30)
+    assert len([one for one in call.all if isinstance(one, Ask)]) == 1
+    assert [one.handoff["reason"] for one in call.all if isinstance(one, EndSession)] == ["ended"]
+    assert [one.code for one in call.all if isinstance(one, SetDisposition)] == [Disposition.NOT_INTERESTED]
+    said = [
+        one.frame.token for one in call.all if isinstance(one, Send) and isinstance(one.frame, relay.Text)
+    ]
+    assert "oodbye" in said[-1] or "oodbye" in said[-2]
+
+
 def test_a_line_that_stays_up_is_hung_up_so_that_it_is_down_two_seconds_after_the_end() -> None:
     call = Call().greeted().says("Bye.").replies("Bye.", tool("end_call", reason="completed"))
     call.plays("Bye.")
