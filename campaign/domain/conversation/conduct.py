@@ -97,7 +97,7 @@ class Conduct:
         self._script = script
         self._longest = script.limits.call_seconds if longest is None else longest
         self._values = {**values, "agent_name": script.agent_name}
-        self._values["reason"] = scripts.render(script.reason, self._values)
+        self._values["call_reason"] = scripts.render(script.reason, self._values)
         self._lines: Lines = scripts.lines(script)
         others = [self._disclosures(languages.in_language(script, tag)) for tag in script.languages]
         turns: Sequence[Turn] = resumed.turns if resumed else ()
@@ -146,7 +146,7 @@ class Conduct:
         """Go on in another of the script's languages, with everything that is fixed."""
         self._script = languages.in_language(self._script, tag)
         self._lines = scripts.lines(self._script)
-        self._values["reason"] = scripts.render(self._script.reason, self._values)
+        self._values["call_reason"] = scripts.render(self._script.reason, self._values)
         self.transcript.translate(self._disclosures(self._script))
         self._replies.speak(self._script)
         if languages.MULTI in languages.declared(self._script):
