@@ -32,6 +32,8 @@ DOWN_WAIT: Final = 1.5
 """The line must be down so long after `end`, else it is completed through REST: 2 s with that request."""
 STUCK_WAIT: Final = 10.0
 """The same where the call goes on after `end`: the socket ought to be closed long before."""
+SAFE_WITHIN: Final = 3.0
+"""Seconds that it may take until an opt-out is safe, before it is acknowledged (flow/talk.py)."""
 LONGEST_SPEECH: Final = 45.0
 """Seconds that a person may speak without any transcript of it, before we ask whether they are there."""
 
@@ -234,6 +236,7 @@ class Conduct:
         commands += self._conclude(Disposition.DO_NOT_CALL)
         if self.phase in (Phase.ENDING, Phase.NEW):
             return commands
+        self.transcript.speech.later(now, SAFE_WITHIN)
         return commands + self._goodbye(self._lines.opt_out_acknowledged, "do_not_call", now)
 
     def _put_through(self, target: str, line: str, now: float) -> list[Command]:
