@@ -126,6 +126,7 @@ _REQUESTS: Final = {
 }
 
 
+_NAMED: Final = re.compile("|".join(_NAMES.values()))
 _HINDI: Final = re.compile(r"हि(?:ं|न्)दी (?:में|मे|बोल)|^\s*हि(?:ं|न्)दी(?: प्लीज़?)?[\s।.?!]*$")
 _ENGLISH: Final = re.compile(r"अंग्रेज़?ी (?:में|मे|बोल)|^\s*(?:अंग्रेज़?ी|इंग्लिश)(?: प्लीज़?)?[\s।.?!]*$")
 """Devanagari, whose vowel signs `plain` does not keep."""
@@ -138,6 +139,8 @@ def asked_for(said: str) -> str:
     if _ENGLISH.search(said[:500]):
         return "en"
     words = plain(fold(said[:500]))
+    if not _NAMED.search(words):
+        return ""
     return next((tag for tag, request in _REQUESTS.items() if request.search(words)), "")
 
 

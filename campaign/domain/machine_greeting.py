@@ -39,10 +39,12 @@ _MAILBOX: Final = (
     r"segreteria telefonica|caixa (?:postal|de mensagens)|voicemail van|poczt\w glosow\w",
 )
 _MESSAGE: Final = (
-    r"(?:please|kindly) (?:leave|record) (?:me |us )?(?:a|your) (?:\w+ )?(?:name|message)",
+    r"(?:please|kindly) (?:leave|record) (?:me |us )?(?:a|your) (?:\w+ )?(?:name|message)(?! with (?:me|us))",
     r"leave (?:me |us )?(?:a|your) (?:\w+ )?(?:name|message)(?: \w+){0,3}? and (?:i|we)(?:ll| will)",
-    r"(?<!to )(?<!you )(?<!can )(?<!could )(?<!i )leave (?:me |us )?a (?:\w+ )?message(?! with| for "
-    r"(?:him|her|them))\b",
+    # "Just leave a message next time" is a person; a mailbox says first whose it is, or that nobody comes.
+    r"(?:its|this is|reached|missed your call|(?:not|nt) (?:here|in|available|able to)|take your call|answer|"
+    r"to the phone)(?: \w+){0,14}? (?<!to )(?<!you )(?<!can )(?<!could )(?<!i )leave (?:me |us )?a (?:\w+ )?"
+    r"message(?! with| for (?:him|her|them))\b",
     r"(?:por favor )?deje (?:un|su) (?:mensaje|nombre)|deja(?:me)? (?:un|tu) mensaje|grabe su mensaje",
     r"laissez (?:moi |nous )?(?:un|votre) (?:message|nom)|(?:merci de|veuillez) (?:me |nous )?laisser "
     r"(?:un|votre) message",

@@ -49,7 +49,7 @@ class Lines(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     transfer_failed: str = ""
     """Said when nobody took the transfer, before hanging up."""
     screening: str = ""
-    """Said to a robot that asks who calls and why; `{{ reason }}` is the script's reason."""
+    """Said to a robot that asks who calls and why; `{{ call_reason }}` is the script's reason."""
     switched: str = ""
     """Said when the person asked for this language: that it goes on in it."""
 
@@ -72,7 +72,8 @@ PHRASES: Final[dict[str, Lines]] = {
         time_up="I've taken enough of your time. Thank you very much. Goodbye.",
         transferring="One moment, I'm putting you through to {{ target }}.",
         transfer_failed="I'm sorry, nobody is free right now. Thank you for your patience. Goodbye.",
-        screening="This is {{ agent_name }}, an AI assistant calling for {{ seller_name }}. {{ reason }}",
+        screening="This is {{ agent_name }}, an AI assistant calling for {{ seller_name }}. "
+        "{{ call_reason }}",
         switched="Of course, let's go on in English.",
     ),
     "es": Lines(
@@ -94,7 +95,7 @@ PHRASES: Final[dict[str, Lines]] = {
         transferring="Un momento, le paso con {{ target }}.",
         transfer_failed="Lo siento, ahora no hay nadie disponible. Gracias por su paciencia. Adiós.",
         screening="Soy {{ agent_name }}, un asistente de inteligencia artificial, y llamo de parte de "
-        "{{ seller_name }}. {{ reason }}",
+        "{{ seller_name }}. {{ call_reason }}",
         switched="Claro, seguimos en español.",
     ),
     "fr": Lines(
@@ -116,7 +117,7 @@ PHRASES: Final[dict[str, Lines]] = {
         transferring="Un instant, je vous passe {{ target }}.",
         transfer_failed="Je suis désolé, personne n'est libre. Merci de votre patience. Au revoir.",
         screening="Ici {{ agent_name }}, un assistant d'intelligence artificielle, pour {{ seller_name }}. "
-        "{{ reason }}",
+        "{{ call_reason }}",
         switched="Bien sûr, continuons en français.",
     ),
     "de": Lines(
@@ -142,7 +143,7 @@ PHRASES: Final[dict[str, Lines]] = {
         transfer_failed="Es tut mir leid, gerade ist niemand frei. Vielen Dank für Ihre Geduld. "
         "Auf Wiederhören.",
         screening="Hier ist {{ agent_name }}, ein KI-Assistent im Auftrag von {{ seller_name }}. "
-        "{{ reason }}",
+        "{{ call_reason }}",
         switched="Gerne, wir sprechen auf Deutsch weiter.",
     ),
     "it": Lines(
@@ -164,7 +165,7 @@ PHRASES: Final[dict[str, Lines]] = {
         transferring="Un momento, le passo {{ target }}.",
         transfer_failed="Mi dispiace, al momento non è libero nessuno. Grazie per la pazienza. Arrivederci.",
         screening="Sono {{ agent_name }}, un assistente di intelligenza artificiale, e chiamo per conto di "
-        "{{ seller_name }}. {{ reason }}",
+        "{{ seller_name }}. {{ call_reason }}",
         switched="Certo, continuiamo in italiano.",
     ),
     "pt": Lines(
@@ -186,7 +187,7 @@ PHRASES: Final[dict[str, Lines]] = {
         transferring="Um momento, vou passar para {{ target }}.",
         transfer_failed="Desculpe, ninguém está livre agora. Obrigado pela paciência. Até logo.",
         screening="Aqui é {{ agent_name }}, um assistente de inteligência artificial, em nome de "
-        "{{ seller_name }}. {{ reason }}",
+        "{{ seller_name }}. {{ call_reason }}",
         switched="Claro, vamos continuar em português.",
     ),
     "nl": Lines(
@@ -206,7 +207,8 @@ PHRASES: Final[dict[str, Lines]] = {
         time_up="Ik heb genoeg van uw tijd genomen. Hartelijk dank. Tot ziens.",
         transferring="Een ogenblik, ik verbind u door met {{ target }}.",
         transfer_failed="Het spijt me, er is nu niemand vrij. Dank u voor uw geduld. Tot ziens.",
-        screening="U spreekt met {{ agent_name }}, een AI-assistent namens {{ seller_name }}. {{ reason }}",
+        screening="U spreekt met {{ agent_name }}, een AI-assistent namens {{ seller_name }}. "
+        "{{ call_reason }}",
         switched="Natuurlijk, we gaan verder in het Nederlands.",
     ),
     "pl": Lines(
@@ -228,7 +230,7 @@ PHRASES: Final[dict[str, Lines]] = {
         transferring="Chwileczkę, łączę z {{ target }}.",
         transfer_failed="Przepraszam, nikt nie jest teraz wolny. Dziękuję za cierpliwość. Do widzenia.",
         screening="Mówi {{ agent_name }}, asystent oparty na sztucznej inteligencji, w imieniu "
-        "{{ seller_name }}. {{ reason }}",
+        "{{ seller_name }}. {{ call_reason }}",
         switched="Oczywiście, mówmy po polsku.",
     ),
     "hi": Lines(
@@ -248,7 +250,7 @@ PHRASES: Final[dict[str, Lines]] = {
         time_up="मैंने आपका काफ़ी समय ले लिया। बहुत धन्यवाद। नमस्ते।",
         transferring="एक पल, मैं आपको {{ target }} से जोड़ रहा हूँ।",
         transfer_failed="माफ़ कीजिए, अभी कोई खाली नहीं है। आपके धैर्य के लिए धन्यवाद। नमस्ते।",
-        screening="मैं {{ agent_name }} हूँ, एक एआई सहायक, {{ seller_name }} की ओर से। {{ reason }}",
+        screening="मैं {{ agent_name }} हूँ, एक एआई सहायक, {{ seller_name }} की ओर से। {{ call_reason }}",
         switched="ज़रूर, हम हिंदी में बात करते हैं।",
     ),
 }

@@ -22,8 +22,8 @@ from campaign.domain.transfers import Key, TransferTarget
 SCRIPTED: Final = "scripted"
 """The profile name of the agent that needs no model."""
 
-BUILT_IN_VARIABLES: Final = frozenset({"agent_name", "seller_name", "seller_phone", "target", "reason"})
-"""Variables that the service fills itself; `target` only in lines about a transfer, `reason` only in the
+BUILT_IN_VARIABLES: Final = frozenset({"agent_name", "seller_name", "seller_phone", "target", "call_reason"})
+"""Variables that the service fills itself; `target` only in lines about a transfer, `call_reason` in the
 answer to a screening robot."""
 
 LONGEST_CELL: Final = 200

@@ -1,6 +1,7 @@
 """The conversation as events in, commands out, with no socket."""
 
 from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -221,6 +222,24 @@ def test_last_words_that_are_never_confirmed_end_by_their_length() -> None:
     call = Call().greeted().says("Bye.").replies("Goodbye then.", tool("end_call", reason="completed"))
     assert call.after(0.9).of(EndSession) == []
     assert call.after(2.5).of(EndSession)
+
+
+@pytest.mark.parametrize("words", ["", "Goodbye, Sam. "])
+@pytest.mark.parametrize("how", ["breaks off", "stalls"])
+def test_an_end_that_the_model_asked_for_comes_though_its_stream_fails(words: str, how: str) -> None:
+    call = Call().greeted().says("No thanks.")
+    generation = call.of(Ask)[0].generation
+    call.on(AgentText(generation, words), AgentTool(generation, tool("end_call", reason="not_interested")))
+    if how == "breaks off":
+        call.on(AgentFailed(generation, "the stream broke"))
+    call.after(30)
+    assert len([one for one in call.all if isinstance(one, Ask)]) == 1
+    assert [one.handoff["reason"] for one in call.all if isinstance(one, EndSession)] == ["ended"]
+    assert [one.code for one in call.all if isinstance(one, SetDisposition)] == [Disposition.NOT_INTERESTED]
+    said = [
+        one.frame.token for one in call.all if isinstance(one, Send) and isinstance(one.frame, relay.Text)
+    ]
+    assert "oodbye" in said[-1] or "oodbye" in said[-2]
 
 
 def test_a_line_that_stays_up_is_hung_up_so_that_it_is_down_two_seconds_after_the_end() -> None:
@@ -704,9 +723,25 @@ def test_a_resumed_session_never_takes_the_number_of_a_turn_that_is_still_being_
 
 # ── whatever happens ───────────────────────────────────────────────────────────────────────────────────
 
+SAID = [
+    "yes", "no.", "stop calling me", "uh-huh", "okay", "bye", "Spanish please", "in English please", "Hello?",
+    "Please state your name and reason for calling.", "Press 1 to be connected.", "One moment please.",
+    "Please leave a message after the tone.", "sí claro, dígame más",
+]  # fmt: skip
+EVERYTHING = {
+    "partial_prompts": True,
+    "speech_model": "flux",
+    "languages": {"es-MX": {"greeting": "Hola."}},
+    "menus": {"accounts": {"digits": "2", "when": "accounts"}},
+}
 EVENTS: st.SearchStrategy[Event] = st.one_of(
     st.builds(relay.Prompt, voice_prompt=st.text(max_size=30), last=st.booleans()),
-    st.builds(relay.Prompt, voice_prompt=st.sampled_from(["yes", "no", "stop calling me", "uh-huh", "bye"])),
+    st.builds(
+        relay.Prompt,
+        voice_prompt=st.sampled_from(SAID),
+        lang=st.sampled_from(["en", "es", "multi", ""]),
+        last=st.booleans(),
+    ),
     st.builds(relay.Dtmf, digit=st.sampled_from("0123456789*#")),
     st.builds(relay.Interrupt, st.text(max_size=10), st.floats(0, 5000)),
     st.builds(relay.SpeakerEvent, st.sampled_from(["agent", "person"]), st.booleans()),
@@ -721,10 +756,21 @@ EVENTS: st.SearchStrategy[Event] = st.one_of(
         st.integers(1, 6),
         st.builds(
             tool,
-            st.sampled_from(["end_call", "do_not_call", "record_answer", "transfer", "nonsense"]),
+            st.sampled_from(
+                [
+                    "end_call",
+                    "do_not_call",
+                    "record_answer",
+                    "transfer",
+                    "send_digits",
+                    "switch_language",
+                    "nonsense",
+                ]
+            ),
             question=st.just("demo"),
             value=st.sampled_from(["yes", "perhaps"]),
-            to=st.sampled_from(["sales", "+1900"]),
+            to=st.sampled_from(["sales", "+1900", "es-MX", "en-US"]),
+            menu=st.sampled_from(["accounts", "911"]),
         ),
     ),
     st.just(SETUP),
@@ -734,9 +780,11 @@ EVENTS: st.SearchStrategy[Event] = st.one_of(
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.lists(st.tuples(EVENTS, st.floats(0, 3)), max_size=40))
-def test_whatever_happens_the_call_ends_and_its_rules_hold(story: list[tuple[Event, float]]) -> None:
-    call = Call().on(SETUP)
+@given(st.lists(st.tuples(EVENTS, st.floats(0, 3)), max_size=40), st.sampled_from([None, EVERYTHING]))
+def test_whatever_happens_the_call_ends_and_its_rules_hold(
+    story: list[tuple[Event, float]], script: dict[str, Any] | None
+) -> None:
+    call = Call(script).on(SETUP)
     for event, wait in story:
         call.on(event).after(wait)
     call.after(2000)
@@ -748,8 +796,19 @@ def test_whatever_happens_the_call_ends_and_its_rules_hold(story: list[tuple[Eve
     opted_out = [one for one in call.all if isinstance(one, OptOut)]
     assert len(opted_out) <= 1
     said = [one.frame for one in call.all if isinstance(one, Send) and isinstance(one.frame, relay.Text)]
-    if said:
-        assert said[0].token.strip() == AI or "off our list" in said[0].token
+    first = next((frame.token.strip() for frame in said if frame.token), AI)
+    # Nothing comes before the disclosures but an opt-out's acknowledgement, and what a robot is told.
+    assert first == AI or "off our list" in first or first.startswith("This is Alex, an AI assistant")
+    pressed = {
+        one.frame.digits
+        for one in call.all
+        if isinstance(one, Send) and isinstance(one.frame, relay.SendDigits)
+    }
+    assert pressed <= {"1", "2"}
+    switched = [
+        one.frame for one in call.all if isinstance(one, Send) and isinstance(one.frame, relay.Language)
+    ]
+    assert {frame.tts_language for frame in switched} <= {"es-MX", "en-US"}
     call.on(Closed(1000))
     assert call.on(relay.Prompt(voice_prompt="stop calling me")).did == []
     codes = [one.code for one in call.all if isinstance(one, SetDisposition)]

@@ -1,5 +1,6 @@
 """Which language a call begins in, who asks for another, and what cannot be heard or spoken together."""
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -7,11 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from campaign.domain.campaign import parse_toml, template_faults
+from campaign.domain.errors import BadDefinition
 from campaign.domain.languages import asked_for, declared, faults, in_language, of_contact
 from campaign.domain.opt_out import recognise
 from campaign.domain.phrases import PHRASES
 from campaign.domain.script import Script, disclosures, lines
 
+MINIMAL = Path(__file__).parents[2] / "docs" / "samples" / "minimal.toml"
 BASE: dict[str, Any] = {
     "greeting": "Hi.", "goal": "Talk.", "voice": "en-voice", "questions": [{"key": "demo", "ask": "A demo?"}],
     "languages": {
@@ -126,3 +130,20 @@ def test_the_words_that_we_tell_people_to_say_stop_the_calls(tag: str) -> None:
     }[tag]  # fmt: skip
     assert said.casefold() in PHRASES[tag].disclosure_opt_out.casefold()
     assert recognise(said, tag)
+
+
+def test_a_campaign_file_is_told_the_line_of_what_does_not_fit_together() -> None:
+    text = MINIMAL.read_text() + 'language = "multi"\ntranscription_provider = "Google"\n'
+    with pytest.raises(BadDefinition) as caught:
+        parse_toml(text, "a.toml")
+    (fault,) = caught.value.faults
+    assert (fault.path, fault.line) == ("script.transcription_provider", len(text.splitlines()))
+    assert "Deepgram" in fault.why
+
+
+def test_a_language_column_that_no_list_has_is_told() -> None:
+    text = MINIMAL.read_text() + 'language_column = "Sprache"\n'
+    definition = parse_toml(text, "a.toml")
+    assert template_faults(definition, {"sample": ["first_name", "sprache"]}) == []
+    (fault,) = template_faults(definition, {"sample": ["first_name"]})
+    assert fault.path == "script.language_column"

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from campaign.domain import relay_protocol as relay
 from campaign.domain.conversation import (
     Ask,
+    Closed,
     EndSession,
     FirstWord,
     HangUp,
@@ -149,6 +150,10 @@ def test_nobody_is_waited_for_for_ever_behind_a_robot() -> None:
     assert call.of(SetDisposition) == [SetDisposition(Disposition.NO_CONVERSATION)]
     assert call.of(EndSession)[0].handoff["reason"] == "screened"
     assert call.after(3).of(HangUp)
+
+
+def test_a_robot_that_hangs_up_was_no_conversation() -> None:
+    assert screened().on(Closed(1000)).of(SetDisposition) == [SetDisposition(Disposition.NO_CONVERSATION)]
 
 
 def test_a_robot_that_asks_again_and_again_is_given_up() -> None:

@@ -131,6 +131,13 @@ def test_an_opt_out_from_elsewhere_ends_the_call_at_any_moment(moment: str) -> N
     assert codes[-1] is Disposition.DO_NOT_CALL
 
 
+def test_the_acknowledgement_is_not_cut_off_when_the_list_was_slow() -> None:
+    call = Call().greeted().says("Stop calling me.")
+    # Sent three seconds late, begun half a second after that, spoken by a slow voice for five.
+    assert call.after(8.4).of(EndSession) == []
+    assert call.plays("You're off our list and we won't call you again.", " Goodbye.").of(EndSession)
+
+
 def test_the_disclosures_never_stop_their_own_call() -> None:
     call = Call().greeted()
     assert [one for one in call.all if isinstance(one, OptOut)] == []

@@ -9,11 +9,15 @@ import msgspec
 from campaign.domain import relay_protocol as relay
 from campaign.domain.conversation import (
     AgentDone,
+    AgentFailed,
     AgentText,
     AgentTool,
     Ask,
+    CancelAsk,
+    Closed,
     Command,
     Conversation,
+    EndSession,
     Event,
     RecordTurn,
     Send,
@@ -36,6 +40,22 @@ SCRIPT: dict[str, Any] = {
 }
 
 
+_calls: list["Call"] = []
+
+
+def nothing_is_left() -> None:
+    """However a conversation ended: once its socket is closed it waits for nothing, and no agent is asked."""
+    for call in _calls:
+        call.on(Closed(1000))
+        assert call.conversation.deadline() is None
+        asked = {one.generation for one in call.all if isinstance(one, Ask)}
+        given_up = {one.generation for one in call.all if isinstance(one, CancelAsk)}
+        assert asked <= given_up | call.ended, "an agent is still asked"
+        assert call.on(Tick(), relay.Prompt(voice_prompt="Hello?"), relay.Dtmf("9")).did == []
+        assert len([one for one in call.all if isinstance(one, EndSession)]) <= 1
+    _calls.clear()
+
+
 class Call:
     """A conversation and its stopwatch; `did` is what the last event led to."""
 
@@ -50,12 +70,17 @@ class Call:
             phone="+12125550142",
             **more,
         )
+        self.ended: set[int] = set()
+        """Replies whose stream has come to an end."""
+        _calls.append(self)
         self.did: list[Command] = []
         self.all: list[Command] = []
 
     def on(self, *events: Event) -> "Call":
         self.did = []
         for event in events:
+            if isinstance(event, AgentDone | AgentFailed):
+                self.ended.add(event.generation)
             self.did += self.conversation.receive(event, self.now)
         self.all += self.did
         return self

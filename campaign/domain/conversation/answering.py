@@ -80,27 +80,30 @@ class Answering(Machines):
             return commands
         for menu in reply.menus:
             commands += self._press(menu, now)
-        match reply.ending:
+        if reply.ending is not None:
+            return commands + self._finish(reply, reply.ending, now)
+        wordless = reply.utterance is None and not reply.menus
+        if reply.tools and (wordless or reply.refused):
+            if reply.round + 1 < MOST_ROUNDS:
+                spoken = reply.bridged or reply.utterance is not None
+                again = self._ask(now, prompted_at=reply.prompted_at, round=reply.round + 1, bridged=spoken)
+                return commands + again
+            if reply.utterance is None:
+                return commands + self._failed(reply, "only tools", now)
+        self._await_answer(now)
+        return commands + self._idle(now)
+
+    def _finish(self, reply: Reply, ending: EndCall | Transfer, now: float) -> list[Command]:
+        """The agent wants the call to end, or the person to be put through, after its last words."""
+        match ending:
             case EndCall(reason):
                 # What was arranged isn't undone by how the model names the ending.
-                commands += self._conclude(reason)
+                commands = self._conclude(reason)
                 line = "" if reply.utterance else self._lines.goodbye
                 return commands + self._goodbye(line, "ended", now, revivable=True)
             case Transfer(target):
                 line = "" if reply.utterance else self._lines.transferring
-                return commands + self._put_through(target, line, now)
-            case None:
-                wordless = reply.utterance is None and not reply.menus
-                if reply.tools and (wordless or reply.refused):
-                    if reply.round + 1 < MOST_ROUNDS:
-                        spoken = reply.bridged or reply.utterance is not None
-                        return commands + self._ask(
-                            now, prompted_at=reply.prompted_at, round=reply.round + 1, bridged=spoken
-                        )
-                    if reply.utterance is None:
-                        return commands + self._failed(reply, "only tools", now)
-                self._await_answer(now)
-                return commands + self._idle(now)
+                return self._put_through(target, line, now)
 
     def _agent_failed(self, generation: int, why: str, now: float) -> list[Command]:
         early = self._replies.early
@@ -111,7 +114,13 @@ class Answering(Machines):
         if current is None or current.generation != generation:
             return []
         reply, commands = self._replies.close(self._timers)
-        return commands if reply is None else commands + self._failed(reply, why, now)
+        if reply is None:
+            return commands
+        if reply.ending is not None and self.phase is Phase.TALKING:
+            # It had asked for the end already; that its stream broke off keeps nobody on the line.
+            commands.append(Note(f"profile {reply.profile} failed: {why[:300]}", reply.profile))
+            return commands + self._finish(reply, reply.ending, now)
+        return commands + self._failed(reply, why, now)
 
     def _failed(self, reply: Reply, why: str, now: float) -> list[Command]:
         """The next profile answers; where words were cut off, after a sentence that says so."""

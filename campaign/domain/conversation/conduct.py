@@ -32,6 +32,8 @@ DOWN_WAIT: Final = 1.5
 """The line must be down so long after `end`, else it is completed through REST: 2 s with that request."""
 STUCK_WAIT: Final = 10.0
 """The same where the call goes on after `end`: the socket ought to be closed long before."""
+SAFE_WITHIN: Final = 3.0
+"""Seconds that it may take until an opt-out is safe, before it is acknowledged (flow/talk.py)."""
 LONGEST_SPEECH: Final = 45.0
 """Seconds that a person may speak without any transcript of it, before we ask whether they are there."""
 
@@ -102,7 +104,7 @@ class Conduct:
         self._script = script
         self._longest = script.limits.call_seconds if longest is None else longest
         self._values = {**values, "agent_name": script.agent_name}
-        self._values["reason"] = scripts.render(script.reason, self._values)
+        self._values["call_reason"] = scripts.render(script.reason, self._values)
         self._lines: Lines = scripts.lines(script)
         others = [self._disclosures(languages.in_language(script, tag)) for tag in script.languages]
         turns: Sequence[Turn] = resumed.turns if resumed else ()
@@ -131,7 +133,6 @@ class Conduct:
         self._handing_over = False
         self._at_any_pause = False
         self._person_speaking = False
-        self._agent_speaking_now = False
         self._partial_opt_out = ""
         self._partial = ""
         self._early_starts = 0
@@ -153,7 +154,7 @@ class Conduct:
         """Go on in another of the script's languages, with everything that is fixed."""
         self._script = languages.in_language(self._script, tag)
         self._lines = scripts.lines(self._script)
-        self._values["reason"] = scripts.render(self._script.reason, self._values)
+        self._values["call_reason"] = scripts.render(self._script.reason, self._values)
         self.transcript.translate(self._disclosures(self._script))
         self._replies.speak(self._script)
         if languages.MULTI in languages.declared(self._script):
@@ -250,6 +251,7 @@ class Conduct:
         commands += self._conclude(Disposition.DO_NOT_CALL)
         if self.phase in (Phase.ENDING, Phase.NEW):
             return commands
+        self.transcript.speech.later(now, SAFE_WITHIN)
         return commands + self._goodbye(self._lines.opt_out_acknowledged, "do_not_call", now)
 
     def _put_through(self, target: str, line: str, now: float) -> list[Command]:
@@ -287,4 +289,4 @@ class Conduct:
         goes_on = reason in ("transfer", "machine", "handover")
         self._timers = {"down": now + (STUCK_WAIT if goes_on else DOWN_WAIT)}
         # Whether a human takes a transfer is not known here: who was put through to nobody only talked.
-        return [EndSession({**self._closing, "attempt": self._attempt})]
+        return [*self._replies.drop_early(), EndSession({**self._closing, "attempt": self._attempt})]

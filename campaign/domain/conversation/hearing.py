@@ -43,7 +43,6 @@ class Hearing(Answering):
         return commands + self._idle(now)
 
     def _agent_speaking(self, on: bool, now: float) -> list[Command]:
-        self._agent_speaking_now = on
         if on:
             return []
         commands = self.transcript.heard(self.transcript.speech.silent(now))

@@ -218,7 +218,7 @@ class Conversation(Hearing):
             commands.append(OptOut(self._partial_opt_out, "conversation"))
             commands += self._conclude(Disposition.DO_NOT_CALL)
         if self.disposition is None and self._closing.get("reason") not in ("machine", "handover"):
-            talked = self.transcript.person_turns > 0
+            talked = self.transcript.person_turns > 0 and not self._screening
             commands += self._conclude(Disposition.COMPLETED if talked else Disposition.NO_CONVERSATION)
         self.phase = Phase.OVER
         self._timers = {}

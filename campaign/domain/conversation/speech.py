@@ -120,6 +120,10 @@ class Speech:
         utterance.letters += _letters(text)
         self._ends_at = max(self._ends_at, now + SLACK) + len(text) / SLOWEST
 
+    def later(self, now: float, seconds: float) -> None:
+        """What is sent next goes out later by so much at most: something has to be done before it."""
+        self._ends_at = max(self._ends_at, now) + seconds + SLACK
+
     def press(self, seq: int, digits: str, now: float) -> None:
         """Touch tones went out; Twilio reports them as played like a chunk of speech."""
         self._queue.append(Utterance(seq, now, keys=True, sent=digits, letters=digits, closed=True))
