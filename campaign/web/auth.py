@@ -86,7 +86,7 @@ GUARDS: dict[tuple[str, str], frozenset[Role]] = {
     ("GET", API + "/people/{number}/export"): _ADMIN,
     ("DELETE", API + "/people/{number}"): _ADMIN,
     ("GET", CONSOLE): _ANY,
-    ("GET", CONSOLE + "/home/figures"): _ANY,
+    ("GET", CONSOLE + "/today"): _ANY,
     ("POST", CONSOLE + "/sign-out"): _ANY,
     ("GET", CONSOLE + "/account"): _ANY,
     ("POST", CONSOLE + "/account/password"): _ANY,
