@@ -103,7 +103,7 @@ GUARDS: dict[tuple[str, str], frozenset[Role]] = {
     ("GET", API + "/people/{number}/export"): _ADMIN,
     ("DELETE", API + "/people/{number}"): _ADMIN,
     ("GET", CONSOLE): _ANY,
-    ("GET", CONSOLE + "/home/figures"): _ANY,
+    ("GET", CONSOLE + "/today"): _RESULTS,
     ("POST", CONSOLE + "/sign-out"): _ANY,
     ("GET", CONSOLE + "/account"): _ANY,
     ("POST", CONSOLE + "/account/password"): _ANY,
@@ -216,7 +216,8 @@ async def session_of(request: Request, services: Services) -> Session:
     if request.method not in browser.SAFE:
         browser.require_own_origin(request, services.settings)
         await browser.require_csrf(request, token)
-    if now - sign_in.seen_at >= SEEN_NOTED_EVERY:
+    by_itself = request.method == "GET" and "hx-request" in request.headers  # a page that renews its parts
+    if now - sign_in.seen_at >= SEEN_NOTED_EVERY and not by_itself:
         async with services.db.transaction() as tx:
             await users.note_seen(tx, sign_in.id, now)
     _require(request, user.role, f"Your role is {user.role}", "Ask an admin for another role.")

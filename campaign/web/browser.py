@@ -93,7 +93,7 @@ def require_own_origin(request: Request, settings: Settings) -> None:
     if not same:
         raise NotAllowed(
             "This request does not come from a page of this console.",
-            f"Open {ours}/console and try again there.",
+            f"Open {ours}/console and try again there; a proxy in front must pass the Host header on.",
         )
 
 

@@ -123,7 +123,7 @@ def install(
 
     async def caller_gone(request: Request, _: Exception) -> JSONResponse:
         # Nobody hears this answer: callers may hang up in mid-request, which is no fault of ours.
-        log.info("caller_gone", method=request.method, path=request.url.path)
+        log.info("caller_gone", method=request.method, path=_told(request.url.path))
         return problem(400, "bad-input", "The caller left before the request had come.")
 
     app.add_exception_handler(ClientDisconnect, caller_gone)
@@ -157,6 +157,14 @@ def _where(path: tuple[int | str, ...]) -> str:
     return ".".join(str(part) for part in path)
 
 
+def _told(path: str) -> str:
+    """A path as the log may have it: without the secret of a one-time link."""
+    return _LINK + "…" if path.startswith(_LINK) else path
+
+
+_LINK = "/console/welcome/"
+
+
 class LastResort:
     """ASGI: whatever else is raised becomes a 500 with a number to find it in the log by, and no more.
 
@@ -187,7 +195,7 @@ class LastResort:
             await self._app(scope, receive, sending)
         except Exception:  # the edge of the loop: one request's bug must not end anything else
             number = secrets.token_hex(6)
-            log.exception("request failed", number=number, method=scope["method"], path=scope["path"])
+            log.exception("request failed", number=number, method=scope["method"], path=_told(scope["path"]))
             if begun:
                 raise
             answer = problem(

@@ -20,4 +20,4 @@ def test_whoever_started_the_service_becomes_the_first_admin_by_the_link_in_the_
             answer = browser.post(urlsplit(printed[1]).path, data=form)
             assert answer.status_code == 303, text_of(answer.text)
             assert "Ana admin" in text_of(browser.get("/console").text)
-            assert "Calls up now 0" in text_of(browser.get("/console/home/figures").text)
+            assert "Calls up now 0" in text_of(browser.get("/console/today").text)

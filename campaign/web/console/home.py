@@ -47,8 +47,8 @@ async def home(request: Request, viewer: Seen) -> HTMLResponse:
     return page(request, viewer, "home.html")
 
 
-@router.get(CONSOLE + "/home/figures")
-async def home_figures(request: Request, viewer: Seen, services: With) -> HTMLResponse:
+@router.get(CONSOLE + "/today")
+async def today(request: Request, viewer: Seen, services: With) -> HTMLResponse:
     """Today's figures and the campaigns, a part of the front page."""
     midnight = viewer.now.astimezone(viewer.zone).replace(hour=0, minute=0, second=0, microsecond=0)
     async with services.db.connection() as tx:
@@ -56,7 +56,7 @@ async def home_figures(request: Request, viewer: Seen, services: With) -> HTMLRe
         today = await overview.figures(tx, midnight)
     rows.sort(key=lambda row: (_ORDER.index(row.state), -row.id))
     shown = [await _standing(services, row, viewer.now) for row in rows[:MOST_SHOWN]]
-    return page(request, viewer, "home_figures.html", today=today, shown=shown, others=len(rows) - len(shown))
+    return page(request, viewer, "today.html", today=today, shown=shown, others=len(rows) - len(shown))
 
 
 async def _standing(services: Services, row: CampaignRow, now: datetime) -> Standing:

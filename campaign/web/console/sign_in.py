@@ -119,7 +119,6 @@ async def sign_out(viewer: Seen, services: With) -> Response:
         await users.sign_out(tx, viewer.user.id, only=viewer.session.sign_in.id)
     answer = RedirectResponse(CONSOLE + "/sign-in", 303)
     browser.drop_cookie(answer, viewer.session.origin)
-    answer.headers["Clear-Site-Data"] = '"cache", "storage"'
     return answer
 
 

@@ -94,7 +94,7 @@ async def test_the_front_page_tells_what_runs_what_is_wrong_and_what_came_of_tod
             Disposition.NOT_PLACED,
         )
     analyst = await person_for(Role.ANALYST)
-    shown = text_of((await analyst.get("/console/home/figures")).text)
+    shown = text_of((await analyst.get("/console/today")).text)
     assert "Attempts 3 that ended today" in shown
     assert "Connect rate 66.7 % 2 people reached" in shown
     assert "Successes 1 50.0 % of those reached" in shown
