@@ -11,9 +11,11 @@ A report's plan may not read a table of attempts: that is looked at here too, fo
 """
 
 import asyncio
+import os
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -110,16 +112,26 @@ def prepare(url: str, attempts: int) -> None:
             connection.execute(f"VACUUM ANALYZE {table}")
 
 
-async def timed(db: Database, ask: Ask, span: Span, times: int) -> list[float]:
-    """Milliseconds of each time; the first, cold, is left out."""
+async def timed(db: Database, ask: Ask, span: Span, times: int) -> tuple[list[float], float]:
+    """Milliseconds of each time, and of processor time on average, ours and Postgres' together: what is left
+    of a figure when the machine has other work. The first time, cold, is left out."""
     took = []
     async with db.connection() as tx:
-        for n in range(times + 1):
+        await ask(tx, span)
+        (pid,) = (await tx.exec_driver_sql("SELECT pg_backend_pid()")).one()
+        before = _cpu_s(pid)
+        for _ in range(times):
             begun = time.perf_counter()
             await ask(tx, span)
-            if n:
-                took.append((time.perf_counter() - begun) * 1000)
-    return took
+            took.append((time.perf_counter() - begun) * 1000)
+        spent = _cpu_s(pid) - before
+    return took, spent / times * 1000
+
+
+def _cpu_s(pid: int) -> float:
+    """Seconds of processor time of this process and of a backend."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return time.process_time() + (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 async def tables_read(db: Database, ask: Ask, span: Span) -> set[str]:
@@ -159,10 +171,10 @@ async def measure(url: str, times: int) -> tuple[list[list[str]], dict[str, floa
                 Span(by=Dimension.ZONE),
                 Span(campaigns=[7], by=Dimension.LIST),
             ):
-                took = await timed(db, ask, span, times)
+                took, cpu = await timed(db, ask, span, times)
                 read = await tables_read(db, ask, span)
                 assert not read & OPERATIONAL, f"{name} reads {read & OPERATIONAL}"
-                cells += [f"{median(took):.1f}", f"{machine.percentile(took, 0.95):.1f}"]
+                cells += [f"{median(took):.1f}", f"{cpu:.1f}"]
             rows.append(cells)
         return rows, {"rebuild": rebuilt, "fold": median(folds)}
     finally:
@@ -211,12 +223,12 @@ def run(*, small: bool = False, attempts: int | None = None) -> None:
         weight = sizes(server.url)
     columns = [
         "ms",
-        *("all by campaign: p50", "p95"),
-        *("all by zone: p50", "p95"),
-        *("one campaign by list: p50", "p95"),
+        *("all by campaign: p50", "CPU"),
+        *("all by zone: p50", "CPU"),
+        *("one campaign by list: p50", "CPU"),
     ]
     rows += [
-        ["goal", *[f"≤ {GOAL_MS:.0f}"] * 6],
+        ["goal", *[f"≤ {GOAL_MS:.0f}", ""] * 3],
         ["rebuild from nothing, s", f"{seconds['rebuild']:.1f}", *[""] * 5],
         ["fold of 1,000 corrections", f"{seconds['fold'] * 1000:.0f}", *[""] * 5],
     ]

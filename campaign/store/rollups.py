@@ -147,7 +147,7 @@ ROLL_UPS: Final = (
     _RollUp(
         "report_recoveries",
         "report_facts f CROSS JOIN LATERAL unnest(f.recoveries) AS r (result) "
-        f"{_dimensions('f')} WHERE {{chosen}}",
+        f"{_dimensions('f')} WHERE cardinality(f.recoveries) > 0 AND {{chosen}}",
         {
             "day": "f.day",
             "answer": "split_part(r.result, '|', 1)",
