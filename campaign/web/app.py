@@ -10,11 +10,20 @@ from fastapi.openapi.utils import get_openapi
 from campaign.domain import campaign as campaigns
 from campaign.domain.errors import Unavailable
 from campaign.flow.draining import ANSWERS
-from campaign.web import health, hooks, metrics, problems, relay, static_files
+from campaign.web import feeds, health, hooks, metrics, problems, relay, static_files
 from campaign.web.api import audit, contacts, dnc, lists, people, results, rules, stops, studies
 from campaign.web.api import campaigns as campaign_routes
 from campaign.web.auth import API, guard
-from campaign.web.console import account, design, errors, home, sign_in, user_pages
+from campaign.web.console import (
+    account,
+    campaign_pages,
+    design,
+    errors,
+    home,
+    live_pages,
+    sign_in,
+    user_pages,
+)
 from campaign.web.console import audit as audit_pages
 from campaign.web.console import stops as stop_pages
 from campaign.web.limits import BodyLimit
@@ -40,6 +49,7 @@ _CONSOLE_ROUTERS = (
     home.doors,
     sign_in.doors,
     *(module.router for module in (home, sign_in, account, stop_pages, user_pages, audit_pages, design)),
+    *(module.router for module in (campaign_pages, live_pages)),
 )
 
 
@@ -61,6 +71,7 @@ def create_app(services: Services) -> FastAPI:
     app.state.metrics = metrics.Metrics(services.clock.now())
     app.state.pulse = health.Pulse()
     app.state.children = set()
+    app.state.feeds = feeds.Feeds()
     app.state.events_at_once = asyncio.Semaphore(hooks.EVENTS_AT_ONCE)
     problems.install(app, wants_page=errors.wants_page, error_page=errors.error_page)
     answers = services.replica.role in ANSWERS
