@@ -97,6 +97,7 @@ async def calls(
         campaign_id: of one campaign; None: of all, test calls included.
     """
     given = {"id": campaign_id}
+    only = "" if campaign_id is None else " AND campaign_id = :id"
     counted = {
         row.state: row.calls
         for row in await tx.execute(
@@ -118,7 +119,7 @@ async def calls(
                   LEFT JOIN campaigns c ON c.id = a.campaign_id
                   LEFT JOIN contacts k ON k.id = a.contact_id
                  WHERE a.settled_at IS NULL AND a.state = ANY(:states)
-                   {"" if campaign_id is None else "AND a.campaign_id = :id"}
+                   {only.replace("campaign_id", "a.campaign_id")}
                  ORDER BY a.state <> 'answered', coalesce(a.answered_at, a.intent_at), a.id
                  LIMIT :limit
                 """  # noqa: S608 - constants

@@ -70,7 +70,8 @@ class Feed(Generic[T]):
         shown = 0
         while True:
             async with self._news:
-                await self._news.wait_for(lambda: self._beat.number > shown)
+                while self._beat.number <= shown:
+                    await self._news.wait()
                 beat = self._beat
             shown = beat.number
             yield beat

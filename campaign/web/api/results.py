@@ -226,8 +226,8 @@ async def get_attempt(services: With, attempt_id: Id) -> Attempt:
 async def post_end(
     services: With, key: SignedIn, attempt_id: Id, body: Annotated[End, Body()] = End()
 ) -> Ended:
-    """Queued or ringing it is cancelled, answered it is hung up on: after a goodbye where this process holds the
-    conversation, else at once. The contact is called again only as the campaign's retries say."""
+    """Queued or ringing it is cancelled, answered it is hung up on: after a goodbye where this process holds
+    the conversation, else at once. The contact is called again only as the campaign's retries say."""
     ending = await end_call(
         services.db,
         services.talks,

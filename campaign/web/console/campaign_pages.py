@@ -164,7 +164,8 @@ async def _done(
         return await go_on(services, viewer, to, said, kind="failure")
     request.app.state.feeds.hurry()
     ended = len(change.cancelled)
-    said = f"{change.name} {'is' if change.changed else 'was'} {change.state}{'' if change.changed else ' already'}."
+    already = "" if change.changed else " already"
+    said = f"{change.name} {'was' if already else 'is'} {change.state}{already}."
     if ended:
         said += f" {ended:,} call{' is' if ended == 1 else 's are'} being ended."
     kind = "info" if change.warnings or not change.changed else "success"
