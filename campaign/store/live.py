@@ -102,8 +102,7 @@ async def calls(
         row.state: row.calls
         for row in await tx.execute(
             text(
-                "SELECT state, count(*) AS calls FROM attempts WHERE settled_at IS NULL "
-                f"{'' if campaign_id is None else 'AND campaign_id = :id '}GROUP BY state"
+                f"SELECT state, count(*) AS calls FROM attempts WHERE settled_at IS NULL{only} GROUP BY 1"  # noqa: S608 - constants
             ),
             given,
         )

@@ -16,6 +16,7 @@ from campaign.web.api import campaigns as campaign_routes
 from campaign.web.auth import API, guard
 from campaign.web.console import (
     account,
+    calls,
     campaign_pages,
     design,
     errors,
@@ -25,6 +26,7 @@ from campaign.web.console import (
     user_pages,
 )
 from campaign.web.console import audit as audit_pages
+from campaign.web.console import people as people_pages
 from campaign.web.console import stops as stop_pages
 from campaign.web.limits import BodyLimit
 from campaign.wiring import Services
@@ -49,7 +51,7 @@ _CONSOLE_ROUTERS = (
     home.doors,
     sign_in.doors,
     *(module.router for module in (home, sign_in, account, stop_pages, user_pages, audit_pages, design)),
-    *(module.router for module in (campaign_pages, live_pages)),
+    *(module.router for module in (campaign_pages, live_pages, calls, people_pages)),
 )
 
 

@@ -51,6 +51,8 @@ def stream(
     key: Hashable,
     look: Callable[[datetime], Awaitable[V]],
     parts: Sequence[Part],
+    *,
+    last: Callable[[V], bool] = lambda _: False,
     **context: object,
 ) -> Response:
     """The live parts of a page, for as long as somebody looks.
@@ -58,6 +60,7 @@ def stream(
     Args:
         key: what is watched; all who watch the same share one feed.
         look: sees it.
+        last: whether nothing will change any more after a look.
         context: more for the templates; part of what tells renderings apart.
 
     Raises:
@@ -77,8 +80,9 @@ def stream(
                 news = {place: html for place, html in fresh.items() if shown.get(place) != html}
                 shown.update(news)
                 yield _message(news)
-                if beat.over:
+                if beat.over or (beat.seen is not None and last(beat.seen)):
                     yield b"event: over\ndata: over\n\n"
+                    return
                 if services.draining or asyncio.get_running_loop().time() >= ends:
                     return
 
