@@ -30,6 +30,13 @@ _ORDER = (
     "outcome",
 )
 """What comes first of several things at one instant."""
+_ANSWERS = {
+    "resume": "The conversation was to go on",
+    "transfer": "The call was to be transferred",
+    "voicemail": "A message was to be left",
+    "goodbye": "We said goodbye",
+    "hang_up": "We hung up",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,11 +151,12 @@ def _milestones(attempt: Mapping[str, Any], decision: KeptDecision | None) -> It
     yield Moment(attempt["intent_at"], "decided", "Decided to call", f"It is {kind}{rules}.")
     if attempt["sent_at"]:
         yield Moment(attempt["sent_at"], "sent", "Sent to Twilio")
+    sent = attempt["sent_at"] or attempt["intent_at"]  # Twilio tells its own times in whole seconds
     if attempt["placed_at"]:
         queued = f"It stood in the queue for {attempt['queue_ms']} ms." if attempt["queue_ms"] else ""
-        yield Moment(attempt["placed_at"], "placed", "Taken by Twilio", queued)
+        yield Moment(max(attempt["placed_at"], sent), "placed", "Taken by Twilio", queued)
     if attempt["ringing_at"]:
-        yield Moment(attempt["ringing_at"], "ringing", "Ringing")
+        yield Moment(max(attempt["ringing_at"], sent), "ringing", "Ringing")
     if attempt["answered_at"]:
         first = attempt["first_word_ms"]
         said = f"Our first word came {first} ms later." if first is not None else ""
@@ -175,9 +183,9 @@ def _happened(found: Sequence[Happening]) -> Iterator[Moment]:
         if one.kind == "session":
             continue
         if one.kind == "recovery":
-            became = f", and it {detail['became']}" if detail.get("became") else ""
+            became = f" What became of it: {detail['became']}." if detail.get("became") else ""
             code = f" (error {detail['error_code']})" if detail.get("error_code") else ""
-            said = f"{detail['why']}{code}: answered with {detail['answer'].replace('_', ' ')}{became}."
+            said = f"{_ANSWERS[detail['answer']]}, because: {detail['why']}{code}.{became}"
             yield Moment(one.at, "recovery", "Asked what comes next", said)
             continue
         told = [detail.get("status"), detail.get("answered_by"), detail.get("error")]

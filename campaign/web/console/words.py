@@ -115,7 +115,9 @@ def ago(at: datetime | None, now: datetime, zone: ZoneInfo) -> Markup:
     )
 
 
-_INSTANT = re.compile(r"(?:(\d{4}-\d\d-\d\d)[ T])?\b(\d\d:\d\d)(:\d\d)?(?: UTC|Z|\+00:00)(?![\w:])")
+_INSTANT = re.compile(
+    r"(?:(\d{4}-\d\d-\d\d)[ T])?(?<!\d)(\d\d:\d\d)(:\d\d)?(?:\.\d+)?(?: UTC|Z|\+00:00)(?!\w|:\d)"
+)
 _COMMANDS = tuple(
     (re.compile(pattern), said)
     for pattern, said in (
