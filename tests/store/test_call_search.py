@@ -56,8 +56,8 @@ async def calls(db: Database) -> list[int]:
                 said = "The price of solar panels is too high" if n == 6 else "Yes, please tell me more"
                 await tx.execute(
                     text(
-                        "INSERT INTO conversation_turns (attempt_id, seq, session_ordinal, speaker, text, at) "
-                        "VALUES (:id, 1, 1, 'person', :said, :at)"
+                        "INSERT INTO conversation_turns (attempt_id, seq, session_ordinal, speaker, text, "
+                        "at) VALUES (:id, 1, 1, 'person', :said, :at)"
                     ),
                     {"id": attempt, "said": said, "at": at},
                 )

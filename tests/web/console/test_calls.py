@@ -1,4 +1,4 @@
-"""Looking into calls and people: found, told, kept from calls, shown and erased; numbers stay out of addresses."""
+"""Looking into calls and people: found, told, kept from calls, shown, erased; no number in an address."""
 
 from datetime import timedelta
 
@@ -46,13 +46,14 @@ async def call(services: Services) -> int:
     )
     await rows.run(
         services.db,
-        "INSERT INTO decisions (campaign_id, campaign_contact_id, phone, verdict, fingerprint, reasons, packs, "
-        "decided_at) SELECT campaign_id, campaign_contact_id, phone, 'allow', 'x', CAST(:reasons AS jsonb), "
+        "INSERT INTO decisions (campaign_id, campaign_contact_id, phone, verdict, fingerprint, reasons, "
+        "packs, decided_at) SELECT campaign_id, campaign_contact_id, phone, 'allow', 'x', "
+        "CAST(:reasons AS jsonb), "
         "'[]', intent_at FROM attempts WHERE id = :id",
         id=attempt,
         reasons="""{"verdict": "allow", "at": "2026-11-24T15:00:00+00:00", "until": null, "closes_at": null,
             "callers": [], "packs": [["US", "2026.11.2"]], "reasons": [{"rule": "campaign.hours",
-            "kind": "hours", "verdict": "allow", "why": "It is 10:00 in America/New_York, within 09:00-20:00.",
+            "kind": "hours", "verdict": "allow", "why": "It is 10:00 there, within 09:00-20:00.",
             "ground": "time", "until": null, "source": ""}]}""",
     )
     return attempt
@@ -152,7 +153,7 @@ async def test_a_number_is_looked_up_without_standing_in_an_address(
     assert "It stands on no do-not-call list." in said
     assert "autumn" in said
     assert "Wants a visit." in said
-    for text, why in (("12", "too short"), ("+1999", ""), ("", "")):
+    for text in ("12", "+1999", ""):
         answer = await person.post("/console/people", {"number": text})
         assert answer.status_code == 400
         assert "Write it with its country" in answer.text
@@ -160,7 +161,7 @@ async def test_a_number_is_looked_up_without_standing_in_an_address(
     assert unknown.status_code == 200
     assert "Nothing is stored about it" in unknown.text
     assert (await person.get("/console/people/c999")).status_code == 404
-    assert (await person.get("/console/people/+12125550142")).status_code == 422
+    assert (await person.get("/console/people/+12125550142")).status_code == 400
 
 
 async def listed(services: Services, number: str) -> list[str]:
@@ -228,7 +229,7 @@ async def test_only_an_admin_exports_and_erases(services: Services, person_for: 
     assert taken.json()["number"] == NUMBER
     said = await admin.follow("/console/people/erase", {"reference": f"a{call}", "reason": ""})
     assert "Erasing needs a reason" in said
-    services.clock.advance(timedelta(minutes=10))  # type: ignore[attr-defined]
+    await services.clock.advance(600)  # type: ignore[attr-defined]
     gone = await admin.post("/console/people/erase", {"reference": f"a{call}", "reason": "asked by letter"})
     assert gone.status_code == 200, text_of(gone.text)
     assert "is erased; 2 numbers stand on our own do-not-call list" in text_of(gone.text)

@@ -35,8 +35,8 @@ async def talking(services: Services, **more) -> int:
     ):
         await rows.run(
             services.db,
-            "INSERT INTO conversation_turns (attempt_id, seq, session_ordinal, speaker, text, interrupted, at) "
-            "VALUES (:id, :seq, 1, :who, :said, :cut, :at)",
+            "INSERT INTO conversation_turns (attempt_id, seq, session_ordinal, speaker, text, interrupted, "
+            "at) VALUES (:id, :seq, 1, :who, :said, :cut, :at)",
             id=attempt,
             seq=seq,
             who=who,
@@ -212,7 +212,7 @@ async def test_a_stream_sends_what_changed_and_one_poller_serves_all(
         await operator.post(f"{PAGE}/pause", {"why": "lunch"})
         assert "do-resume" in await one_that_says(here, "lunch")
     async with asyncio.timeout(10):
-        while app.state.feeds.viewers:
+        while app.state.feeds.viewers:  # noqa: ASYNC110 (the server notices by itself, without an event)
             await asyncio.sleep(0)
     assert app.state.feeds.about == frozenset()
 
