@@ -39,6 +39,7 @@ from campaign.flow.dialer import Counters
 from campaign.flow.live_talks import LiveTalks
 from campaign.flow.outcomes import Terms
 from campaign.flow.passwords import Passwords
+from campaign.flow.standing import Account
 from campaign.settings import ModelProfile, Settings
 from campaign.store import migrate
 from campaign.store.database import Database, claim_kind
@@ -153,6 +154,17 @@ class Services:
     def terms(self) -> Terms:
         """What closing an attempt goes by."""
         return Terms(self.rates, self.clock.rate, self.rulebook)
+
+    @property
+    def account(self) -> Account:
+        """What a campaign's standing depends on besides the database."""
+        return Account(
+            self.rulebook,
+            self.rates,
+            self.settings.twilio_calls_per_second,
+            self.settings.twilio_max_calls,
+            self.clock.rate,
+        )
 
     @property
     def retention(self) -> tuple[Keep, ...]:

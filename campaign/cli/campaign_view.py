@@ -1,7 +1,6 @@
 """How a campaign's status and report look in a terminal; also what `campaign demo` shows."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from rich.console import Group, RenderableType
 from rich.markup import escape
@@ -12,7 +11,7 @@ from rich.text import Text
 from campaign.cli.common import count, moment
 from campaign.domain.disposition import MEANING, Disposition
 from campaign.domain.waiting import Reason, phrase
-from campaign.flow.why_idle import Why
+from campaign.flow.standing import Standing
 from campaign.store.campaigns import CampaignRow
 from campaign.store.reports import Report, Status
 
@@ -29,23 +28,6 @@ _COLOURS = {
     "neutral": "default",
     "failure": "red",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """All that the status of one campaign shows.
-
-    Args:
-        pace: most calls a second, of the campaign or the account.
-        why: why nothing is dialled, and who waits for what.
-        waived: sentences about rules that are not applied to it.
-    """
-
-    row: CampaignRow
-    status: Status
-    pace: float
-    why: Why
-    waived: Sequence[str] = ()
 
 
 def span(seconds: float) -> str:

@@ -22,7 +22,7 @@ from msgspec.structs import replace
 from rich.live import Live
 from rich.markup import escape
 
-from campaign.cli.campaign_view import Standing, status_view
+from campaign.cli.campaign_view import status_view
 from campaign.cli.common import actor, fail, out, quiet_logs
 from campaign.cli.status import standing_of
 from campaign.domain.campaign import CampaignDefinition, RetryRule, parse_toml, to_toml
@@ -30,6 +30,7 @@ from campaign.domain.campaign_state import OVER
 from campaign.domain.disposition import Disposition
 from campaign.domain.errors import CampaignError, Conflict, SettingsError, Unavailable
 from campaign.domain.phone import mask
+from campaign.flow.standing import Standing
 from campaign.settings import Settings, process_environment, read_settings
 from campaign.simulator import ACCOUNT_SID, AUTH_TOKEN
 from campaign.store import browse, campaigns, embedded

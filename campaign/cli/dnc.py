@@ -24,7 +24,7 @@ from campaign.domain.errors import BadInput, NotFound
 from campaign.domain.phone import Rejected, parse
 from campaign.flow import intake
 from campaign.flow.intake import Options
-from campaign.flow.suppress import suppress
+from campaign.flow.suppress import Lifted, lift, suppress
 from campaign.store import dnc
 from campaign.store.imports import Import
 from campaign.wiring import Services
@@ -150,29 +150,27 @@ def remove(
     """
     phone = number_of(number, region)
 
-    async def main(services: Services) -> tuple[dnc.Removed, int]:
-        now = services.clock.now()
-        async with services.db.transaction() as tx:
-            removed = await dnc.remove(
-                tx,
-                list_name=list_name,
-                phone=phone,
-                reason=reason,
-                new_consent=new_consent,
-                mistake=mistake,
-                actor=services.actor,
-                now=now,
-            )
-            if removed is None:
-                raise NotFound(f"{phone} does not stand on that list.", f"See: campaign dnc check {phone}")
-            return removed, await dnc.unblock(tx, phone, now)
+    async def main(services: Services) -> Lifted:
+        lifted = await lift(
+            services.db,
+            phone,
+            list_name=list_name,
+            reason=reason,
+            new_consent=new_consent,
+            mistake=mistake,
+            actor=services.actor,
+            now=services.clock.now(),
+        )
+        if lifted is None:
+            raise NotFound(f"{phone} does not stand on that list.", f"See: campaign dnc check {phone}")
+        return lifted
 
-    removed, again = run(main)
+    lifted = run(main)
     out.print(f"{phone} is off the list.")
-    if removed.consent_ended_at is not None:
-        out.print(f"Consent given up to {moment(removed.consent_ended_at)} counts no more.")
-    if again:
-        out.print(f"{count(again, 'contact')} that it kept back will be judged anew.")
+    if lifted.consent_ended_at is not None:
+        out.print(f"Consent given up to {moment(lifted.consent_ended_at)} counts no more.")
+    if lifted.unblocked:
+        out.print(f"{count(lifted.unblocked, 'contact')} that it kept back will be judged anew.")
 
 
 @app.command()

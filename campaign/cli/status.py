@@ -8,12 +8,12 @@ import typer
 from rich.live import Live
 from rich.markup import escape
 
-from campaign.cli.campaign_view import Standing, list_view, status_view
+from campaign.cli.campaign_view import list_view, status_view
 from campaign.cli.common import err, out, print_json, run
 from campaign.domain.campaign_state import OVER
-from campaign.flow import why_idle
-from campaign.flow.rule_records import in_words
-from campaign.store import campaigns, reports, rule_records
+from campaign.flow import standing
+from campaign.flow.standing import Standing
+from campaign.store import campaigns, reports
 from campaign.store.campaigns import CampaignRow
 from campaign.wiring import Services
 
@@ -24,24 +24,8 @@ WATCH_S = 0.5
 
 async def standing_of(services: Services, name: str) -> Standing:
     """How a campaign stands now, with what keeps it from dialling."""
-    now = services.clock.now()
     async with services.db.connection() as tx:
-        row = await campaigns.find(tx, name)
-        status_ = await reports.status(tx, row.id, now)
-        told = await why_idle.why(
-            tx,
-            row,
-            status_,
-            now,
-            rulebook=services.rulebook,
-            rates=services.rates,
-            clock_rate=services.clock.rate,
-            max_calls=services.settings.twilio_max_calls,
-        )
-        waived = [one.waiver for one in await rule_records.waivers(tx, campaign_id=row.id)]
-    account = services.settings.twilio_calls_per_second
-    notes = [in_words(waiver) for waiver in waived if waiver.holds(now)]
-    return Standing(row, status_, min(row.calls_per_second or account, account), told, notes)
+        return await standing.standing_of(tx, name, services.clock.now(), services.account)
 
 
 def status(

@@ -102,6 +102,18 @@ CONCLUDED = frozenset(
 """What only a conversation that came to its end concludes: nothing is left to say but goodbye. A callback may
 be agreed on long before the end, and a transfer is still to be made."""
 MACHINES = frozenset({Disposition.MACHINE, Disposition.FAX})
+UNANSWERED = frozenset(
+    {
+        Disposition.BUSY,
+        Disposition.NO_ANSWER,
+        Disposition.FAILED,
+        Disposition.BAD_NUMBER,
+        Disposition.CANCELED,
+        Disposition.NOT_PLACED,
+        Disposition.UNKNOWN,
+    }
+)
+"""Nobody and nothing picked up; every other disposition counts for the answer rate."""
 
 
 def replaces(new: Disposition, old: Disposition | None) -> bool:

@@ -206,17 +206,18 @@ def _by_number(counts: dict[str, int]) -> dict[str, int]:
 
 def phrase(reason: Reason, now: datetime) -> str:
     """For example "2,310 wait for their window (next opens 14:00 UTC)"."""
+    if not reason.waits or reason.next_at is None:
+        return words(reason)
+    opens = "next opens" if reason.cause is Cause.WINDOW else "next"
+    return f"{words(reason)} ({opens} {clock(reason.next_at, now)})"
+
+
+def words(reason: Reason) -> str:
+    """The same without the instant, for whoever shows that in another zone."""
     n = f"{reason.contacts:,}"
     if reason.waits:
         what = _WAITS.get(reason.cause) or f"{', '.join(reason.rules) or 'other rules'} to allow it"
-        verb = "waits" if reason.contacts == 1 else "wait"
-        if reason.next_at is None:
-            when = ""
-        elif reason.cause is Cause.WINDOW:
-            when = f" (next opens {clock(reason.next_at, now)})"
-        else:
-            when = f" (next {clock(reason.next_at, now)})"
-        return f"{n} {verb} for {what}{when}"
+        return f"{n} {'waits' if reason.contacts == 1 else 'wait'} for {what}"
     why = _BLOCKS.get(reason.cause) or f"by {', '.join(reason.rules) or 'other rules'}"
     return f"{n} {'is' if reason.contacts == 1 else 'are'} blocked {why}"
 

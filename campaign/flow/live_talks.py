@@ -104,6 +104,10 @@ class LiveTalks:
         await talk.tell(MachineVerdict(answered_by))
         return True
 
+    def has(self, attempt_id: int) -> bool:
+        """Whether the attempt's conversation is going on here."""
+        return attempt_id in self._talks
+
     async def stop(self, attempt_id: int, reason: Literal["operator", "opt_out"]) -> bool:
         """End the attempt's conversation politely; False: there is none here."""
         talk = self._talks.get(attempt_id)

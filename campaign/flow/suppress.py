@@ -170,6 +170,50 @@ async def suppress(
     return done
 
 
+@dataclass(frozen=True, slots=True)
+class Lifted:
+    """What taking a number off a list did.
+
+    Attributes:
+        consent_ended_at: consent up to then counts no more; None: it stands as it was.
+        unblocked: campaign contacts that are judged anew.
+    """
+
+    consent_ended_at: datetime | None
+    unblocked: int
+
+
+async def lift(
+    db: Database,
+    phone: str,
+    *,
+    list_name: str | None,
+    reason: str,
+    actor: str,
+    now: datetime,
+    new_consent: str | None = None,
+    mistake: bool = False,
+) -> Lifted | None:
+    """Take a number off a do-not-call list; None when it did not stand there.
+
+    Args, raises: see `dnc.remove`.
+    """
+    async with db.transaction() as tx:
+        removed = await dnc.remove(
+            tx,
+            list_name=list_name,
+            phone=phone,
+            reason=reason,
+            new_consent=new_consent,
+            mistake=mistake,
+            actor=actor,
+            now=now,
+        )
+        if removed is None:
+            return None
+        return Lifted(removed.consent_ended_at, await dnc.unblock(tx, phone, now))
+
+
 async def suppress_in(
     tx: Tx,
     phones: Sequence[str],

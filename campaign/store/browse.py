@@ -115,6 +115,22 @@ async def transcript(tx: Tx, attempt_id: int) -> Mapping[str, Sequence[Row]]:
     return found
 
 
+async def contact_of(tx: Tx, contact_id: int) -> Row | None:
+    """Of a contact: where it may be, its first name, its list."""
+    k = contacts.c
+    query = (
+        sa.select(
+            k.id,
+            k.place,
+            k.variables["first_name"].astext.label("first_name"),
+            contact_lists.c.name.label("list_name"),
+        )
+        .join(contact_lists, contact_lists.c.id == k.list_id)
+        .where(k.id == contact_id)
+    )
+    return await _row(tx, query)
+
+
 def _attempts() -> sa.Select[Any]:
     o = outcomes.c
     return (
@@ -127,6 +143,8 @@ def _attempts() -> sa.Select[Any]:
             o.summary_by,
             o.data,
             o.cost,
+            o.cost_lines,
+            o.recorded_at,
             o.final,
             o.retry_at,
             o.abandoned,

@@ -105,15 +105,39 @@ async def of_contacts(
     )
     found: dict[int, list[KeptDecision]] = {}
     for row in rows:
-        kept = KeptDecision(
-            row.id,
-            row.campaign_id,
-            row.campaign_contact_id,
-            row.phone,
-            Decision.from_json(row.reasons),
-            row.facts,
-            row.decided_at,
-            row.made_with,
-        )
-        found.setdefault(row.campaign_contact_id, []).append(kept)
+        found.setdefault(row.campaign_contact_id, []).append(_kept(row))
     return found
+
+
+async def of_dial(tx: Tx, campaign_contact_id: int, phone: str, intent_at: datetime) -> KeptDecision | None:
+    """The decision by which an attempt was dialled; None when none is kept any more.
+
+    Args:
+        intent_at: the attempt's.
+    """
+    row = (
+        await tx.execute(
+            text(
+                """
+                SELECT * FROM decisions
+                 WHERE campaign_contact_id = :contact AND phone = :phone AND decided_at = :at
+                   AND verdict = 'allow' ORDER BY id DESC LIMIT 1
+                """
+            ),
+            {"contact": campaign_contact_id, "phone": phone, "at": intent_at},
+        )
+    ).first()
+    return None if row is None else _kept(row)
+
+
+def _kept(row: Any) -> KeptDecision:
+    return KeptDecision(
+        row.id,
+        row.campaign_id,
+        row.campaign_contact_id,
+        row.phone,
+        Decision.from_json(row.reasons),
+        row.facts,
+        row.decided_at,
+        row.made_with,
+    )

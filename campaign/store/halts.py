@@ -1,5 +1,6 @@
 """What stops dialling: the pace's lock, calls marked to be cancelled, the switch over all campaigns."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import text
@@ -54,6 +55,41 @@ async def cancel_calls(
         },
     )
     return [row.call_sid for row in rows if row.call_sid]
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """An attempt that was asked to end. `over`: it had ended; `again`: it was asked before."""
+
+    state: str
+    over: bool
+    again: bool
+
+
+async def cancel_call(tx: Tx, attempt_id: int, why: str, at: datetime) -> Marked | None:
+    """Mark one call to be ended at Twilio, answered or not; None when there is no such attempt.
+
+    Args:
+        at: when the line is cut at the latest.
+    """
+    row = (
+        await tx.execute(
+            text(
+                "SELECT state, settled_at, cancel_at, split_part(cancel_why, ':', 1) = :stop_now AS ending "
+                "FROM attempts WHERE id = :id FOR NO KEY UPDATE"
+            ),
+            {"id": attempt_id, "stop_now": STOP_NOW},
+        )
+    ).first()
+    if row is None:
+        return None
+    marked = Marked(row.state, row.settled_at is not None, bool(row.ending))
+    if not marked.over and not marked.again:
+        await tx.execute(
+            text("UPDATE attempts SET cancel_at = :at, cancel_why = :why WHERE id = :id"),
+            {"id": attempt_id, "at": at, "why": f"{STOP_NOW}: {why}"},
+        )
+    return marked
 
 
 async def set_stop_all(tx: Tx, stopped: tuple[datetime, str, str] | None) -> bool:

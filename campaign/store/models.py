@@ -833,6 +833,7 @@ attempts = sa.Table(
     sa.Index("ix_attempts_phone_intent_at", "phone", "intent_at"),
     sa.Index("ix_attempts_campaign_contact_id", "campaign_contact_id"),
     sa.Index("ix_attempts_campaign_id_intent_at", "campaign_id", "intent_at"),
+    sa.Index("ix_attempts_intent_at_id", "intent_at", "id"),
     sa.Index(
         "ix_attempts_unpriced",
         "check_at",
@@ -907,6 +908,11 @@ conversation_turns = sa.Table(
     _at("at", null=False),
     sa.PrimaryKeyConstraint("attempt_id", "seq"),
     _one_of("speaker", "agent", "person", "key", "note"),
+    sa.Index(
+        "ix_conversation_turns_words",
+        sa.text("to_tsvector('simple'::regconfig, text)"),
+        postgresql_using="gin",
+    ),
 )
 
 answers = sa.Table(

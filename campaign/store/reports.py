@@ -531,7 +531,31 @@ async def status(tx: Tx, campaign_id: int, now: datetime) -> Status:
         ),
         {"id": campaign_id},
     )
-    started: int = (
+    spent_today, spent = await money(tx, campaign_id, now)
+    return Status(
+        at=now,
+        contacts=_summed(groups, "state"),
+        due=sum(row.due for row in groups),
+        next_at=min((row.next_at for row in groups if row.next_at is not None), default=None),
+        calls={row.state: row.calls for row in calls},
+        started_10s=await started_lately(tx, campaign_id, now),
+        ended_60s=sum(row.ended for row in groups),
+        dispositions=_summed(groups, "disposition"),
+        waiting_for=_summed([row for row in groups if row.state == "waiting"], "rule"),
+        blocked_by=_summed([row for row in groups if row.state == "blocked"], "rule"),
+        spent_today=spent_today,
+        spent=spent,
+        held=[
+            Group(row.state, row.rule, row.due_for, row.contacts - row.due, row.next_at)
+            for row in groups
+            if row.state in ("waiting", "blocked") and row.contacts > row.due
+        ],
+    )
+
+
+async def started_lately(tx: Tx, campaign_id: int, now: datetime) -> int:
+    """Calls of a campaign that went out in the last ten seconds."""
+    found: int = (
         await tx.execute(
             text(
                 """
@@ -542,7 +566,12 @@ async def status(tx: Tx, campaign_id: int, now: datetime) -> Status:
             {"id": campaign_id, "since": now - timedelta(seconds=10), "earlier": now - timedelta(seconds=20)},
         )
     ).scalar_one()
-    money = (
+    return found
+
+
+async def money(tx: Tx, campaign_id: int, now: datetime) -> tuple[float, float]:
+    """What a campaign has spent or reserved, this UTC day and in all."""
+    row = (
         await tx.execute(
             text(
                 """
@@ -554,25 +583,7 @@ async def status(tx: Tx, campaign_id: int, now: datetime) -> Status:
             {"id": campaign_id, "day": now.astimezone(UTC).date()},
         )
     ).one()
-    return Status(
-        at=now,
-        contacts=_summed(groups, "state"),
-        due=sum(row.due for row in groups),
-        next_at=min((row.next_at for row in groups if row.next_at is not None), default=None),
-        calls={row.state: row.calls for row in calls},
-        started_10s=started,
-        ended_60s=sum(row.ended for row in groups),
-        dispositions=_summed(groups, "disposition"),
-        waiting_for=_summed([row for row in groups if row.state == "waiting"], "rule"),
-        blocked_by=_summed([row for row in groups if row.state == "blocked"], "rule"),
-        spent_today=money.today,
-        spent=money.total,
-        held=[
-            Group(row.state, row.rule, row.due_for, row.contacts - row.due, row.next_at)
-            for row in groups
-            if row.state in ("waiting", "blocked") and row.contacts > row.due
-        ],
-    )
+    return row.today, row.total
 
 
 def _summed(groups: Sequence[Any], key: str) -> dict[str, int]:

@@ -10,7 +10,7 @@ from fastapi.openapi.utils import get_openapi
 from campaign.domain import campaign as campaigns
 from campaign.domain.errors import Unavailable
 from campaign.flow.draining import ANSWERS
-from campaign.web import health, hooks, metrics, problems, relay, static_files
+from campaign.web import feeds, health, hooks, metrics, problems, relay, static_files
 from campaign.web.api import (
     audit,
     contacts,
@@ -28,8 +28,20 @@ from campaign.web.api import (
 )
 from campaign.web.api import campaigns as campaign_routes
 from campaign.web.auth import API, guard
-from campaign.web.console import account, design, errors, home, openid, sign_in, user_pages
+from campaign.web.console import (
+    account,
+    calls,
+    campaign_pages,
+    design,
+    errors,
+    home,
+    live_pages,
+    openid,
+    sign_in,
+    user_pages,
+)
 from campaign.web.console import audit as audit_pages
+from campaign.web.console import people as people_pages
 from campaign.web.console import stops as stop_pages
 from campaign.web.limits import BodyLimit
 from campaign.web.openid import OpenId
@@ -71,6 +83,7 @@ _CONSOLE_ROUTERS = (
     sign_in.doors,
     openid.doors,
     *(module.router for module in (home, sign_in, account, stop_pages, user_pages, audit_pages, design)),
+    *(module.router for module in (campaign_pages, live_pages, calls, people_pages)),
 )
 
 
@@ -93,6 +106,7 @@ def create_app(services: Services) -> FastAPI:
     app.state.pulse = health.Pulse()
     app.state.children = set()
     app.state.openid = OpenId(services.settings.openid) if services.settings.openid else None
+    app.state.feeds = feeds.Feeds()
     app.state.events_at_once = asyncio.Semaphore(hooks.EVENTS_AT_ONCE)
     problems.install(app, wants_page=errors.wants_page, error_page=errors.error_page)
     answers = services.replica.role in ANSWERS

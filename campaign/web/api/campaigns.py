@@ -13,8 +13,9 @@ from campaign.domain.campaign import CampaignDefinition, from_json, parse_toml
 from campaign.domain.errors import BadInput
 from campaign.domain.toml_lines import lines_of
 from campaign.domain.waiting import Reason
-from campaign.flow import definitions, hindrances, lifecycle, why_idle
+from campaign.flow import definitions, hindrances, lifecycle
 from campaign.flow.lifecycle import Change
+from campaign.flow.standing import standing_of
 from campaign.store import campaigns as store
 from campaign.store import reports
 from campaign.web.auth import API, SignedIn, actor_of, guard
@@ -330,21 +331,10 @@ async def redial_campaign(services: With, key: SignedIn, campaign_id: Id, body: 
 @router.get("/{campaign_id}/status", summary="How it stands now", responses=responses(404))
 async def get_status(services: With, campaign_id: Id) -> CampaignStatus:
     """Contacts by state, calls under way, what is due, what the rest waits for, why nothing is dialled."""
-    now = services.clock.now()
     async with services.db.connection() as tx:
-        row = await store.find(tx, f"#{campaign_id}")
-        status = await reports.status(tx, campaign_id, now)
-        told = await why_idle.why(
-            tx,
-            row,
-            status,
-            now,
-            rulebook=services.rulebook,
-            rates=services.rates,
-            clock_rate=services.clock.rate,
-            max_calls=services.settings.twilio_max_calls,
-        )
-    return CampaignStatus(**asdict(status), why_idle=told.line if told.idle else None, reasons=told.reasons)
+        found = await standing_of(tx, f"#{campaign_id}", services.clock.now(), services.account)
+    idle = found.why.line if found.why.idle else None
+    return CampaignStatus(**asdict(found.status), why_idle=idle, reasons=found.why.reasons)
 
 
 @router.get("/{campaign_id}/report", summary="What became of it", responses=responses(404))

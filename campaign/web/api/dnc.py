@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from campaign.domain import phone as phones
 from campaign.domain.errors import BadInput, NotFound
 from campaign.flow.registry_standing import standings
-from campaign.flow.suppress import suppress
+from campaign.flow.suppress import lift, suppress
 from campaign.store import dnc as store
 from campaign.store import registries
 from campaign.web.auth import API, SignedIn, actor_of, guard
@@ -156,24 +156,23 @@ async def remove_number(
     """Only on the person's own wish or to mend a mistake; who did it and why is kept for ever. Consent that
     was given before the entry stays ended, unless it was a mistake."""
     e164, actor, now = number(phone, region), actor_of(key), services.clock.now()
-    async with services.db.transaction() as tx:
-        removed = await store.remove(
-            tx,
-            list_name=list_name,
-            phone=e164,
-            reason=reason,
-            new_consent=new_consent,
-            mistake=mistake,
-            actor=actor,
-            now=now,
-        )
-        if removed is None:
-            raise NotFound(
-                "The number is not on that do-not-call list.", "GET /api/v1/dnc?phone=… shows all."
-            )
-        unblocked = await store.unblock(tx, e164, now)
+    lifted = await lift(
+        services.db,
+        e164,
+        list_name=list_name,
+        reason=reason,
+        new_consent=new_consent,
+        mistake=mistake,
+        actor=actor,
+        now=now,
+    )
+    if lifted is None:
+        raise NotFound("The number is not on that do-not-call list.", "GET /api/v1/dnc?phone=… shows all.")
     return DncRemoved(
-        phone=e164, removed=True, contacts_unblocked=unblocked, consent_ended_at=removed.consent_ended_at
+        phone=e164,
+        removed=True,
+        contacts_unblocked=lifted.unblocked,
+        consent_ended_at=lifted.consent_ended_at,
     )
 
 

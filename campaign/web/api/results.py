@@ -3,13 +3,14 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import APIRouter, Body, Depends, Path, Query
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from campaign.domain.errors import NotFound
+from campaign.flow.end_call import end_call
 from campaign.store import browse
 from campaign.store.browse import Filters
-from campaign.web.auth import API, guard
+from campaign.web.auth import API, SignedIn, actor_of, guard
 from campaign.web.deps import Page, Paged, With, page_of
 from campaign.web.problems import responses
 
@@ -65,6 +66,22 @@ class Attempt(_FromRow):
     cost: float | None
     final: bool | None = Field(description="false: a retry or callback is planned")
     retry_at: datetime | None
+
+
+class End(BaseModel):
+    """A reason for the call's record."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    why: str = Field(default="", max_length=300)
+
+
+class Ended(BaseModel):
+    """How the call comes to its end."""
+
+    attempt_id: int
+    politely: bool = Field(description="it says goodbye first; false: the line drops within two seconds")
+    again: bool = Field(description="its end was asked for before")
 
 
 class Turn(_FromRow):
@@ -207,6 +224,24 @@ async def get_attempt(services: With, attempt_id: Id) -> Attempt:
     if row is None:
         raise _no_attempt(attempt_id)
     return Attempt(**row)
+
+
+@router.post("/attempts/{attempt_id}/end", summary="End one call", responses=responses(404, 409))
+async def post_end(
+    services: With, key: SignedIn, attempt_id: Id, body: Annotated[End, Body()] = End()
+) -> Ended:
+    """Queued or ringing it is cancelled, answered it is hung up on: after a goodbye where this process holds
+    the conversation, else at once. The contact is called again only as the campaign's retries say."""
+    ending = await end_call(
+        services.db,
+        services.talks,
+        attempt_id,
+        actor=actor_of(key),
+        now=services.clock.now(),
+        why=body.why,
+        clock_rate=services.clock.rate,
+    )
+    return Ended(attempt_id=ending.attempt_id, politely=ending.politely, again=ending.again)
 
 
 @router.get(

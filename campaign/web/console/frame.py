@@ -15,6 +15,8 @@ from fastapi import Depends, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from campaign.domain import waiting
+from campaign.domain.place import Place
 from campaign.store import halts, users
 from campaign.store.accounts import Role
 from campaign.store.users import User
@@ -117,6 +119,11 @@ def query(params: Mapping[str, object], **changed: object) -> str:
     return "?" + urlencode({key: str(value) for key, value in kept.items()}) if kept else "?"
 
 
+def place_zones(key: str | None) -> tuple[str, ...]:
+    """The zones of a place, from its key (domain/place.py)."""
+    return Place.from_key(key).zones if key else ()
+
+
 def _environment() -> Environment:
     made = Environment(
         loader=PackageLoader("campaign.web", "templates"),
@@ -136,8 +143,11 @@ def _environment() -> Environment:
         disposition=words.disposition_words,
         as_json=words.as_json,
         browser=words.browser,
+        why=waiting.words,
     )
-    made.globals.update(static=static_files.address, query=query, Role=Role)
+    made.globals.update(
+        static=static_files.address, query=query, Role=Role, hours_there=words.hours_there, zones=place_zones
+    )
     return made
 
 
@@ -149,8 +159,8 @@ def page(
 ) -> HTMLResponse:
     """A page, or a part of one, from a template below templates/console.
 
-    Every template has `request`, `viewer`, `path`, `nav`, and the functions `when(at, contact_zone=None)` and
-    `ago(at)` in the viewer's zone; see docs/console.md for the macros.
+    Every template has `request`, `viewer`, `path`, `nav`, and the functions `when(at, contact_zone=None)`,
+    `ago(at)` and `local(sentence)` in the viewer's zone; see docs/console.md for the macros.
     """
 
     def when(at: datetime | None, contact_zone: str | None = None, *, seconds: bool = False) -> Any:
@@ -159,6 +169,9 @@ def page(
     def ago(at: datetime | None) -> Any:
         return words.ago(at, viewer.now, viewer.zone)
 
+    def local(sentence: str) -> Any:
+        return words.localized(words.advice(sentence), viewer.now, viewer.zone)
+
     text = _pages.get_template(f"console/{template}").render(
         request=request,
         viewer=viewer,
@@ -166,6 +179,7 @@ def page(
         nav=nav.sections(viewer.user.role, request.url.path) if viewer.session else [],
         when=when,
         ago=ago,
+        local=local,
         **context,
     )
     return HTMLResponse(text, status, headers=headers(viewer.session))

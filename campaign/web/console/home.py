@@ -1,17 +1,14 @@
 """The front page: what runs, what is wrong and what to do, what came of today's calls."""
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from campaign.domain.campaign_state import OVER
-from campaign.flow import why_idle
-from campaign.flow.why_idle import Why
-from campaign.store import campaigns, overview, reports
+from campaign.flow.standing import Standing, standing_of
+from campaign.store import campaigns, overview
 from campaign.store.campaigns import CampaignRow
-from campaign.store.reports import Status
 from campaign.web.auth import CONSOLE
 from campaign.web.console.frame import Seen, page
 from campaign.web.deps import With
@@ -24,15 +21,6 @@ _ORDER = ("running", "stopping", "paused", "scheduled", "draft")
 doors = APIRouter(include_in_schema=False)
 """Without a guard: leads to what has one."""
 router = APIRouter(include_in_schema=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """How one campaign stands, as the front page shows it."""
-
-    row: CampaignRow
-    status: Status
-    why: Why
 
 
 @doors.get("/")
@@ -61,15 +49,4 @@ async def today(request: Request, viewer: Seen, services: With) -> HTMLResponse:
 
 async def _standing(services: Services, row: CampaignRow, now: datetime) -> Standing:
     async with services.db.connection() as tx:
-        status = await reports.status(tx, row.id, now)
-        why = await why_idle.why(
-            tx,
-            row,
-            status,
-            now,
-            rulebook=services.rulebook,
-            rates=services.rates,
-            clock_rate=services.clock.rate,
-            max_calls=services.settings.twilio_max_calls,
-        )
-    return Standing(row, status, why)
+        return await standing_of(tx, f"#{row.id}", now, services.account)

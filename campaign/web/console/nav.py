@@ -25,6 +25,7 @@ SECTIONS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
             Entry("Campaigns", CONSOLE + "/campaigns", "megaphone"),
             Entry("Live", CONSOLE + "/live", "pulse"),
             Entry("Calls", CONSOLE + "/calls", "phone"),
+            Entry("People", CONSOLE + "/people", "people"),
             Entry("Reports", CONSOLE + "/reports", "chart"),
             Entry("Do not call", CONSOLE + "/dnc", "shield"),
         ),

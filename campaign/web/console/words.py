@@ -1,6 +1,8 @@
 """Values in the words of a page: numbers, money, durations, phone numbers, instants, dispositions."""
 
 import json
+import re
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
@@ -111,6 +113,70 @@ def ago(at: datetime | None, now: datetime, zone: ZoneInfo) -> Markup:
     return Markup('<time datetime="{}" title="{} {}">{}</time>').format(
         at.astimezone(UTC).isoformat(), at.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S"), zone.key, said
     )
+
+
+_INSTANT = re.compile(
+    r"(?:(\d{4}-\d\d-\d\d)[ T])?(?<!\d)(\d\d:\d\d)(:\d\d)?(?:\.\d+)?(?: UTC|Z|\+00:00)(?!\w|:\d)"
+)
+_COMMANDS = tuple(
+    (re.compile(pattern), said)
+    for pattern, said in (
+        (r'Start it with: campaign start ".*"', "Start it when all is ready."),
+        (r'Go on with: campaign resume ".*"', "Resume it when it shall go on."),
+        (r'Mend that, then: campaign resume ".*"', "Mend that, then resume it."),
+        (r' To call some again: campaign redial ".*" --disposition \w+', ""),
+        (r"An admin lifts it with: campaign stop --lift", "An admin can let it go on."),
+        (r"Raise it with: campaign edit", "Raise it by editing the campaign while it is paused."),
+        (r"with: campaign edit", "by editing the campaign while it is paused."),
+        (r"; campaign explain NUMBER tells why", "; the person’s page tells why"),
+    )
+)
+"""What sentences for the command line advise → the same advice where there are buttons."""
+
+
+def advice(sentence: str) -> str:
+    """A sentence of the service's, with what to do said for somebody who has buttons, not a command line."""
+    for pattern, said in _COMMANDS:
+        sentence = pattern.sub(said, sentence)
+    return sentence
+
+
+def localized(sentence: str, now: datetime, zone: ZoneInfo) -> Markup:
+    """A sentence with its instants ("14:00 UTC", "2026-11-24 14:00 UTC") in the viewer's zone.
+
+    Args:
+        now: the sentence's own present: an hour without a date is of that UTC day.
+    """
+    told, at = Markup(), 0
+    for found in _INSTANT.finditer(sentence):
+        day = found[1] or now.astimezone(UTC).date().isoformat()
+        try:
+            then = datetime.fromisoformat(f"{day}T{found[2]}{found[3] or ''}+00:00")
+        except ValueError:
+            continue
+        here = then.astimezone(zone)
+        same_day = here.date() == now.astimezone(zone).date()
+        form = ("%H:%M" if same_day else "%Y-%m-%d %H:%M") + (":%S" if found[3] else "")
+        told += Markup('{}<time datetime="{}" title="{}">{}</time>').format(
+            sentence[at : found.start()], then.isoformat(), found[0], here.strftime(form)
+        )
+        at = found.end()
+    return told + sentence[at:]
+
+
+def hours_there(at: datetime, zones: Sequence[str]) -> Markup:
+    """The time of day where a person may be: "08:02 there", "08:02–11:02 there"; nothing for no zone."""
+    times = []
+    for name in zones:
+        try:
+            times.append(at.astimezone(ZoneInfo(name)))
+        except (ValueError, KeyError, OSError):
+            continue
+    times.sort(key=lambda one: one.replace(tzinfo=None))
+    ends = list(dict.fromkeys(one.strftime("%H:%M") for one in (times[0], times[-1]))) if times else []
+    if not ends:
+        return Markup()
+    return Markup('<span class="there" title="{}">{} there</span>').format(", ".join(zones), "–".join(ends))
 
 
 _BROWSERS = (
