@@ -1,5 +1,6 @@
 """The console's base in a real browser: sign-in, every page, both themes, a phone, the keyboard."""
 
+import pytest
 from playwright.async_api import expect
 
 from campaign.domain.disposition import Disposition
@@ -11,6 +12,9 @@ from tests.support.browser import chromium, served, window
 from tests.support.console import PASSWORD
 from tests.web.conftest import PersonFor
 from tests.web.console.test_pages import PAGES, ended
+
+pytestmark = pytest.mark.timeout(300)
+"""A browser is a whole program, and pages are drawn."""
 
 
 async def test_the_first_user_comes_in_stops_everything_and_adds_a_colleague(app, services: Services):
@@ -87,9 +91,10 @@ async def test_every_page_is_accessible_in_both_themes_and_on_a_phone(
                 for path in PAGES:
                     await shown.go(path)
                     where = f"{path} {size} {scheme}"
+                    if await shown.page.locator("main").count() == 0:
+                        continue  # a part of a page: seen with its page
                     await shown.keep(f"{path.strip('/').replace('/', '-')}-{size}-{scheme}")
-                    if path != "/console/today":  # a part of a page
-                        assert await shown.violations() == [], where
+                    assert await shown.violations() == [], where
                     assert await shown.too_wide() == 0, where
                     assert shown.faults == [], where
                     if (size, scheme) == ("desktop", "light"):
