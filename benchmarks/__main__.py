@@ -1,8 +1,8 @@
-"""`python -m benchmarks [NAME …] [--small] [--rows N]`: run all, or those named, and print their tables."""
+"""`python -m benchmarks [NAME …] [--small] [--rows N] [--attempts N]`: run all, or those named."""
 
 import argparse
 
-from benchmarks import claims, dnc, events, import_rows, pace, place, restart, start, turns
+from benchmarks import claims, dnc, events, import_rows, pace, place, reports, restart, start, turns
 from benchmarks.queues import compare
 
 ALL = {
@@ -14,6 +14,7 @@ ALL = {
     "dnc": dnc.run,
     "claims": claims.run,
     "start": start.run,
+    "reports": reports.run,
     "restart": restart.run,
     "queues": compare.run,
 }
@@ -26,12 +27,15 @@ def main() -> None:
     parser.add_argument("which", nargs="*", metavar="|".join(ALL), help="which to run; all without")
     parser.add_argument("--small", action="store_true", help="a few seconds, only to see that it runs")
     parser.add_argument("--rows", type=int, help="of the list, for import, claims and start")
+    parser.add_argument("--attempts", type=int, help="for reports")
     wanted = parser.parse_args()
     for name in wanted.which:
         if name not in ALL:
             parser.error(f'there is no benchmark "{name}"; there are {", ".join(ALL)}')
     for name in wanted.which or ALL:
-        if name in SIZED:
+        if name == "reports":
+            reports.run(small=wanted.small, attempts=wanted.attempts)
+        elif name in SIZED:
             SIZED[name](small=wanted.small, rows=wanted.rows)
         else:
             ALL[name](small=wanted.small)

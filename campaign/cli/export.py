@@ -4,7 +4,7 @@ import sys
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, BinaryIO, cast
+from typing import Annotated
 
 import typer
 
@@ -52,11 +52,12 @@ def export(
 ) -> None:
     """Write attempts, contacts, outcomes, turns or answers to a file.
 
-    Attempts, turns and answers are taken by when the attempt was settled, outcomes by when they were recorded,
-    contacts by when they last changed. Rows of the last two minutes are left for the next time, so that with
-    --watermark no row is lost or doubled between two runs, whatever is being written meanwhile.
+    Attempts, turns and answers are taken by when the attempt was settled, outcomes by when they were
+    recorded, contacts by when they last changed. Rows of the last two minutes are left for the next time,
+    so that with --watermark no row is lost or doubled between two runs, whatever is written meanwhile.
 
-    Cells that a spreadsheet would run as a formula get an apostrophe in front; phone numbers stay as they are.
+    Cells that a spreadsheet would run as a formula get an apostrophe in front; phone numbers stay as they
+    are.
 
     Example: campaign export --what outcomes --watermark outcomes.mark --out outcomes.csv
     """
@@ -71,11 +72,7 @@ def export(
     part = out.with_name(out.name + ".part") if out is not None else None
 
     async def main(services: Services) -> Exported:
-        into = (
-            exports.opened(part, format_.value)
-            if part is not None
-            else lambda: exports.CsvSheet(cast("BinaryIO", sys.stdout.buffer))
-        )
+        into = exports.streamed(sys.stdout.buffer) if part is None else exports.opened(part, format_.value)
         return await exports.export(
             services.db,
             what.value,

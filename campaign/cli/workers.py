@@ -16,6 +16,7 @@ from campaign.flow.call_events import Hands
 from campaign.flow.claiming import ClaimLimits
 from campaign.flow.dialer import Dialer
 from campaign.flow.draining import ANSWERS, heard_since
+from campaign.flow.exports import Expiry
 from campaign.flow.facts import AbandonmentCounts
 from campaign.flow.idle_watch import IdleWatch
 from campaign.flow.live_talks import Drained
@@ -103,6 +104,9 @@ class Workers:
                 "opt_outs": self._write_journal,
                 "machines": self._relay_machines,
                 "talks": self._tell_talks,
+                "exports": Expiry(
+                    services.db, services.data_dir, services.replica.host, services.clock.rate
+                ).tick,
             },
             lease=lease,
             on_drain_asked=on_drain_asked,

@@ -1,19 +1,20 @@
 """Exports: rows of results as CSV or Parquet files, whole or by time; two runs neither lose nor double a row.
 
 The rows of an export are those whose instant (settled_at of attempts, turns and answers; recorded_at of
-outcomes; updated_at of contacts) lies in [since, until). `until` is never later than it is certain that no row
-before it can still be committed; it is told at the end, and is the next run's `since`. A row that is corrected
-after it was exported, as when its price comes, stands as it was in the file: read the last days again, by
-attempt_id.
+outcomes; updated_at of contacts) lies in [since, until). `until` is never later than it is certain that no
+row before it can still be committed; it is told at the end, and is the next run's `since`. A row that is
+corrected after it was exported, as when its price comes, stands as it was in the file: read the last days
+again, by attempt_id.
 """
 
 import importlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol, cast
+from typing import IO, Any, Protocol
 
 from campaign.domain.cells import as_cell
 from campaign.domain.errors import BadInput
@@ -22,8 +23,6 @@ from campaign.store import accounts, campaigns
 from campaign.store import exports as store
 from campaign.store.database import Database
 from campaign.store.exports import Batch, Column
-
-FORMATS = ("csv", "parquet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +39,15 @@ class Sheet(Protocol):
 
     def write(self, batch: Batch) -> None: ...
 
-    def close(self) -> None: ...
+
+Open = Callable[[], AbstractContextManager[Sheet]]
+"""Opens a file, and closes it whole or, after an error, as it is."""
 
 
 class CsvSheet:
     """UTF-8, CRLF, a header; what a spreadsheet would run as a formula is disarmed, phone numbers stay."""
 
-    def __init__(self, out: BinaryIO) -> None:
+    def __init__(self, out: IO[bytes]) -> None:
         self._out = out
         self._begun = False
 
@@ -57,16 +58,12 @@ class CsvSheet:
         lines = [csv_line([as_cell(value) for value in row]) for row in batch.rows]
         self._out.write("".join(lines).encode())
 
-    def close(self) -> None:
-        self._out.flush()
-
 
 class ParquetSheet:
     """Typed columns, zstd; JSON values as text."""
 
-    def __init__(self, out: BinaryIO) -> None:
-        self._arrow, parquet = arrow()
-        self._parquet = parquet
+    def __init__(self, out: IO[bytes]) -> None:
+        self._arrow, self._parquet = arrow()
         self._out = out
         self._writer: Any = None
         self._schema: Any = None
@@ -75,15 +72,15 @@ class ParquetSheet:
         if self._writer is None:
             self._schema = self._arrow.schema([(one.name, self._type(one)) for one in batch.columns])
             self._writer = self._parquet.ParquetWriter(self._out, self._schema, compression="zstd")
-        columns = [[_typed(column, row[n]) for row in batch.rows] for n, column in enumerate(batch.columns)]
         arrays = [
-            self._arrow.array(values, type=field.type)
-            for values, field in zip(columns, self._schema, strict=True)
+            self._arrow.array([_typed(column, row[n]) for row in batch.rows], type=field.type)
+            for n, (column, field) in enumerate(zip(batch.columns, self._schema, strict=True))
         ]
         if batch.rows:
             self._writer.write_table(self._arrow.Table.from_arrays(arrays, schema=self._schema))
 
     def close(self) -> None:
+        """Write the footer, without which the file is none."""
         if self._writer is not None:
             self._writer.close()
 
@@ -124,19 +121,45 @@ def arrow() -> tuple[Any, Any]:
         ) from None
 
 
-def sheet(format_: str, out: BinaryIO) -> Sheet:
-    """A file of a format.
+def opened(path: Path, format_: str) -> Open:
+    """A file of a format at a place, opened when it is time.
 
     Raises:
         BadInput: the format can't be written here.
     """
-    return CsvSheet(out) if format_ == "csv" else ParquetSheet(out)
+    if format_ == "parquet":
+        arrow()
+
+    @contextmanager
+    def open_() -> Iterator[Sheet]:
+        with path.open("wb") as out:
+            if format_ == "csv":
+                yield CsvSheet(out)
+            else:
+                made = ParquetSheet(out)
+                try:
+                    yield made
+                finally:
+                    made.close()
+
+    return open_
+
+
+def streamed(out: IO[bytes]) -> Open:
+    """CSV into something that is open already, and stays so."""
+
+    @contextmanager
+    def open_() -> Iterator[Sheet]:
+        yield CsvSheet(out)
+        out.flush()
+
+    return open_
 
 
 async def export(
     db: Database,
     what: str,
-    into: Callable[[], Sheet],
+    into: Open,
     *,
     since: datetime | None,
     until: datetime | None,
@@ -170,13 +193,12 @@ async def export(
     # One read-only transaction: one snapshot for the whole file. It holds up nobody who writes.
     async with db.connection() as tx:
         campaign_id = None if campaign is None else (await campaigns.find(tx, campaign)).id
-        file = into()
-        async for batch in store.read(tx, what, since, end, campaign_id):
-            file.write(batch)
-            rows += len(batch.rows)
-            if progress is not None:
-                progress(rows)
-        file.close()
+        with into() as file:
+            async for batch in store.read(tx, what, since, end, campaign_id):
+                file.write(batch)
+                rows += len(batch.rows)
+                if progress is not None:
+                    progress(rows)
     detail = {
         "what": what,
         "rows": rows,
@@ -270,12 +292,3 @@ def file_name(export_id: int, format_: str) -> str:
 def part_name(export_id: int) -> str:
     """Its name while it is being written."""
     return f"export-{export_id}.part"
-
-
-def opened(path: Path, format_: str) -> Callable[[], Sheet]:
-    """Opens a file for an export, when it is time."""
-
-    def open_() -> Sheet:
-        return sheet(format_, cast("BinaryIO", path.open("wb")))
-
-    return open_

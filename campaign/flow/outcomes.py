@@ -28,7 +28,6 @@ from campaign.domain.webhooks import Event
 from campaign.flow import made_with
 from campaign.flow.suppress import Asked, opt_out_in
 from campaign.store import outcomes as store
-from campaign.store import webhooks
 from campaign.store.attempts import Attempt
 from campaign.store.database import Database, Tx
 from campaign.store.outcomes import Known, Outcome, RangBack, Release
@@ -92,13 +91,8 @@ async def close(tx: Tx, attempt_id: int, now: datetime, terms: Terms = REAL_TIME
     if known.contact_open and _changed(known.old, outcome):
         release = _release(_attempts_made(attempt, disposition), planned)
     wrap_up = definition.wrap_up.profile if definition is not None and wrap_ups.counts(disposition) else None
-    await store.write(tx, known, outcome, release, now, wrap_up)
-    old = known.old
-    if attempt.campaign_id is not None and (
-        old is None or _changed(old, outcome) or old.abandoned != outcome.abandoned
-    ):
-        event = Event.OUTCOME_RECORDED if old is None else Event.OUTCOME_UPDATED
-        await webhooks.announce_outcome(tx, event, attempt.id, now, terms.clock_rate)
+    event = _event(known, outcome)
+    await store.write(tx, known, outcome, release, now, wrap_up=wrap_up, event=event, rate=terms.clock_rate)
     await _rang_back(tx, known, outcome, planned, now)
     if known.recoveries_open:
         await store.settle_recoveries(tx, attempt_id)
@@ -327,6 +321,17 @@ def _cost_lines(
         wrap_ups=known.wrap_ups,
         twilio_price=None if price is None else abs(price),
     )
+
+
+def _event(known: Known, outcome: Outcome) -> Event | None:
+    """What webhooks are told of it; a price alone is no news."""
+    old = known.old
+    if known.attempt.campaign_id is None:
+        return None
+    if old is None:
+        return Event.OUTCOME_RECORDED
+    told_before = not _changed(old, outcome) and old.abandoned == outcome.abandoned
+    return None if told_before else Event.OUTCOME_UPDATED
 
 
 def _changed(old: Outcome | None, new: Outcome) -> bool:

@@ -71,12 +71,14 @@ read; a column keeps its name and meaning, and new ones are added at the end. Ti
 reads them as numbers.
 
 This page is made from the comments in the database (`python docs/tools/make_data_dictionary.py`); in psql
-`\\d+ analytics.attempts` shows the same. A role that may read all of it, and nothing else:
+`\\d+ analytics.attempts` shows the same. A login that may read all of it, and nothing else, is made by
+`campaign db analyst-role`; where the service's own user may not make roles, an administrator makes it:
 
 ```sql
 CREATE ROLE analyst LOGIN;
 GRANT USAGE ON SCHEMA analytics TO analyst;
 GRANT SELECT ON ALL TABLES IN SCHEMA analytics TO analyst;
+ALTER ROLE analyst SET statement_timeout = '60s';
 ```
 
 Some questions:

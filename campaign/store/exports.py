@@ -32,7 +32,8 @@ _ATTEMPTS: Final = """
 """
 _OUTCOMES: Final = """
     SELECT o.attempt_id, o.campaign_id, c.name AS campaign, a.contact_id, k.external_id, a.phone,
-           o.disposition, o.category, o.answered_by, o.seconds, o.first_word_ms, o.cost::float8 AS cost, o.final, o.retry_at,
+           o.disposition, o.category, o.answered_by, o.seconds, o.first_word_ms, o.cost::float8 AS cost,
+           o.final, o.retry_at,
            o.abandoned, o.data AS answers, o.summary, o.recorded_at
       FROM outcomes o
       JOIN attempts a ON a.id = o.attempt_id

@@ -10,8 +10,10 @@ from typing import Any
 from sqlalchemy import text
 
 from campaign.domain.disposition import Disposition
+from campaign.domain.webhooks import Event
 from campaign.store.attempts import COLUMNS_SQL, Attempt, from_row
 from campaign.store.database import Tx, fetch_one, with_commit
+from campaign.store.webhooks import OUTCOME_SQL, settles
 from campaign.store.wrap_ups import SETTLED_FOR
 
 URGENT = -1
@@ -270,8 +272,8 @@ async def opted_out(tx: Tx, attempt_id: int) -> None:
 
 
 _WRITE = text(
-    """
-    WITH contact AS (
+    f"""
+    WITH {OUTCOME_SQL}, contact AS (
         UPDATE campaign_contacts
            SET state = CASE WHEN CAST(:next_at AS timestamptz) IS NULL THEN 'done' ELSE 'waiting' END,
                next_at = :next_at,
@@ -307,7 +309,7 @@ _WRITE = text(
            abandoned = excluded.abandoned,
            summary = CASE WHEN o.summary_by IN ('', 'rule') THEN excluded.summary ELSE o.summary END,
            summary_by = CASE WHEN o.summary_by IN ('', 'rule') THEN excluded.summary_by ELSE o.summary_by END
-    """
+    """  # noqa: S608 (a constant)
 )
 
 
@@ -325,15 +327,21 @@ async def write(
     outcome: Outcome,
     release: Release | None,
     now: datetime,
+    *,
     wrap_up: str | None = None,
+    event: Event | None = None,
+    rate: float = 1.0,
 ) -> None:
-    """Write the attempt's one outcome or refine it, give its contact back: one statement. And settle its
-    money with the commit: all calls of a campaign that end at once want that row.
+    """Write the attempt's one outcome or refine it, give its contact back, leave word for reports and
+    webhooks: one statement. And settle its money with the commit: all calls of a campaign that end at once
+    want that row. A summary that the wrap-up wrote stays.
 
     Args:
         known: of the same attempt, read in this transaction: what it was reserved and cost before.
         release: what becomes of the contact; None: that is decided already, or there is none.
         wrap_up: the model profile that is to write the call's record, once; None: none is.
+        event: what webhooks are told; None: it is no news to them.
+        rate: clock seconds per real second.
     """
     attempt = known.attempt
     before = known.old.cost if known.old is not None else None
@@ -354,6 +362,8 @@ async def write(
             "urgent": URGENT,
             "wrap_up": wrap_up,
             "wrap_up_at": now + SETTLED_FOR,
+            "type": None if event is None else event.value,
+            "settles": settles(rate),
             "now": now,
         },
     )

@@ -201,31 +201,31 @@ async def announce(
     )
 
 
-_OUTCOME: Final = text(
-    f"""
-    WITH untried AS (
+OUTCOME_SQL: Final = f"""
+    untried AS (
         SELECT endpoint_id FROM webhook_deliveries
-         WHERE attempt_id = :attempt_id AND next_at IS NOT NULL AND tries = 0 FOR UPDATE)
-    INSERT INTO webhook_deliveries (endpoint_id, type, attempt_id, created_at, next_at)
-    SELECT e.id, CAST(:type AS text), :attempt_id, :now, CAST(:now AS timestamptz) + :settles
-      FROM webhook_endpoints e
-     WHERE {_FOR} AND e.id NOT IN (SELECT endpoint_id FROM untried)
-    """  # noqa: S608 (a constant)
-)
+         WHERE attempt_id = :attempt_id AND next_at IS NOT NULL AND tries = 0 FOR UPDATE
+    ), told AS (
+        INSERT INTO webhook_deliveries (endpoint_id, type, attempt_id, created_at, next_at)
+        SELECT e.id, CAST(:type AS text), :attempt_id, :now, CAST(:now AS timestamptz) + :settles
+          FROM webhook_endpoints e
+         WHERE CAST(:type AS text) IS NOT NULL AND {_FOR} AND e.id NOT IN (SELECT endpoint_id FROM untried)
+    )
+"""  # noqa: S608 (a constant)
+"""Parts of the statement that writes an outcome: tell of it. What is told is read when it is sent.
+
+A correction that comes before the first try needs no message of its own. Such a row is locked here, so that
+it can't be taken, and its data read, before this transaction is committed. `:type` null: it is no news.
+"""
 
 
-async def announce_outcome(tx: Tx, event: Event, attempt_id: int, now: datetime, rate: float) -> None:
-    """Tell of an outcome, in the transaction that wrote it. What is told is read when it is sent.
-
-    A correction that comes before the first try needs no message of its own. Such a row is locked here, so
-    that it can't be taken, and its data read, before this transaction is committed.
+def settles(rate: float) -> timedelta:
+    """How long after its first writing an outcome is told, at the earliest.
 
     Args:
         rate: clock seconds per real second.
     """
-    settles = timedelta(seconds=SETTLES_S * rate)
-    given = {"type": event.value, "attempt_id": attempt_id, "now": now, "settles": settles}
-    await tx.execute(_OUTCOME, given)
+    return timedelta(seconds=SETTLES_S * rate)
 
 
 async def announce_to(tx: Tx, endpoint_id: int, event: Event, data: Mapping[str, Any], now: datetime) -> int:
@@ -299,8 +299,8 @@ async def outcomes_of(tx: Tx, attempt_ids: Sequence[int]) -> dict[int, dict[str,
                    k.external_id, l.name AS list, a.phone, a.number AS attempt_number, a.due_for, a.caller_id,
                    o.disposition, o.category, o.final, o.retry_at, o.answered_by, o.seconds, o.abandoned,
                    o.data AS answers, o.summary, CAST(o.cost AS float8) AS cost,
-                   v.definition -> 'budget' ->> 'currency' AS currency, a.intent_at, a.answered_at,
-                   a.ended_at, o.recorded_at
+                   coalesce(v.definition -> 'budget' ->> 'currency', 'USD') AS currency, a.intent_at,
+                   a.answered_at, a.ended_at, o.recorded_at
               FROM attempts a
               JOIN outcomes o ON o.attempt_id = a.id
               JOIN campaigns c ON c.id = a.campaign_id

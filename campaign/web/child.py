@@ -1,4 +1,4 @@
-"""Long work that was asked for by API runs in a process of its own, never in the loop that holds conversations."""
+"""Long work that was asked for by API runs in a process of its own, never in the loop that holds talks."""
 
 import asyncio
 import json

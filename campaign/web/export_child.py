@@ -1,7 +1,7 @@
 """An export that was asked for by API, in a process of its own.
 
-It is told the number of an export on its standard input, as JSON; what to write stands in that export's row. The
-file is written beside its name and renamed when it is whole.
+It is told the number of an export on its standard input, as JSON; what to write stands in that export's row.
+The file is written beside its name and renamed when it is whole.
 """
 
 import asyncio

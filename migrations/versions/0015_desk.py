@@ -83,7 +83,7 @@ VIEWS = {
                r.seconds,
                CAST(r.cost AS float8) AS cost,
                r.priced,
-               v.definition -> 'budget' ->> 'currency' AS currency,
+               coalesce(v.definition -> 'budget' ->> 'currency', 'USD') AS currency,
                p50.ms AS first_word_p50_ms,
                p95.ms AS first_word_p95_ms{_from("report_days")}
           JOIN campaign_versions v ON v.campaign_id = c.id AND v.version = c.version{_percentile("0.5", "p50")}{_percentile("0.95", "p95")}

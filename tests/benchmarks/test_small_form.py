@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[2]
         ("dnc", ("a bigint a row (limit)", "blocks of the whole registry", "extrapolated", "goal")),
         ("claims", ("4,000, fresh", "a fifth called", "as many more under a snapshot", "goal")),
         ("start", ("contacts import", "create: saves it and enrols all", "resume", "goal")),
+        ("reports", ("funnel", "first word", "goal", "rebuild from nothing", "fold of")),
         ("restart", ("planned: --take-over", "kill -9, another one up", "goal")),
         ("queues", ("our dialler", "0 / 10", "goal")),  # the others' packages are not installed for tests
     ],
@@ -43,4 +44,4 @@ def test_an_unknown_benchmark_is_refused_with_the_names_of_those_there_are() -> 
         [sys.executable, "-m", "benchmarks", "speed"], cwd=ROOT, capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 2
-    assert "place, pace, turns, events, import, dnc, claims, start, restart, queues" in done.stderr
+    assert "place, pace, turns, events, import, dnc, claims, start, reports, restart, queues" in done.stderr

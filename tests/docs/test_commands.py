@@ -88,7 +88,9 @@ def test_every_marked_block_is_of_a_kind_that_a_test_runs() -> None:
         ("do-not-call.md", "sh"),
         ("records.md", "sh"),
         ("analysts.md", "sql"),
+        ("analysts.md", "python"),
         ("api.md", "python"),
+        ("webhooks.md", "python"),
     }
 
 
@@ -120,7 +122,9 @@ def test_the_commands_of_the_readme_and_then_of_the_docs_work_in_their_order() -
 @pytest.mark.timeout(240)
 def test_the_python_of_the_docs_works_and_the_recipes_answer(db_url: str, tmp_path: Path) -> None:
     house = House(tmp_path, db_url, rate=20, cps=5)
+    # the tour of the API makes the campaign that the others ask about
     examples = [block for block in BLOCKS if block.runs and block.language == "python"]
+    examples.sort(key=lambda block: block.page.name != "api.md")
     recipes = [block for block in BLOCKS if block.runs and block.language == "sql"]
     assert examples
     assert recipes
@@ -140,7 +144,7 @@ def test_the_python_of_the_docs_works_and_the_recipes_answer(db_url: str, tmp_pa
                 timeout=100,
             )
             assert done.returncode == 0, f"{block}: {done.stdout}{done.stderr}"
-            assert "54 taken, 3 rejected" in done.stdout
+            assert block.page.name != "api.md" or "54 taken, 3 rejected" in done.stdout
     url = sa.make_url(db_url)
     with psycopg.connect(
         host=str(url.query["host"]), port=str(url.query["port"]), user=url.username, dbname=url.database

@@ -1,5 +1,6 @@
 """Exports: asked for, written by a process of their own, fetched, and gone after a week."""
 
+import asyncio
 from datetime import datetime
 from pathlib import Path as FilePath
 from typing import Annotated, Literal
@@ -125,7 +126,7 @@ async def get_file(services: With, key: SignedIn, export_id: Id) -> FileResponse
         raise Conflict(
             f"Export {export_id} is {row.state}.", "Its file is there when it is finished, for a week."
         )
-    if not path.is_file():
+    if not await asyncio.to_thread(path.is_file):
         raise Conflict(
             f"The file of export {export_id} lies on {row.host}, not here.",
             "Fetch it from the process that runs there, or ask for a new export.",
