@@ -65,6 +65,7 @@ class Exchange(asyncio.Protocol):
         self._unread = 0
         self._error = ""
         self.heard = False
+        self.expired = False
         self.complete = False
 
     # ── asking ─────────────────────────────────────────────────────────────────────────────────────────
@@ -158,6 +159,7 @@ class Exchange(asyncio.Protocol):
             self._transport.abort()
 
     def _expire(self) -> None:
+        self.expired = True
         self._fail("it took too long")
         self.abort()
 
@@ -304,7 +306,7 @@ class Wire:
             try:
                 return await self._answered(exchange, request)
             except WireError:
-                if exchange.heard:
+                if exchange.heard or exchange.expired:
                     raise
         return await self._answered(await self._connect(), request)
 

@@ -3,8 +3,8 @@
 Only indexes, so code of the revision before goes on as ever. Building them on a large database takes its time
 (about a minute for five million turns), in which nobody writes to the two tables: upgrade between campaigns.
 
-Revision ID: 0017
-Revises: 0014
+Revision ID: 0016
+Revises: 0015
 """
 
 import sqlalchemy as sa
