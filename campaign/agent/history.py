@@ -35,7 +35,8 @@ class Run:
     @property
     def awaits_us(self) -> bool:
         """Whether it ends with results of tools, to which the agent has yet to say something."""
-        return self.entries[-1].role == "tool" and any(one.tools for one in self.entries)
+        spoke = next((one for one in reversed(self.entries) if one.role == "agent"), None)
+        return self.entries[-1].role == "tool" and spoke is not None and bool(spoke.tools)
 
     @property
     def said(self) -> str:

@@ -127,7 +127,7 @@ async def test_the_request_is_as_its_vendor_wants_it(agent: LlmAgent, stub: Mode
     else:
         assert [one["role"] for one in asked["messages"]] == ["user", "assistant", "user"]
         assert {one["name"] for one in asked["tools"]} >= {"end_call", "do_not_call"}
-        assert "Book a demo for Acme." in asked["system"][0]["text"]
+        assert 'Book a demo for "Acme".' in asked["system"][0]["text"]
         assert (headers["x-api-key"], headers["anthropic-version"]) == ("sk-secret", "2023-06-01")
 
 
