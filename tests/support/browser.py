@@ -13,13 +13,15 @@ from typing import Any, Literal
 
 import uvicorn
 from fastapi import FastAPI
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright, expect
 
 from campaign.web.browser import COOKIE
 
 REPOSITORY = Path(__file__).parents[2]
 SCREENSHOTS = REPOSITORY / "screenshots"
 AXE = REPOSITORY / "node_modules" / "axe-core" / "axe.min.js"
+expect.set_options(timeout=20_000)  # the machine may be busy
+
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = [
     "--no-sandbox",
@@ -88,8 +90,11 @@ class Window:
         await self.quiet()
 
     async def quiet(self) -> None:
-        """Wait until nothing is loaded any more."""
-        await self.page.wait_for_load_state("networkidle")
+        """Wait until nothing is loaded any more; on a live page, whose stream never ends, until it spoke."""
+        if await self.page.locator("[data-live]").count():
+            await self.page.locator("[data-live][data-heard]").first.wait_for(state="attached")
+        else:
+            await self.page.wait_for_load_state("networkidle")
 
     async def keep(self, name: str) -> None:
         """Keep a picture of the whole page."""
