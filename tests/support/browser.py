@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Literal
 
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright, expect
 
 from campaign.web.browser import COOKIE
 from tests.support.served import served
@@ -19,6 +19,8 @@ __all__ = ["Window", "chromium", "served", "window"]
 REPOSITORY = Path(__file__).parents[2]
 SCREENSHOTS = REPOSITORY / "screenshots"
 AXE = REPOSITORY / "node_modules" / "axe-core" / "axe.min.js"
+expect.set_options(timeout=20_000)  # the machine may be busy
+
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = [
     "--no-sandbox",
@@ -72,8 +74,11 @@ class Window:
         await self.quiet()
 
     async def quiet(self) -> None:
-        """Wait until nothing is loaded any more."""
-        await self.page.wait_for_load_state("networkidle")
+        """Wait until nothing is loaded any more; on a live page, whose stream never ends, until it spoke."""
+        if await self.page.locator("[data-live]").count():
+            await self.page.locator("[data-live][data-heard]").first.wait_for(state="attached")
+        else:
+            await self.page.wait_for_load_state("networkidle")
 
     async def keep(self, name: str) -> None:
         """Keep a picture of the whole page."""

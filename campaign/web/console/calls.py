@@ -81,7 +81,7 @@ async def show_calls(
         number = await number_of(tx, person) if person else None
         wanted = _wanted(filters, viewer, number)
         found = await call_search.search(tx, wanted, _read_mark(cursor), PER_PAGE)
-        known = {
+        choices = {
             "campaigns": [(str(row.id), row.name) for row in await campaigns.listed(tx)],
             "lists": [(str(key), name) for key, name in await call_search.list_names(tx)],
             "caller_ids": await call_search.caller_ids(tx),
@@ -98,7 +98,7 @@ async def show_calls(
         dispositions=[one.value for one in Disposition],
         categories=[one.value for one in Category],
         answered_by=ANSWERED_BY,
-        **known,
+        choices=choices,
     )
 
 

@@ -76,7 +76,7 @@ async def campaign_events(
     which = which_of(show)
     watched = WatchedCampaign(services.db, campaign_id, services.account, which)
     key = ("campaign", campaign_id, which)
-    return stream(request, services, viewer, key, watched.look, _PARTS, **_context(campaign_id, which))
+    return stream(request, services, viewer, key, watched.look, _PARTS, _context(campaign_id, which))
 
 
 @router.get(CONSOLE + "/campaigns/{campaign_id}/now")
@@ -86,7 +86,7 @@ async def campaign_now(
     """The same once."""
     which = which_of(show)
     watched = WatchedCampaign(services.db, campaign_id, services.account, which)
-    return await once(request, services, viewer, watched.look, _PARTS, **_context(campaign_id, which))
+    return await once(request, services, viewer, watched.look, _PARTS, _context(campaign_id, which))
 
 
 def _context(campaign_id: int, which: str) -> dict[str, object]:

@@ -48,7 +48,7 @@ async def live_events(
 ) -> Response:
     """`campaigns`: the rows of their list; `all`, `talking`, `ringing`: live calls of all campaigns."""
     look, parts, context = _watched(services, what, state)
-    return stream(request, services, viewer, ("live", what), look.look, parts, **context)
+    return stream(request, services, viewer, ("live", what), look.look, parts, context)
 
 
 @router.get(CONSOLE + "/live/{what}/now")
@@ -57,7 +57,7 @@ async def live_now(
 ) -> HTMLResponse:
     """The same once."""
     look, parts, context = _watched(services, what, state)
-    return await once(request, services, viewer, look.look, parts, **context)
+    return await once(request, services, viewer, look.look, parts, context)
 
 
 def _watched(

@@ -44,7 +44,9 @@ async def number_of(tx: Tx, reference: str) -> str:
         found = await call_search.phone_of(tx, contact_id=key)
     elif reference[:1] == "a" and 0 < key < 2**63:
         found = await call_search.phone_of(tx, attempt_id=key)
-    if not found or not found.startswith("+"):
+    if not found or isinstance(
+        phones.parse(found, None), phones.Rejected
+    ):  # erased: it is no number any more
         raise NotFound("There is nobody here (any more).", "Look the number up again.")
     return found
 

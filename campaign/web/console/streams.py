@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Protocol, TypeVar
 
 from fastapi import Request
@@ -18,6 +19,7 @@ from campaign.web.console.frame import Viewer, headers, page
 from campaign.web.feeds import Beat, Feed, Feeds
 from campaign.wiring import Services
 
+NOTHING: Mapping[str, object] = MappingProxyType({})
 LIFE_S = 60.0
 """Real seconds of a stream; then the browser opens another, and who is signed out by then gets none."""
 
@@ -51,9 +53,9 @@ def stream(
     key: Hashable,
     look: Callable[[datetime], Awaitable[V]],
     parts: Sequence[Part],
+    context: Mapping[str, object] = NOTHING,
     *,
     last: Callable[[V], bool] = lambda _: False,
-    **context: object,
 ) -> Response:
     """The live parts of a page, for as long as somebody looks.
 
@@ -99,7 +101,7 @@ async def once(
     viewer: Viewer,
     look: Callable[[datetime], Awaitable[V]],
     parts: Sequence[Part],
-    **context: object,
+    context: Mapping[str, object] = NOTHING,
 ) -> HTMLResponse:
     """The same parts as they are now, once: for a browser without scripts."""
     beat = Beat(1, await look(services.clock.now()))

@@ -3,7 +3,6 @@
 
 (() => {
   const SILENT_MS = 6000;
-  const RETRY_MS = 5000;
   const places = () => document.querySelectorAll("[data-live]");
   const heard = new WeakMap();
   const over = new WeakSet();
@@ -23,6 +22,7 @@
     const place = event.target.closest("[data-live]");
     if (!place) return;
     heard.set(place, Date.now());
+    place.dataset.heard = "yes";
     show(place, false);
   });
   document.addEventListener("htmx:sse:close", (event) => {

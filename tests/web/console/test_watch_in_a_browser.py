@@ -36,10 +36,7 @@ async def test_an_operator_watches_pauses_and_ends_a_call(
     ):
         page = shown.page
 
-        async def open_page(path: str) -> None:
-            await page.goto(address + path)  # never quiet: the stream goes on
-
-        await open_page(PAGE)
+        await shown.go(PAGE)
         call = page.locator(f"#call-{attempt}")
         await expect(call).to_contain_text("<b>Who</b> is this?")
         await expect(page.get_by_text("1 of 10 lines")).to_be_visible()
@@ -58,7 +55,7 @@ async def test_an_operator_watches_pauses_and_ends_a_call(
 
         # a stream that falls silent is told to be stale, and is news again when it speaks
         monkeypatch.setattr(feeds, "EVERY_S", 3600.0)
-        await expect(page.get_by_text("The connection is lost.")).to_be_visible(timeout=15_000)
+        await expect(page.get_by_text("The connection is lost.")).to_be_visible()
         assert await shown.violations() == []
         monkeypatch.undo()
         app.state.feeds.hurry()
@@ -69,14 +66,14 @@ async def test_an_operator_watches_pauses_and_ends_a_call(
         await expect(page.get_by_text(f"Call {attempt} is being ended.")).to_be_visible()
         await expect(call).to_contain_text("is being ended")
 
-        await open_page(f"/console/calls/{attempt}")
+        await shown.go(f"/console/calls/{attempt}")
         await say(services, attempt, 5, "Goodbye.")
         await expect(page.get_by_text("Goodbye.")).to_be_visible()
         await expect(page.get_by_text("after 420 ms").first).to_be_visible()
         assert await shown.violations() == []
         await shown.keep("call")
 
-        await open_page(f"/console/people/a{attempt}")
+        await shown.go(f"/console/people/a{attempt}")
         assert await shown.violations() == []
         await page.get_by_role("button", name="Do not call this person").click()
         await expect(page.get_by_text("is not called any more")).to_be_visible()
@@ -92,7 +89,7 @@ async def test_an_operator_watches_pauses_and_ends_a_call(
                     size=size,
                     scheme="dark" if scheme == "dark" else "light",
                 ) as other:
-                    await other.page.goto(address + path)
+                    await other.go(path)
                     await expect(other.page.get_by_role("heading", level=1)).to_be_visible()
                     assert await other.violations() == [], (path, size, scheme)
                     assert await other.too_wide() == 0, (path, size, scheme)
