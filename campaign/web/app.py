@@ -27,7 +27,20 @@ from campaign.web.api import (
 )
 from campaign.web.api import campaigns as campaign_routes
 from campaign.web.auth import API, guard
-from campaign.web.console import account, design, errors, home, sign_in, user_pages
+from campaign.web.console import (
+    account,
+    build_pages,
+    contact_pages,
+    design,
+    dnc_pages,
+    errors,
+    home,
+    import_pages,
+    list_pages,
+    sign_in,
+    upload_pages,
+    user_pages,
+)
 from campaign.web.console import audit as audit_pages
 from campaign.web.console import stops as stop_pages
 from campaign.web.limits import BodyLimit
@@ -66,7 +79,24 @@ _CONSOLE_ROUTERS = (
     static_files.router,
     home.doors,
     sign_in.doors,
-    *(module.router for module in (home, sign_in, account, stop_pages, user_pages, audit_pages, design)),
+    *(
+        module.router
+        for module in (
+            home,
+            sign_in,
+            account,
+            build_pages,
+            upload_pages,
+            list_pages,
+            contact_pages,
+            import_pages,
+            dnc_pages,
+            stop_pages,
+            user_pages,
+            audit_pages,
+            design,
+        )
+    ),
 )
 
 
@@ -107,7 +137,7 @@ def create_app(services: Services) -> FastAPI:
     app.add_middleware(
         BodyLimit,
         upload_bytes=services.settings.max_upload_bytes,
-        upload_paths=frozenset({API + "/contact-lists"}),
+        upload_paths=frozenset({API + "/contact-lists", upload_pages.UPLOAD}),
     )
     app.add_middleware(metrics.CountRequests, metrics=app.state.metrics)
     app.add_middleware(problems.LastResort)
