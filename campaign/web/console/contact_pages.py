@@ -1,7 +1,7 @@
 """One contact: added, looked at, edited, removed."""
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, time
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request
@@ -38,7 +38,7 @@ async def show_new(request: Request, viewer: Seen, services: With, list_id: Id) 
 @router.post(LIST + "/contacts")
 async def add(request: Request, viewer: Seen, services: With, list_id: Id) -> Response:
     """Add somebody to the list; campaigns that call it take the person up at once."""
-    given = await _given(request, viewer)
+    given = await _given(request)
     async with services.db.connection() as tx:
         head = await list_of(tx, list_id)
     try:
@@ -67,10 +67,13 @@ async def show_contact(request: Request, viewer: Seen, services: With, contact_i
 @router.post(CONTACT)
 async def edit(request: Request, viewer: Seen, services: With, contact_id: Id) -> Response:
     """Write a contact anew; what the form has no field for stays."""
-    given = await _given(request, viewer)
+    given = await _given(request)
     async with services.db.connection() as tx:
         found = await contacts.get(tx, contact_id)
-    variables = {**found.variables, **given["variables"]}
+    written = {name: value for name, value in given["variables"].items() if value or name in found.variables}
+    variables = {**found.variables, **written}
+    if given["consent_at"] == _day(found.consent_at):
+        given["consent_at"] = found.consent_at  # to the second, as it was
     try:
         async with services.db.transaction() as tx:
             await contact_edits.edit(
@@ -100,7 +103,7 @@ async def remove(viewer: Seen, services: With, contact_id: Id) -> Response:
     return await go_on(services, viewer, f"{CONSOLE}/lists/{found.list_id}", said)
 
 
-async def _given(request: Request, viewer: Viewer) -> dict[str, Any]:
+async def _given(request: Request) -> dict[str, Any]:
     """The form's fields as `contact_edits` takes them; an empty field is None."""
     form = await request.form(max_fields=200)
 
@@ -110,8 +113,7 @@ async def _given(request: Request, viewer: Viewer) -> dict[str, Any]:
     given: dict[str, Any] = {name: said(name) for name in _PLAIN}
     numbers = [said(f"phone_{n}") for n in range(1, 6)]
     given["phones"] = [one for one in numbers if one]
-    day = said("consent_at")
-    given["consent_at"] = _instant(day, viewer) if day else None
+    given["consent_at"] = said("consent_at")
     given["variables"] = {
         str(name)[4:][:100]: str(value).replace("\0", "").strip()[:4000]
         for name, value in form.multi_items()
@@ -120,12 +122,9 @@ async def _given(request: Request, viewer: Viewer) -> dict[str, Any]:
     return given
 
 
-def _instant(day: str, viewer: Viewer) -> datetime | str:
-    """A day of the form as an instant; what is none goes on as it is, to be refused with its field."""
-    try:
-        return datetime.combine(date.fromisoformat(day), time(), viewer.zone).astimezone(UTC)
-    except ValueError:
-        return day
+def _day(at: datetime | str | None) -> str:
+    """A consent's day as files write it: of the instant in UTC, whoever looks and wherever."""
+    return at.astimezone(UTC).date().isoformat() if isinstance(at, datetime) else at or ""
 
 
 async def _form(
@@ -140,7 +139,6 @@ async def _form(
     async with services.db.connection() as tx:
         head = await list_of(tx, list_id)
         callers = [one for one in await shelf.callers(tx, list_id) if one.attached]
-    at = given.get("consent_at")
     variables = given.get("variables") or {}
     names = [*dict.fromkeys([*head["columns"], *variables])][:MOST_VARIABLES]
     field = str(error.data.get("field") or "") if error else ""
@@ -153,7 +151,7 @@ async def _form(
         found=found,
         given={**dict.fromkeys(_PLAIN), **given},
         phones=[*(given.get("phones") or []), *[""] * 5][:5],
-        day=at.astimezone(viewer.zone).date().isoformat() if isinstance(at, datetime) else at or "",
+        day=_day(given.get("consent_at")),
         variables={name: variables.get(name, "") for name in names},
         callers=callers,
         error=error,

@@ -92,6 +92,9 @@ async def discard(viewer: Seen, services: With, import_id: Id) -> Response:
 
 REASONS = {
     "empty": "there is no number",
+    "too_short": "the number has too few digits",
+    "too_long": "the number has too many digits",
+    "excel_exponent": "a spreadsheet has spoilt the number",
     "too_many_cells": "more cells than the header has",
     "too_few_cells": "fewer cells than the header has",
     "cell_too_long": "a cell is too long",

@@ -41,6 +41,10 @@ SECTIONS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
 )
 
 
+BELONG = {CONSOLE + "/imports": CONSOLE + "/lists", CONSOLE + "/contacts": CONSOLE + "/lists"}
+"""Pages whose paths lie beside the entry that they belong to."""
+
+
 @dataclass(frozen=True, slots=True)
 class Shown:
     """A section of the navigation as one page shows it."""
@@ -63,6 +67,7 @@ def sections(role: Role, path: str) -> list[Shown]:
 
 def _nearest(path: str) -> str:
     """The entry that a page belongs to: the longest path above it."""
+    path = next((to for beside, to in BELONG.items() if path.startswith(beside + "/")), path)
     paths = [entry.path for _, entries in SECTIONS for entry in entries]
     above = [one for one in paths if path == one or path.startswith(one + "/")]
     return max(above, key=len, default="")

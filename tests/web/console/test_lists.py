@@ -245,6 +245,26 @@ async def test_a_contact_is_added_found_edited_and_removed(person_for: PersonFor
     assert trail.actor == "user:operator@example.com"
 
 
+async def test_a_form_sent_as_it_was_shown_changes_nothing(person_for: PersonFor, services: Services):
+    """Whoever looks from another zone must not move the day of a consent."""
+    operator = await person_for(Role.OPERATOR)
+    operator.client.cookies.set("zone", "America%2FNew_York")
+    await make_list(services.db, contacts=1)
+    async with services.db.transaction() as tx:
+        await tx.execute(
+            text("UPDATE contacts SET consent = 'ebr', consent_at = '2026-01-01 00:00:07+00', place = place")
+        )
+    (before,) = await rows_of(services, "SELECT * FROM contacts")
+    page = f"/console/contacts/{before.id}"
+    html = (await operator.get(page)).text
+    fields = dict(re.findall(r'<input id="[^"]*" name="([\w.]+)" type="\w+" value="([^"]*)"', html))
+    assert fields["consent_at"] == "2026-01-01"
+    await operator.follow(page, {**fields, "consent": "ebr", "party": before.party})
+    (after,) = await rows_of(services, "SELECT * FROM contacts")
+    assert (after.consent, after.consent_at, after.phone) == ("ebr", before.consent_at, before.phone)
+    assert after.variables == before.variables
+
+
 async def test_a_list_is_attached_to_a_draft(person_for: PersonFor, services: Services):
     operator = await person_for(Role.OPERATOR)
     await make_list(services.db, contacts=1)

@@ -61,6 +61,10 @@ async def test_a_list_is_uploaded_and_looked_after(
             paths.append(page.url.removeprefix(address))
             paths += [f"{paths[0]}/imports", f"{paths[0]}/campaigns", f"{paths[0]}/contacts/new"]
             paths += ["/console/imports/1", "/console/dnc?phone=%2B12125550122", "/console/lists"]
+            paths += ["/console/campaigns/new?list=autumn"]
+            await shown.go(paths[-1])
+            await shown.keep("build-desktop-light")
+            assert await shown.violations() == []
             assert shown.faults == []
         async with window(browser, address, token=admin.token, size="phone", scheme="dark") as shown:
             for path in paths:
