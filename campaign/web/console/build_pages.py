@@ -10,7 +10,7 @@ from msgspec import structs
 from campaign.domain import campaign as domain
 from campaign.domain import script as scripts
 from campaign.domain.campaign import CampaignDefinition
-from campaign.domain.errors import BadDefinition, CampaignError, Conflict, Fault
+from campaign.domain.errors import BadDefinition, CampaignError, Conflict, Fault, NotFound
 from campaign.domain.toml_lines import lines_of
 from campaign.flow import definitions, lifecycle
 from campaign.store import campaigns, contacts, shelf, studies
@@ -237,6 +237,8 @@ async def preview_part(
     """A preview as far as it is: the part that is fetched again while it runs."""
     async with services.db.connection() as tx:
         found = await studies.get(tx, study_id, "preview")
+    if found.campaign_id != campaign_id:
+        raise NotFound(f"Preview {study_id} is of another campaign.")
     silent = viewer.now - found.beat_at > studies.SILENT * services.clock.rate
     stands = "failed" if found.state == "running" and silent else found.state
     return page(

@@ -252,7 +252,7 @@ async def begin(request: Request, viewer: Seen, services: With, token: str) -> R
 async def _start(
     request: Request, viewer: Viewer, services: Services, sent: Staged, asked: Asked, found: FirstRows
 ) -> Begun:
-    place = services.data_dir / UPLOADS / sent.path.name
+    place = services.data_dir / UPLOADS / f"{token()}.csv"  # its own: the button may be pressed twice
     kept = await run_in_threadpool(uploads.handed_on, sent, place)
     return await start_import(
         services,
