@@ -115,7 +115,8 @@ def map_columns(
 
     Args:
         header: the first row's cells.
-        mapping: field → header, for columns that aren't recognised: {"phone": "Mobile No"}.
+        mapping: field → header, for columns that aren't recognised: {"phone": "Mobile No"}; an empty header
+            says that no column is that field, whatever the columns are called.
         numbers: whether a column with telephone numbers must be there.
 
     Raises:
@@ -128,10 +129,11 @@ def map_columns(
     keys = [header_key(cell) for cell in cells[:used]]
     _refuse_duplicates(cells[:used], keys)
     fields = _mapped(cells, keys, mapping or {})
+    absent = {field.strip().lower() for field, column in (mapping or {}).items() if not column.strip()}
     taken = set(fields.values())
     for index, key in enumerate(keys):
         field = None if index in taken else _free_field(key, keys, fields)
-        if field:
+        if field and field not in absent:
             fields[field] = index
             taken.add(index)
     if numbers and not any(name in fields for name in NUMBER_FIELDS):
@@ -167,6 +169,8 @@ def _mapped(cells: Sequence[str], keys: Sequence[str], mapping: Mapping[str, str
                 f"Fields are: {', '.join(FIELDS)}.",
                 columns=list(cells),
             )
+        if not column.strip():
+            continue
         wanted = header_key(column)
         if not wanted or wanted not in keys:
             raise BadInput(

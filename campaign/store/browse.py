@@ -59,6 +59,11 @@ async def contact_list(tx: Tx, list_id: int) -> Row | None:
     return await _row(tx, query)
 
 
+async def list_head(tx: Tx, list_id: int) -> Row | None:
+    """One list, whose contacts aren't counted."""
+    return await _row(tx, sa.select(contact_lists).where(contact_lists.c.id == list_id))
+
+
 async def attempt_page(tx: Tx, wanted: Filters, after: int | None, limit: int) -> Sequence[Row]:
     """Attempts with their outcomes, newest first."""
     a, o = attempts.c, outcomes.c

@@ -30,14 +30,20 @@ from campaign.web.api import campaigns as campaign_routes
 from campaign.web.auth import API, guard
 from campaign.web.console import (
     account,
+    build_pages,
     calls,
     campaign_pages,
+    contact_pages,
     design,
+    dnc_pages,
     errors,
     home,
+    import_pages,
+    list_pages,
     live_pages,
     openid,
     sign_in,
+    upload_pages,
     user_pages,
 )
 from campaign.web.console import audit as audit_pages
@@ -82,8 +88,28 @@ _CONSOLE_ROUTERS = (
     home.doors,
     sign_in.doors,
     openid.doors,
-    *(module.router for module in (home, sign_in, account, stop_pages, user_pages, audit_pages, design)),
-    *(module.router for module in (campaign_pages, live_pages, calls, people_pages)),
+    *(
+        module.router
+        for module in (
+            home,
+            sign_in,
+            account,
+            build_pages,  # /campaigns/new stands before /campaigns/{campaign_id}
+            campaign_pages,
+            live_pages,
+            calls,
+            people_pages,
+            upload_pages,
+            list_pages,
+            contact_pages,
+            import_pages,
+            dnc_pages,
+            stop_pages,
+            user_pages,
+            audit_pages,
+            design,
+        )
+    ),
 )
 
 
@@ -126,7 +152,7 @@ def create_app(services: Services) -> FastAPI:
     app.add_middleware(
         BodyLimit,
         upload_bytes=services.settings.max_upload_bytes,
-        upload_paths=frozenset({API + "/contact-lists"}),
+        upload_paths=frozenset({API + "/contact-lists", upload_pages.UPLOAD}),
     )
     app.add_middleware(metrics.CountRequests, metrics=app.state.metrics)
     app.add_middleware(problems.LastResort)

@@ -22,6 +22,8 @@ from campaign.wiring import Services, open_services
 
 UNDERSTOOD_SECONDS = 300.0
 """Longest wait for the first answer: the whole file is looked through for its encoding and its digest."""
+UPLOADS = "uploads"
+"""Folder of the data directory where files lie that came by HTTP and are being read."""
 _HANDED_ON = (
     "DATABASE_URL",
     "CAMPAIGN_DATA_DIR",
@@ -64,6 +66,34 @@ async def start_import(
         ImportRefused: the file can't be read, or not now.
         Unavailable: the child said nothing.
     """
+    order = {
+        "path": str(path),
+        "list_name": list_name,
+        "options": options.kept(),
+        "file_name": file_name,
+        "actor": actor,
+    }
+    try:
+        return await _told(services, order, children)
+    except Unavailable:
+        _remove(path)
+        raise
+
+
+async def resume_import(
+    services: Services, import_id: int, *, actor: str, children: "set[asyncio.Task[None]]"
+) -> Begun:
+    """Take an interrupted import up again in a child process, where it stood.
+
+    Raises:
+        ImportRefused: it runs, or it has ended for good, or its file is gone.
+        Unavailable: the child said nothing.
+    """
+    return await _told(services, {"resume": import_id, "actor": actor}, children)
+
+
+async def _told(services: Services, order: dict[str, Any], children: "set[asyncio.Task[None]]") -> Begun:
+    """Start the child, and wait until it has understood what it is to read."""
     child = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -75,13 +105,6 @@ async def start_import(
     )
     assert child.stdin is not None
     assert child.stdout is not None
-    order = {
-        "path": str(path),
-        "list_name": list_name,
-        "options": options.kept(),
-        "file_name": file_name,
-        "actor": actor,
-    }
     ending = asyncio.create_task(_ended(child))
     children.add(ending)
     ending.add_done_callback(children.discard)
@@ -93,7 +116,6 @@ async def start_import(
     except (TimeoutError, OSError, ValueError):
         with contextlib.suppress(ProcessLookupError):
             child.kill()
-        _remove(path)
         await asyncio.shield(ending)
         raise Unavailable(
             "The file could not be read now.", "Try again; the service's log tells more."
@@ -123,33 +145,43 @@ def child_environment(settings: Settings, data_dir: Path) -> dict[str, str]:
 
 
 async def _child(order: dict[str, Any], answer: "_Answer") -> None:
-    path = Path(order["path"])
     settings = read_settings(env_file=None)
     async with open_services(settings, actor=order["actor"], role="import", pool_size=2) as services:
-        try:
-            begun = await intake.begin(
-                services.db,
-                services.clock,
-                path,
-                order["list_name"],
-                Options.from_kept(order["options"]),
-                file_name=order["file_name"],
-                max_bytes=settings.max_upload_bytes,
-                actor=order["actor"],
-            )
-        except CampaignError:
-            _remove(path)
-            raise
+        begun = await _begun(services, order)
         answer.say(asdict(begun))
-        if begun.again:
-            _remove(path)
+        given = Path(order["path"]) if "path" in order else None
+        if begun.again and given is not None:
+            _remove(given)
             return
         done = await intake.run(services.db, services.clock, begun.id)
         if done.state in ("finished", "failed", "discarded"):
-            _remove(path)
+            if given is not None:
+                _remove(given)
             read = Path(done.stored_path or "")
-            if read.parent == path.parent:  # an upload of ours, never a file of the command line's user
+            # an upload of ours, never a file of the command line's user
+            if read.parent == (services.data_dir / UPLOADS).resolve():
                 _remove(read)
+
+
+async def _begun(services: Services, order: dict[str, Any]) -> Begun:
+    if "resume" in order:
+        stands = await intake.resume(services.db, services.clock, order["resume"])
+        return Begun(stands.id, resumed=True)
+    path = Path(order["path"])
+    try:
+        return await intake.begin(
+            services.db,
+            services.clock,
+            path,
+            order["list_name"],
+            Options.from_kept(order["options"]),
+            file_name=order["file_name"],
+            max_bytes=services.settings.max_upload_bytes,
+            actor=order["actor"],
+        )
+    except CampaignError:
+        _remove(path)
+        raise
 
 
 def _remove(path: Path) -> None:

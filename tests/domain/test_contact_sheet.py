@@ -423,3 +423,9 @@ def test_a_doubtful_do_not_call_row_is_never_dropped_in_silence() -> None:
 def test_a_do_not_call_file_without_numbers_is_refused() -> None:
     with pytest.raises(BadFile, match="neither a telephone column nor a number"):
         DncParser(["name", "city"], region="US")
+
+
+def test_a_field_that_is_said_to_be_in_no_column_is_not_guessed():
+    found = map_columns(["phone", "State", "mobile"], {"state": "", "phone": "mobile", "phone_2": ""})
+    assert dict(found.fields) == {"phone": 2}
+    assert found.names == ("phone", "state")

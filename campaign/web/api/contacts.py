@@ -1,6 +1,5 @@
 """Single contacts: look at, add, edit, remove, and a contact's whole story."""
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -8,11 +7,7 @@ from fastapi import APIRouter, Path, Query, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
 
 from campaign.domain import phone as phones
-from campaign.domain.contact_sheet import Columns, ContactRow, RowParser, variable_name
-from campaign.domain.csv_reader import RowError
-from campaign.domain.errors import BadInput
-from campaign.domain.headers import FIELDS, NUMBER_FIELDS
-from campaign.flow import enrol, explain, suppress
+from campaign.flow import contact_edits, explain
 from campaign.store import contacts as store
 from campaign.web.auth import API, SignedIn, actor_of, guard
 from campaign.web.deps import Page, Paged, With, page_of
@@ -118,14 +113,9 @@ async def add_contact(services: With, key: SignedIn, body: NewContact, response:
     """It is enrolled at once in the campaigns of its list, also in running ones."""
     now = services.clock.now()
     async with services.db.transaction() as tx:
-        found = await store.list_named(tx, body.list_name)
-        row = _row(body.model_dump(exclude={"list_name"}, exclude_none=True), found.region, now)
-        contact_id = await store.add(tx, found.id, row, actor=actor_of(key), now=now)
-        await store.add_columns(tx, found.id, list(row.variables))
-        await suppress.as_marked(tx, row, source="api", actor=actor_of(key), now=now)
-        await enrol.enrol_contact(tx, contact_id, now)
-        made = await store.get(tx, contact_id)
-    response.headers["Location"] = f"{API}/contacts/{contact_id}"
+        fields = body.model_dump(exclude={"list_name"}, exclude_none=True)
+        made = await contact_edits.add(tx, body.list_name, fields, source="api", actor=actor_of(key), now=now)
+    response.headers["Location"] = f"{API}/contacts/{made.id}"
     return Contact.model_validate(made)
 
 
@@ -141,13 +131,9 @@ async def edit_contact(services: With, key: SignedIn, contact_id: Id, body: Cont
     """What is left out stays; null empties a field."""
     now = services.clock.now()
     async with services.db.transaction() as tx:
-        before = await store.get(tx, contact_id)
-        found = await store.list_named(tx, before.list_name)
-        row = _row(_fields_of(before) | body.model_dump(exclude_unset=True), found.region, now)
-        await store.replace(tx, contact_id, row, actor=actor_of(key), now=now)
-        await store.add_columns(tx, found.id, list(row.variables))
-        await suppress.as_marked(tx, row, source="api", actor=actor_of(key), now=now)
-        return Contact.model_validate(await store.get(tx, contact_id))
+        fields = body.model_dump(exclude_unset=True)
+        edited = await contact_edits.edit(tx, contact_id, fields, source="api", actor=actor_of(key), now=now)
+    return Contact.model_validate(edited)
 
 
 @router.delete("/{contact_id}", summary="Remove a contact", responses=responses(404, 409))
@@ -170,44 +156,3 @@ async def get_story(services: With, contact_id: Id) -> dict[str, Any]:
         services.db, number, services.clock.now(), rulebook=services.rulebook, rates=services.rates
     )
     return explain.to_json(told)
-
-
-def _fields_of(contact: store.Contact) -> dict[str, Any]:
-    return {
-        "phones": list(contact.phones),
-        "zone": contact.said_zone,
-        "state": contact.state,
-        "postal_code": contact.postal_code,
-        "party": contact.party,
-        "consent": contact.consent,
-        "consent_at": contact.consent_at,
-        "consent_source": contact.consent_source,
-        "external_id": contact.external_id,
-        "variables": dict(contact.variables),
-    }
-
-
-def _row(given: Mapping[str, Any], region: str | None, now: datetime) -> ContactRow:
-    """The fields as a row of a sheet, read by the same rules as an imported file.
-
-    Raises:
-        BadInput: a field can't be used.
-    """
-    cells: dict[str, str] = dict(zip(NUMBER_FIELDS, given.get("phones") or (), strict=False))
-    for name in FIELDS:
-        value = given.get(name)
-        if name not in NUMBER_FIELDS and value is not None:
-            cells[name] = value.isoformat() if isinstance(value, datetime) else str(value)
-    variables = {variable_name(name): text for name, text in (given.get("variables") or {}).items()}
-    if "" in variables:
-        raise BadInput("A variable needs a name with letters or digits.")
-    header = (*cells, *(f"variables.{name}" for name in variables))
-    columns = Columns(
-        header,
-        {name: place for place, name in enumerate(cells)},
-        tuple((name, len(cells) + place) for place, name in enumerate(variables)),
-    )
-    row = RowParser(columns, region=region, now=now)(1, [*cells.values(), *variables.values()])
-    if isinstance(row, RowError):
-        raise BadInput(f"`{row.column}`: {row.why}.", field=row.column, code=row.code)
-    return row

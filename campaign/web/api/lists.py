@@ -18,7 +18,7 @@ from campaign.store import browse
 from campaign.store import imports as store
 from campaign.web.auth import API, SignedIn, actor_of, guard
 from campaign.web.deps import Page, Paged, With, page_of
-from campaign.web.import_child import start_import
+from campaign.web.import_child import UPLOADS, start_import
 from campaign.web.problems import responses
 from campaign.wiring import token
 
@@ -147,7 +147,7 @@ async def upload_contact_list(
         consent_at=consent_at,
     )
     options.check(services.clock.now())
-    kept = await run_in_threadpool(_keep, file, services.data_dir / "uploads")
+    kept = await run_in_threadpool(_keep, file, services.data_dir / UPLOADS)
     begun = await start_import(
         services,
         kept,

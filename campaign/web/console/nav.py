@@ -42,6 +42,10 @@ SECTIONS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
 )
 
 
+BELONG = {CONSOLE + "/imports": CONSOLE + "/lists", CONSOLE + "/contacts": CONSOLE + "/lists"}
+"""Pages whose paths lie beside the entry that they belong to."""
+
+
 @dataclass(frozen=True, slots=True)
 class Shown:
     """A section of the navigation as one page shows it."""
@@ -64,6 +68,7 @@ def sections(role: Role, path: str) -> list[Shown]:
 
 def _nearest(path: str) -> str:
     """The entry that a page belongs to: the longest path above it."""
+    path = next((to for beside, to in BELONG.items() if path.startswith(beside + "/")), path)
     paths = [entry.path for _, entries in SECTIONS for entry in entries]
     # every page lies below the front page: that one is where the viewer is only when it is shown itself
     above = [one for one in paths if path == one or (one != CONSOLE and path.startswith(one + "/"))]

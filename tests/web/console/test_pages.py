@@ -18,6 +18,8 @@ from tests.web.conftest import PersonFor
 PAGES = sorted(
     path for method, path in GUARDS if method == "GET" and path.startswith(CONSOLE) and "{" not in path
 )
+PARTS = {f"{CONSOLE}/home/figures", f"{CONSOLE}/lists/table", f"{CONSOLE}/dnc/lists"}
+"""Parts of pages, which htmx fetches."""
 
 
 async def test_every_page_comes_to_an_admin(person_for: PersonFor):
