@@ -14,6 +14,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import hypothesis
 import psycopg
 import pytest
 import sqlalchemy as sa
@@ -24,6 +25,9 @@ from campaign.store.embedded import Attachment, attach
 from tests.support.clock import ManualClock
 
 TEMPLATE = "template_campaign"
+
+hypothesis.settings.register_profile("house", hypothesis.settings(), deadline=None)  # busy is no bug
+hypothesis.settings.load_profile("house")
 
 
 Admin = psycopg.Connection[tuple[object, ...]]
