@@ -124,7 +124,8 @@ async def search(tx: Tx, wanted: Wanted, after: Mark | None, limit: int, looks: 
                        k.place, a.caller_id, a.state, a.kind, a.number, a.due_for, a.intent_at, a.answered_by,
                        o.disposition, o.category, o.seconds, o.cost, a.recording_sid IS NOT NULL AS recorded
                   FROM looked a
-                  LEFT JOIN outcomes o ON o.attempt_id = a.id
+                  LEFT JOIN LATERAL (  -- LIMIT: by its key for each of them, never by a scan of all outcomes
+                       SELECT * FROM outcomes WHERE attempt_id = a.id LIMIT 1) AS o ON true
                   LEFT JOIN campaigns c ON c.id = a.campaign_id
                   LEFT JOIN contacts k ON k.id = a.contact_id
                  WHERE {outer}

@@ -156,7 +156,7 @@ def localized(sentence: str, now: datetime, zone: ZoneInfo) -> Markup:
             continue
         here = then.astimezone(zone)
         same_day = here.date() == now.astimezone(zone).date()
-        form = ("%H:%M" if same_day else "%Y-%m-%d %H:%M") + (":%S" if found[3] else "")
+        form = ("%H:%M" if same_day else "%Y-%m-%d %H:%M") + (":%S" if found[3] not in (None, ":00") else "")
         told += Markup('{}<time datetime="{}" title="{}">{}</time>').format(
             sentence[at : found.start()], then.isoformat(), found[0], here.strftime(form)
         )
