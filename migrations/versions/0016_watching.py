@@ -1,7 +1,7 @@
 """Calls are found by time over all campaigns, and by what was said in them.
 
-Only indexes, so code of the revision before goes on as ever. Building them on a large database takes its time
-(about a minute for five million turns), in which nobody writes to the two tables: upgrade between campaigns.
+Only indexes, so code of the revision before goes on as ever. Building them on a large database takes its time,
+in which nobody writes to the two tables: upgrade between campaigns.
 
 Revision ID: 0016
 Revises: 0015
