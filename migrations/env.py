@@ -46,7 +46,11 @@ def run_offline() -> None:
 
 def run_online() -> None:
     """Connect and migrate."""
-    engine = sa.create_engine(engine_url(address()), poolclass=sa.NullPool)
+    engine = sa.create_engine(
+        engine_url(address()),
+        poolclass=sa.NullPool,
+        connect_args={"prepare_threshold": None},  # through PgBouncer nothing may stay in the session
+    )
     try:
         with engine.connect() as connection:
             context.configure(

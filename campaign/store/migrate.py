@@ -75,7 +75,11 @@ def current(address: str) -> str | None:
     Raises:
         DatabaseUnavailable: the database is away.
     """
-    engine = sa.create_engine(engine_url(address), poolclass=sa.NullPool)
+    engine = sa.create_engine(
+        engine_url(address),
+        poolclass=sa.NullPool,
+        connect_args={"prepare_threshold": None},  # through PgBouncer nothing may stay in the session
+    )
     try:
         with _faults_named(address), engine.connect() as connection:
             return MigrationContext.configure(connection).get_current_revision()

@@ -45,4 +45,7 @@ def test_an_unknown_benchmark_is_refused_with_the_names_of_those_there_are() -> 
         [sys.executable, "-m", "benchmarks", "speed"], cwd=ROOT, capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 2
-    assert "place, pace, turns, events, import, dnc, claims, start, reports, restart, queues" in done.stderr
+    assert (
+        "place, pace, turns, events, import, dnc, claims, start, reports, restart, leaks, queues"
+        in done.stderr
+    )

@@ -114,8 +114,9 @@ async def run(db_url: str) -> Ran:
                 agents = Agents()
                 asked[persona] = agents.asked
                 await talk(
-                    Wire(session.ws), replace(context, call_sid=None), db=db, agents=agents, clock=clock,
-                    talks=talks, on_opt_out=safe_opt_out(db, clock, Path(place)), hang_up=complete,
+                    Wire(session.ws), replace(context, call_sid=None), keeps=talks.writer(db, clock),
+                    agents=agents, clock=clock, talks=talks, on_opt_out=safe_opt_out(db, clock, Path(place)),
+                    hang_up=complete,
                 )  # fmt: skip
 
             async def complete(sid: str) -> None:

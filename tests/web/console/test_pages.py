@@ -18,7 +18,7 @@ from tests.web.conftest import PersonFor
 PAGES = sorted(
     path for method, path in GUARDS if method == "GET" and path.startswith(CONSOLE) and "{" not in path
 )
-PARTS = {f"{CONSOLE}/home/figures", f"{CONSOLE}/lists/table", f"{CONSOLE}/dnc/lists"}
+PARTS = {f"{CONSOLE}/today", f"{CONSOLE}/lists/table", f"{CONSOLE}/dnc/lists"}
 """Parts of pages, which htmx fetches."""
 
 
