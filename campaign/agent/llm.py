@@ -107,6 +107,8 @@ class LlmAgent:
         """See `protocol.Agent.reply`."""
         exchange = await self._send(self._body(history, tools, context))
         stream = self._dialect.stream([tool.name for tool in tools])
+        if context.instructions:
+            stream.keep_all()
         over = False
         try:
             if _streams(exchange):

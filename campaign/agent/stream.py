@@ -7,7 +7,7 @@ import msgspec
 
 from campaign.agent.mending import mend
 from campaign.agent.protocol import AgentError, Done, Piece, Text
-from campaign.agent.spoken import SpokenOnly
+from campaign.agent.spoken import AllOfIt, SpokenOnly
 from campaign.domain.dialogue import ToolRequest
 
 LONGEST_LINE: Final = 1_000_000
@@ -35,9 +35,13 @@ class ReplyStream:
         self.finished = ""
         """The model's own word for why it ended; empty until it has."""
         self.calls: list[Call] = []
-        self._spoken = SpokenOnly(names)
+        self._spoken: SpokenOnly | AllOfIt = SpokenOnly(names)
         self._left = b""
         self._seen = 0
+
+    def keep_all(self) -> None:
+        """The reply is read, not spoken: nothing of its text is held back."""
+        self._spoken = AllOfIt()
 
     def words(self, payload: bytes) -> str:
         """Read one event; returns its text.

@@ -451,6 +451,7 @@ async def test_what_is_due_is_counted_beforehand_as_it_then_goes(db: Database, c
     assert due == {
         "transcripts": 1,
         "answers": 1,
+        "recordings": 0,
         "webhooks": 2,
         "call_records": 1,
         "lookups": 1,
