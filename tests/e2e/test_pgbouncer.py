@@ -55,7 +55,10 @@ def test_a_campaign_runs_through_pgbouncer_and_no_transaction_leaves_anything_in
             nobody_was_dialled_twice(house, url)
             for name in ("first", "second", "third"):
                 assert "[error" not in house.log_of(name), house.log_of(name)[-3000:]
-        assert standing(url) == {"attempts": 60, "unsettled": 0, "without_outcome": 0, "left": 0}
+        # On a busy machine an intent grows too old and is made anew, so there may be more of them than people.
+        stands = standing(url)
+        assert stands.pop("attempts") >= 60
+        assert stands == {"unsettled": 0, "without_outcome": 0, "left": 0}
         assert ask(url, "SELECT sum(reserved) AS left FROM campaign_spend") == [{"left": 0}]
         sessions = what_sessions_hold(url)
     assert len({session["pid"] for session in sessions}) == POOL
