@@ -55,7 +55,7 @@ def test_a_campaign_runs_through_pgbouncer_and_no_transaction_leaves_anything_in
             nobody_was_dialled_twice(house, url)
             for name in ("first", "second", "third"):
                 assert "[error" not in house.log_of(name), house.log_of(name)[-3000:]
-        # On a busy machine an intent grows too old and is made anew, so there may be more of them than people.
+        # On a busy machine an intent grows too old and is made anew: there may be more of them than people.
         stands = standing(url)
         assert stands.pop("attempts") >= 60
         assert stands == {"unsettled": 0, "without_outcome": 0, "left": 0}
