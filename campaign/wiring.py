@@ -27,7 +27,7 @@ from campaign.agent.profile import Profile
 from campaign.agent.protocol import Agent
 from campaign.agent.scripted import ScriptedAgent
 from campaign.domain.budget import Rates, parse_rates
-from campaign.domain.clock import Clock
+from campaign.domain.clock import Clock, Offset
 from campaign.domain.dialogue import Patience
 from campaign.domain.errors import SettingsError
 from campaign.domain.retention import Keep, policy
@@ -81,12 +81,15 @@ class ServiceClock:
         self.rate = rate
         self._start = start
         self._opened = _uptime()
-        self._real_at_open = time.time()
-        self._anchor = anchor if anchor is not None else self._real_at_open
+        wall = time.time()
+        self._offset = Offset(wall - self._opened, wall - self._opened, self._opened)
+        self._synced = False
+        self._anchor = anchor if anchor is not None else wall
         self._last = 0.0
 
     def _real(self) -> float:
-        return self._real_at_open + _uptime() - self._opened
+        uptime = _uptime()
+        return uptime + self._offset.at(uptime)
 
     def now(self) -> datetime:
         """The present instant in UTC."""
@@ -105,17 +108,22 @@ class ServiceClock:
         await asyncio.sleep(max(0.0, seconds) / self.rate)
 
     async def sync(self, db: Database) -> None:
-        """Take the offset from Postgres: of a few answers, the one that came quickest, halving its way."""
+        """Take the offset from Postgres: of a few answers, the one that came quickest, halving its way. The
+        first is taken over at once, corrections little by little."""
         best: tuple[float, float] | None = None
         for _ in range(ASKED):
             before = _uptime()
             told = await db.now()
             after = _uptime()
-            offset = told.timestamp() + (after - before) / 2 - (after - self._opened)
+            offset = told.timestamp() + (after - before) / 2 - after
             if best is None or after - before < best[0]:
                 best = (after - before, offset)
         assert best is not None
-        self._real_at_open = best[1]
+        uptime = _uptime()
+        self._offset = (
+            self._offset.corrected(best[1], uptime) if self._synced else Offset(best[1], best[1], uptime)
+        )
+        self._synced = True
 
     async def keep_synced(self, db: Database) -> None:
         """Take the offset anew every 30 real seconds, for as long as the task lives."""

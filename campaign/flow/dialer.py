@@ -317,8 +317,9 @@ class Dialer:
             async with self._gate:
                 while (wait := self._early(dial)) > 0:
                     await self._clock.sleep(min(wait, LONGEST_S * self._pace.rate))
-                self._second.sent(self._clock.monotonic())
                 left.append(self._clock.now())
+                # Last of all: were this process held up in between, the second would count from too early.
+                self._second.sent(self._clock.monotonic())
                 self._ready -= 1
 
         try:
