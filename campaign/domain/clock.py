@@ -30,8 +30,8 @@ class Clock(Protocol):
 
 
 SLEW: Final = 0.0005
-"""Seconds by which a correction moves the clock in a second: what lies between two instants of it, such as the
-second that holds so many calls, stays true within that share."""
+"""Seconds by which a correction moves the clock in a second: what lies between two instants of it,
+such as the second that holds so many calls, stays true within that share."""
 STEP_S: Final = 1.0
 """A larger correction is made at once: the clock was wrong by more than its answers can be late."""
 

@@ -22,7 +22,7 @@ from tests.support.house import House, open_folder
 pytestmark = pytest.mark.timeout(300)
 
 RATE = 10.0
-CPS = 2.0
+CPS = 3.0
 LONGEST_S = 240.0
 MOST = 2
 """Attempts for each contact."""
