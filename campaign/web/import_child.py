@@ -17,26 +17,14 @@ from typing import Any
 from campaign.domain.errors import CampaignError, Unavailable
 from campaign.flow import intake
 from campaign.flow.intake import Begun, Options
-from campaign.settings import Settings, process_environment, read_settings
+from campaign.settings import read_settings
+from campaign.web.child import start_child, tell
 from campaign.wiring import Services, open_services
 
 UNDERSTOOD_SECONDS = 300.0
 """Longest wait for the first answer: the whole file is looked through for its encoding and its digest."""
 UPLOADS = "uploads"
 """Folder of the data directory where files lie that came by HTTP and are being read."""
-_HANDED_ON = (
-    "DATABASE_URL",
-    "CAMPAIGN_DATA_DIR",
-    "TWILIO_API_BASE_URL",
-    "CAMPAIGN_CLOCK",
-    "CAMPAIGN_CLOCK_RATE",
-    "CAMPAIGN_CLOCK_ANCHOR",
-    "CAMPAIGN_MAX_UPLOAD_MB",
-    "CAMPAIGN_RATES_FILE",
-    "TWILIO_CALLS_PER_SECOND",
-    "LOG_FORMAT",
-    "LOG_LEVEL",
-)
 
 
 class ImportRefused(CampaignError):
@@ -94,51 +82,23 @@ async def resume_import(
 
 async def _told(services: Services, order: dict[str, Any], children: "set[asyncio.Task[None]]") -> Begun:
     """Start the child, and wait until it has understood what it is to read."""
-    child = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "campaign.web.import_child",
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        env=process_environment(child_environment(services.settings, services.data_dir), hermetic=True),
-        start_new_session=True,
-    )
-    assert child.stdin is not None
+    child = await start_child(services, "campaign.web.import_child", children, answers=True)
     assert child.stdout is not None
-    ending = asyncio.create_task(_ended(child))
-    children.add(ending)
-    ending.add_done_callback(children.discard)
     try:
-        child.stdin.write(json.dumps(order).encode())
-        child.stdin.close()
+        tell(child, order)
         line = await asyncio.wait_for(child.stdout.readline(), UNDERSTOOD_SECONDS)
         told = json.loads(line)
     except (TimeoutError, OSError, ValueError):
         with contextlib.suppress(ProcessLookupError):
             child.kill()
-        await asyncio.shield(ending)
+        await child.wait()
         raise Unavailable(
             "The file could not be read now.", "Try again; the service's log tells more."
         ) from None
     if "what" in told:
-        await asyncio.shield(ending)
+        await child.wait()
         raise ImportRefused(told)
     return Begun(**told)
-
-
-async def _ended(child: asyncio.subprocess.Process) -> None:
-    await child.wait()
-
-
-def child_environment(settings: Settings, data_dir: Path) -> dict[str, str]:
-    """The settings that a child process needs, as its environment."""
-    found = {"CAMPAIGN_DATA_DIR": str(data_dir)}
-    for key, field in type(settings).model_fields.items():
-        value = getattr(settings, key)
-        if field.alias in _HANDED_ON and value is not None:
-            shown = value.get_secret_value() if hasattr(value, "get_secret_value") else value
-            found[field.alias] = shown.isoformat() if hasattr(shown, "isoformat") else str(shown)
-    return found | {"CAMPAIGN_DATA_DIR": str(data_dir)}
 
 
 # ── the child ──────────────────────────────────────────────────────────────────────────────────────────

@@ -17,7 +17,7 @@ from campaign.store.accounts import Role
 from campaign.store.exports import Export
 from campaign.web.auth import API, SignedIn, actor_of, guard
 from campaign.web.deps import Page, Paged, With, page_of
-from campaign.web.export_child import start_export
+from campaign.web.export_child import ExportErrand
 from campaign.web.problems import responses
 
 router = APIRouter(prefix=API + "/exports", tags=["Results"], dependencies=[guard], responses=responses())
@@ -92,7 +92,7 @@ async def ask(services: With, key: SignedIn, request: Request, response: Respons
             rate=services.clock.rate,
         )
         await accounts.audit(tx, actor_of(key), "export.ask", f"export:{made}", now, {"what": body.what})
-    await start_export(services, made, actor_of(key), request.app.state.children)
+    await ExportErrand.start(services, made, actor_of(key), request.app.state.children)
     address = f"{API}/exports/{made}"
     response.headers["Location"] = address
     return Asked(id=made, state="running", address=address)

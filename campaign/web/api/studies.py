@@ -11,7 +11,7 @@ from campaign.store.studies import Study
 from campaign.web.auth import API, SignedIn, actor_of, guard
 from campaign.web.deps import With
 from campaign.web.problems import responses
-from campaign.web.study_child import MOST, start_study
+from campaign.web.study_child import MOST, StudyErrand
 
 router = APIRouter(prefix=API, tags=["Rules"], dependencies=[guard], responses=responses())
 
@@ -92,7 +92,7 @@ async def ask_preview(
         row = await campaigns.find(tx, f"#{campaign_id}")
         asked = {"at": body.at.isoformat() if body.at else None}
         made = await studies.begin(tx, "preview", asked, campaign_id=row.id, actor=actor_of(key), now=now)
-    await start_study(services, made, actor_of(key), request.app.state.children)
+    await StudyErrand.start(services, made, actor_of(key), request.app.state.children)
     return _asked(made, f"{API}/previews/{made}", response)
 
 
@@ -126,7 +126,7 @@ async def ask_replay(
         made = await studies.begin(
             tx, "replay", asked, campaign_id=body.campaign_id, actor=actor_of(key), now=now
         )
-    await start_study(services, made, actor_of(key), request.app.state.children)
+    await StudyErrand.start(services, made, actor_of(key), request.app.state.children)
     return _asked(made, f"{API}/rules/replays/{made}", response)
 
 

@@ -18,7 +18,7 @@ from campaign.store.database import Tx
 from campaign.web.auth import CONSOLE
 from campaign.web.console.frame import Seen, Viewer, go_on, page
 from campaign.web.deps import With
-from campaign.web.study_child import start_study
+from campaign.web.study_child import StudyErrand
 from campaign.wiring import Services
 
 router = APIRouter(include_in_schema=False)
@@ -225,7 +225,7 @@ async def ask_preview(request: Request, viewer: Seen, services: With, campaign_i
         made = await studies.begin(
             tx, "preview", {"at": None}, campaign_id=row.id, actor=viewer.actor, now=viewer.now
         )
-    await start_study(services, made, viewer.actor, request.app.state.children)
+    await StudyErrand.start(services, made, viewer.actor, request.app.state.children)
     to = PREVIEW.replace("{campaign_id}", str(campaign_id))
     return await go_on(services, viewer, f"{to}?study={made}")
 
