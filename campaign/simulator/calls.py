@@ -312,6 +312,7 @@ class Call:
             "answered_by": self.answered_by,
             "created": self.created.isoformat(),
             "created_at": self.created_at,
+            "ended_at": self.ended_at,
             "seconds": self.seconds(),
             "history": self.history,
             "params": self.params,

@@ -58,7 +58,7 @@ _VERDICT_RANK = {verdict: rank for rank, verdict in enumerate(("unknown", "human
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A row of `attempts`; the columns' meanings stand in store/models.py."""
+    """A row of `attempts`; the columns' meanings stand in store/models."""
 
     id: int
     marker: str

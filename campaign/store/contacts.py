@@ -43,7 +43,7 @@ class ContactList:
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """One person of a list; see models.py for the columns.
+    """One person of a list; see models for the columns.
 
     `phones` are in order; the first is unique in the list.
     """

@@ -131,7 +131,7 @@ async def read(
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """An export as it stands; see models.py for the columns."""
+    """An export as it stands; see models for the columns."""
 
     id: int
     what: str

@@ -21,7 +21,7 @@ SILENT = timedelta(seconds=30)
 
 @dataclass(frozen=True, slots=True)
 class Import:
-    """A file that is, or was, being read; see models.py for the columns.
+    """A file that is, or was, being read; see models for the columns.
 
     Counts: `rows_read` = taken + repeated (in the file) + known (on the list) + rejected; `rows_on_dnc` of
     those taken. For do-not-call files "known" are entries that stood there already.

@@ -33,7 +33,7 @@ GONE_AT_ONCE = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One copy of a registry; see models.py for the columns. `area_codes` None: it covers all numbers."""
+    """One copy of a registry; see models for the columns. `area_codes` None: it covers all numbers."""
 
     id: int
     list_id: int

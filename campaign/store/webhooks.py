@@ -26,7 +26,7 @@ KEPT: Final = timedelta(days=30)
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Who is told, of what, and how; see models.py for the columns."""
+    """Who is told, of what, and how; see models for the columns."""
 
     id: int
     url: str
