@@ -226,7 +226,7 @@ def run(*, small: bool = False, contacts: int = 6000, cps: float = 5000, rounds:
     """Measure and print the table."""
     machine.quiet()
     if small:
-        contacts, rounds = 200, 1
+        contacts, cps, rounds = 200, 200, 1  # what a machine that is busy with tests can place in its second
     ours: list[Round] = []
     gateway: list[Round] = []
     posts: list[Round] = []

@@ -91,7 +91,7 @@ async def read(agent: LlmAgent, history: list[Message] = HISTORY) -> list[Piece]
 
 async def until(true: Callable[[], bool]) -> None:
     """Let the loop run until something is so."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while not true():  # noqa: ASYNC110 (what is waited for has no event)
             await asyncio.sleep(0)
 

@@ -71,7 +71,7 @@ def campaign(*words: str, environment: dict[str, str]) -> "subprocess.CompletedP
         env=environment,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=300,
     )
 
 
@@ -95,7 +95,7 @@ def test_every_marked_block_is_of_a_kind_that_a_test_runs() -> None:
     }
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_the_commands_of_the_readme_and_then_of_the_docs_work_in_their_order() -> None:
     """As a new user: nothing set but a data directory, so the embedded PostgreSQL."""
     # Not pytest's own temporary directory: the server's user may not enter it when root runs the tests.
@@ -120,7 +120,7 @@ def test_the_commands_of_the_readme_and_then_of_the_docs_work_in_their_order() -
         shutil.rmtree(place, ignore_errors=True)
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(900)
 def test_the_python_of_the_docs_works_and_the_recipes_answer(db_url: str, tmp_path: Path) -> None:
     house = House(tmp_path, db_url, rate=20, cps=5)
     # the tour of the API makes the campaign that the others ask about
@@ -142,7 +142,7 @@ def test_the_python_of_the_docs_works_and_the_recipes_answer(db_url: str, tmp_pa
                 env={**house.environment, "SERVICE_URL": house.url, "API_KEY": key},
                 capture_output=True,
                 text=True,
-                timeout=100,
+                timeout=300,
             )
             assert done.returncode == 0, f"{block}: {done.stdout}{done.stderr}"
             assert block.page.name != "api.md" or "54 taken, 3 rejected" in done.stdout

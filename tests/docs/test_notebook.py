@@ -43,7 +43,7 @@ def test_the_cells_run_in_their_order_and_draw(db_url: str, tmp_path: Path) -> N
             env={**os.environ, "DATABASE_URL": db_url, "MPLBACKEND": "Agg", "MPLCONFIGDIR": str(tmp_path)},
             capture_output=True,
             text=True,
-            timeout=100,
+            timeout=300,
         )
         assert done.returncode == 0, done.stderr[-3000:]
         assert "3 figures" in done.stdout

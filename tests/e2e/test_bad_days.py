@@ -28,7 +28,7 @@ from tests.support.house import (
     with_db,
 )
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(900)
 
 T = TypeVar("T")
 RATE = 30.0

@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.house import open_folder
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(900)
 
 NONSENSE = {
     "DATABASE_URL": "postgresql://nobody:secret@127.0.0.1:1/nothing",
@@ -50,7 +50,7 @@ def demo(folder: Path) -> str:
         env={**os.environ, **NONSENSE, "HOME": str(home), "COLUMNS": "120", "PYTHONPATH": os.getcwd()},
         capture_output=True,
         text=True,
-        timeout=190,
+        timeout=600,
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return done.stdout

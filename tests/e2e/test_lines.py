@@ -25,7 +25,7 @@ from tests.support.campaigns import definition, phone, rows
 from tests.support.dialing import running_campaign, until
 from tests.support.house import ALWAYS, NO_RETRY, START, House
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(900)
 
 RATE = 6.0
 DESK, CLOSED_DESK = "+12125550911", "+12125550912"

@@ -10,7 +10,7 @@ import pytest
 from campaign.store import migrate
 from tests.support.house import House, ask, free_port
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from campaign.wiring import ServiceClock
 from tests.support.dialing import running_campaign
 from tests.support.house import ALWAYS, NO_RETRY, START, House, ask, twilio, until, with_db
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(900)
 
 T = TypeVar("T")
 SOON = timedelta(seconds=2)

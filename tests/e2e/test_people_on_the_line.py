@@ -127,7 +127,7 @@ async def run(db_url: str) -> Ran:
             for persona, number in NUMBERS.items():
                 ids[persona] = await expected(db, made, persona, number)
             await asyncio.gather(*(made.call(to=number) for number in NUMBERS.values()))
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(200):
                 await made.simulator.wait_idle()
             assert made.simulator.ledger.errors == []
             sids = {call.sid: people[call.to] for call in made.simulator.calls}

@@ -20,7 +20,7 @@ from tests.support.house import (
 )
 from tests.support.pgbouncer import pgbouncer, plain
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(900)
 
 POOL = 3
 CONTACTS = [f"+1212555{n:04}" for n in range(60)]

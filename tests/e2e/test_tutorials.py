@@ -18,7 +18,7 @@ from tests.support.dialing import running_campaign
 from tests.support.house import ALWAYS, START, House, ask, wait_until_over, with_db
 from tests.support.models import Dialect, Model, calls, model, says, streamed
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(900)
 
 ROOT = Path(__file__).parent.parent.parent
 PAGE = (ROOT / "docs/tutorials.md").read_text()

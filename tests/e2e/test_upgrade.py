@@ -23,7 +23,7 @@ from tests.support.house import (
     wait_until_over,
 )
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(900)
 
 REPOSITORY = Path(__file__).parents[2]
 BEFORE = "3b5854def91d885a3fbe019a94da6a84f6a7484e"
@@ -78,7 +78,7 @@ def run_old(house: House, *arguments: str) -> str:
         cwd=house.folder,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=400,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

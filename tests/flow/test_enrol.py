@@ -164,7 +164,7 @@ async def test_planning_again_waits_for_no_contact_that_is_just_called_or_suppre
     await rows(db, "UPDATE campaign_contacts SET state = 'blocked', next_at = NULL WHERE id > 10")
     async with db.transaction() as tx:
         await tx.execute(text("SELECT 1 FROM campaign_contacts WHERE id = 3 FOR UPDATE"))
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             later = definition(schedule={"week": {"mon-sun": "12:00-20:00"}})
             await lifecycle.edit(db, rulebook(), "Minimal", later, actor="test", now=clock.now())
     noon = clock.now() + timedelta(hours=2)

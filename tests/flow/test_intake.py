@@ -500,7 +500,7 @@ async def test_rejected_rows_come_page_by_page_and_hold_no_connection_meanwhile(
     try:
         assert await anext(lines) == "phone,name,line,reason\r\n"
         found = [await anext(lines)]
-        async with asyncio.timeout(30), narrow.connection() as tx:  # the only one there is
+        async with asyncio.timeout(120), narrow.connection() as tx:  # the only one there is
             assert (await imports.get(tx, row.id)).rows_rejected == 2_500
         found += [line async for line in lines]
     finally:

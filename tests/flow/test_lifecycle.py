@@ -213,7 +213,7 @@ async def test_a_change_in_progress_does_not_hold_up_the_dialler(db: Database, c
     campaign = await running(db, clock)
     async with db.transaction() as change:
         await campaigns.find(change, "Minimal", lock=True)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await make_attempt(db, campaign, phone(0), state="ringing")
 
 

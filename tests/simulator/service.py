@@ -187,7 +187,7 @@ class Rig:
 
     async def finish(self) -> Call:
         """Wait until nothing is under way; the first call."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(80):
             await self.simulator.wait_idle()
         assert self.simulator.ledger.errors == []
         return self.simulator.calls[0]

@@ -73,7 +73,7 @@ async def test_a_simulator_that_is_closed_with_calls_in_the_air_ends_at_once() -
     async with rig(talk) as made:
         await made.call()
         await talking.wait()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await made.simulator.__aexit__(None, None, None)
 
 

@@ -70,7 +70,7 @@ async def test_a_client_that_is_gone_before_a_slow_answer_has_placed_its_call_al
         )
         with pytest.raises(TimeoutError):
             await posting
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(80):
             while not made.simulator.calls:  # noqa: ASYNC110 (there is no event for it)
                 await asyncio.sleep(0.01)
         assert [call.to for call in made.simulator.calls] == [PERSON]

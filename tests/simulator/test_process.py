@@ -84,7 +84,7 @@ async def test_it_ends_when_its_parent_ends() -> None:
     gone = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.add_reader(descriptor, gone.set)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(40):
         await gone.wait()
     loop.remove_reader(descriptor)
     os.close(descriptor)

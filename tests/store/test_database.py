@@ -225,7 +225,7 @@ async def test_what_goes_with_the_commit_may_be_larger_than_what_the_network_tak
     notes: Database,
 ) -> None:
     lines = ["x" * 1000] * 5000
-    async with asyncio.timeout(20), notes.transaction() as tx:
+    async with asyncio.timeout(80), notes.transaction() as tx:
         with_commit(tx, ADD_LAST, {"word": "first"})
         with_commit(tx, "INSERT INTO notes (words) VALUES (%(words)s)", {"words": lines})
         with_commit(tx, ADD_LAST, {"word": "last"})

@@ -144,7 +144,7 @@ async def test_an_entry_waits_for_intents_being_written_and_is_seen_by_the_next(
 
         entry = asyncio.create_task(opt_out())
         waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(40):
             async with db.connection() as look:
                 while not (await look.execute(text(waiting))).scalar_one():
                     pass  # each look is a round trip

@@ -20,6 +20,7 @@ from campaign.telephony.gateway import Gateway
 from campaign.wiring import ServiceClock, read_rates, token
 from tests.support.campaigns import definition, make_list, rows, rulebook
 from tests.support.clock import TUESDAY_MORNING
+from tests.support.patience import PATIENCE
 
 PUBLIC_URL = "http://127.0.0.1:9"
 """Nobody listens there: these tests look at what is dialled, not at what is said."""
@@ -136,8 +137,9 @@ async def _consent(db: Database, list_name: str, consent: dict[str, Any]) -> Non
 
 
 async def until(condition: Any, clock: ServiceClock, seconds: float = 30) -> None:
-    """Wait until a condition holds, looking often; fails after real seconds."""
-    async with asyncio.timeout(seconds):
+    """Wait until a condition holds, looking often; fails after the real seconds that a quiet machine may
+    take, times PATIENCE."""
+    async with asyncio.timeout(seconds * PATIENCE):
         while not await condition():  # noqa: ASYNC110 (the condition stands in a database or another process)
             await asyncio.sleep(0.01)
 

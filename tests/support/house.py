@@ -21,6 +21,7 @@ from campaign.settings import Settings, process_environment, read_settings
 from campaign.simulator.config import ACCOUNT_SID, AUTH_TOKEN
 from campaign.store.database import Database
 from tests.support.campaigns import rows
+from tests.support.patience import PATIENCE
 
 T = TypeVar("T")
 
@@ -61,8 +62,13 @@ def ask(url: str, sql: str) -> list[dict[str, Any]]:
 
 
 def until(true: Callable[[], object], seconds: float, told: Callable[[], object]) -> None:
-    """Wait until something is so in other processes; fails with what is `told` after real seconds."""
-    end = time.monotonic() + seconds
+    """Wait until something is so in other processes.
+
+    Args:
+        seconds: that a quiet machine may take.
+        told: what a failure says.
+    """
+    end = time.monotonic() + seconds * PATIENCE
     while not true():
         assert time.monotonic() < end, told()
         time.sleep(0.05)
@@ -197,6 +203,14 @@ class House:
     def log_of(self, name: str = "service") -> str:
         return (self.folder / f"{name}.log").read_text(errors="replace")
 
+    def logs(self, most: int = 3000) -> str:
+        """The ends of what its services wrote, each at most so many characters."""
+        return "\n".join(
+            f"{path.stem}: {path.read_text(errors='replace')[-most:]}"
+            for path in sorted(self.folder.glob("*.log"))
+            if path.stem != "simulator"
+        )
+
     async def twilio(self, what: str) -> Any:
         """What the simulator saw: calls, report, debugger, deliveries."""
         async with (
@@ -238,7 +252,7 @@ def wait_until_over(house: House, url: str, seconds: float = 120) -> None:
     until(
         lambda: not (standing(url)["left"] or standing(url)["unsettled"]),
         seconds,
-        lambda: (standing(url), house.log_of()[-3000:]),
+        lambda: (standing(url), house.logs()),
     )
 
 

@@ -35,7 +35,7 @@ class Work:
 
     async def idle(self) -> None:
         """Wait until nothing is on its way, and what that led to neither."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(80):
             while True:
                 for _ in range(20):
                     await asyncio.sleep(0)
