@@ -58,7 +58,7 @@ class WeeklyHours:
         days: dict[int, tuple[tuple[int, int], ...]] = {}
         for key, value in table.items():
             intervals = _intervals(key, value)
-            for day in _days_of(key):
+            for day in days_of(key):
                 if day in days:
                     raise WindowError(f'"{DAYS[day]}" is given twice; name each day once')
                 days[day] = intervals
@@ -92,7 +92,12 @@ def hours_in_words(intervals: Sequence[tuple[int, int]]) -> str:
     return " and ".join(text) or "closed"
 
 
-def _days_of(key: str) -> list[int]:
+def days_of(key: str) -> list[int]:
+    """The days that a key of weekly hours names, Monday as 0.
+
+    Raises:
+        WindowError: it names something else.
+    """
     found: list[int] = []
     for part in key.lower().split(","):
         ends = [end.strip()[:3] if end.strip() in _LONG_DAYS else end.strip() for end in part.split("-")]

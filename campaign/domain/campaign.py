@@ -317,12 +317,18 @@ def located(found: Collection[Found], lines: dict[Path, int]) -> list[Fault]:
     return sorted(faults, key=lambda fault: (fault.line is not None, fault.line or 0))
 
 
-def _long_form(obj: Mapping[str, Any]) -> dict[str, Any]:
-    """Write out the short forms: plain list names, plain caller ids, detection by the voicemail policy."""
+def long_lists(obj: Mapping[str, Any]) -> dict[str, Any]:
+    """Write out plain list names and plain caller ids as the tables that they stand for."""
     full = dict(obj)
     for key, field in (("lists", "name"), ("caller_ids", "number")):
         if isinstance(full.get(key), list | tuple):
             full[key] = [{field: item} if isinstance(item, str) else item for item in full[key]]
+    return full
+
+
+def _long_form(obj: Mapping[str, Any]) -> dict[str, Any]:
+    """Write out the short forms: plain list names, plain caller ids, detection by the voicemail policy."""
+    full = long_lists(obj)
     voicemail = full.get("voicemail")
     if isinstance(voicemail, Mapping) and "detection" not in voicemail:
         by_policy = {"leave_message": "detect_message_end", "talk": "off"}
@@ -376,9 +382,18 @@ def _number_faults(it: CampaignDefinition) -> Iterator[Found]:
 def _schedule_faults(schedule: Schedule) -> Iterator[Found]:
     if schedule.start and schedule.end and schedule.end <= schedule.start:
         yield ("schedule", "end"), "must be later than schedule.start"
+    wrong = False
+    for key, value in schedule.week.items():
+        try:
+            WeeklyHours.parse({key: value})
+        except WindowError as error:
+            wrong = True
+            yield ("schedule", "week", key), str(error)
+    if wrong:
+        return
     try:
         hours = schedule.hours()
-    except WindowError as error:
+    except WindowError as error:  # a day that two keys name
         yield ("schedule", "week"), str(error)
     else:
         if not any(hours.days):
@@ -402,6 +417,8 @@ _OWN_RETRY: Final = {
     Disposition.NOT_PLACED: "is tried again by itself, as it used no attempt",
     Disposition.FAX: "is always final",
 }
+RETRIED: Final = tuple(one.value for one in Disposition if not MEANING[one].final and one not in _OWN_RETRY)
+"""Codes of the dispositions for which `[retry.on]` may have a rule."""
 
 
 def _voicemail_faults(it: CampaignDefinition) -> Iterator[Found]:

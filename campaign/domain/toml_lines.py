@@ -42,6 +42,12 @@ def dotted(path: Path) -> str:
     return text
 
 
+def undotted(text: str) -> Path:
+    """The path that `dotted` wrote so; keys that hold quotation marks excepted."""
+    steps = re.findall(r'\[(\d+)\]|"([^"]*)"|([A-Za-z0-9_-]+)', text)
+    return tuple(int(index) if index else quoted or bare for index, quoted, bare in steps)
+
+
 def line_at(lines: dict[Path, int], path: Path) -> int | None:
     """The line of a path, or of the nearest thing around it that stands in the text."""
     while path:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import date, datetime
+from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
 
@@ -19,17 +19,25 @@ def dumps(table: Mapping[str, Any]) -> str:
     return "\n".join(_table(table, ())).strip() + "\n"
 
 
-def _table(table: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[str]:
-    plain = {key: value for key, value in table.items() if not isinstance(value, Mapping)}
+def _table(table: Mapping[str, Any], path: tuple[str, ...], brackets: int = 1) -> Iterator[str]:
     inner = {key: value for key, value in table.items() if isinstance(value, Mapping)}
-    if path and (plain or not inner):
+    arrays = {key: value for key, value in table.items() if _of_tables(value)}
+    plain = {key: value for key, value in table.items() if key not in inner and key not in arrays}
+    if path and (plain or brackets == 2 or not (inner or arrays)):
         yield ""
-        yield f"[{'.'.join(_key(part) for part in path)}]"
+        yield f"{'[' * brackets}{'.'.join(_key(part) for part in path)}{']' * brackets}"
     for key, value in plain.items():
         if value is not None:
             yield f"{_key(key)} = {_value(value)}"
     for key, value in inner.items():
         yield from _table(value, (*path, key))
+    for key, items in arrays.items():
+        for item in items:
+            yield from _table(item, (*path, key), 2)
+
+
+def _of_tables(value: object) -> bool:
+    return isinstance(value, list | tuple) and bool(value) and all(isinstance(one, Mapping) for one in value)
 
 
 def _value(value: Any) -> str:
@@ -39,7 +47,7 @@ def _value(value: Any) -> str:
         return _text(value)
     if isinstance(value, Decimal):
         return f"{value:f}"
-    if isinstance(value, datetime | date):
+    if isinstance(value, datetime | date | time):
         return value.isoformat()
     if isinstance(value, Mapping):
         pairs = [f"{_key(k)} = {_value(v)}" for k, v in value.items() if v is not None]

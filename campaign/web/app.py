@@ -42,6 +42,8 @@ from campaign.web.console import (
     list_pages,
     live_pages,
     openid,
+    preview_pages,
+    rehearsal_pages,
     sign_in,
     upload_pages,
     user_pages,
@@ -95,6 +97,8 @@ _CONSOLE_ROUTERS = (
             sign_in,
             account,
             build_pages,  # /campaigns/new stands before /campaigns/{campaign_id}
+            preview_pages,
+            rehearsal_pages,
             campaign_pages,
             live_pages,
             calls,

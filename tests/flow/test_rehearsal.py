@@ -15,7 +15,7 @@ from campaign.domain.dialogue import Message, ToolRequest, ToolSpec
 from campaign.domain.disposition import Disposition
 from campaign.domain.errors import BadInput
 from campaign.flow.answers import with_own
-from campaign.flow.rehearsal import rehearse
+from campaign.flow.rehearsal import Standing, rehearse, so_far
 from campaign.flow.text_line import Line, Reader, Sheet, move
 from tests.support.campaigns import definition as sample
 from tests.support.clock import TUESDAY_MORNING
@@ -175,3 +175,40 @@ def test_an_unknown_command_is_refused_with_those_there_are() -> None:
     with pytest.raises(BadInput, match="There is no '/dance'") as refused:
         move("/dance")
     assert "/silence" in refused.value.do
+
+
+def standing(*lines: str, **sections: Any) -> Standing:
+    """How it stands after these things."""
+    campaign = defined(**sections)
+    values = with_own({"first_name": "Ana"}, campaign)
+    agents = Named({"scripted": ScriptedAgent()})
+    moves = [move(line) for line in lines]
+    return asyncio.run(so_far(campaign, values, moves, agents, at=TUESDAY_MORNING, zone=ZONE))
+
+
+def test_a_rehearsal_is_played_up_to_the_persons_turn():
+    first = standing()
+    assert not first.over
+    assert "Hi Ana, do you have a minute?" in first.lines[-1].text
+    assert all(line.who == "agent" for line in first.lines)
+    second = standing("yes")
+    assert second.lines[: len(first.lines)] == first.lines
+    assert second.lines[-1].text == "Would you like a demo?"
+    assert not second.answers
+    third = standing("yes", "yes please")
+    assert third.answers == {"demo": True}
+    assert not third.over
+
+
+def test_a_rehearsal_is_over_when_somebody_hangs_up():
+    asked = standing("stop calling me")
+    assert asked.over
+    assert asked.disposition is Disposition.DO_NOT_CALL
+    assert standing("/hangup", "yes").over
+    silent = standing("/silence", "/silence", "/silence", "hello?")
+    assert silent.over
+    assert silent.lines[-1].text == "we hang up"
+
+
+def test_models_are_not_asked_in_a_rehearsal_that_is_played_again():
+    assert standing("yes", script={"profiles": ["a_model"]}).lines == standing("yes").lines
