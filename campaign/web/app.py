@@ -42,9 +42,11 @@ from campaign.web.console import (
     list_pages,
     live_pages,
     openid,
+    report_pages,
     sign_in,
     upload_pages,
     user_pages,
+    webhook_pages,
 )
 from campaign.web.console import audit as audit_pages
 from campaign.web.console import people as people_pages
@@ -99,6 +101,7 @@ _CONSOLE_ROUTERS = (
             live_pages,
             calls,
             people_pages,
+            report_pages,
             upload_pages,
             list_pages,
             contact_pages,
@@ -107,6 +110,7 @@ _CONSOLE_ROUTERS = (
             stop_pages,
             user_pages,
             audit_pages,
+            webhook_pages,
             design,
         )
     ),
