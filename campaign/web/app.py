@@ -10,6 +10,7 @@ from fastapi.openapi.utils import get_openapi
 from campaign.domain import campaign as campaigns
 from campaign.domain.errors import Unavailable
 from campaign.flow.draining import ANSWERS
+from campaign.flow.watch import WatchedHome
 from campaign.web import feeds, health, hooks, metrics, problems, relay, static_files
 from campaign.web.api import (
     audit,
@@ -137,6 +138,7 @@ def create_app(services: Services) -> FastAPI:
     app.state.children = set()
     app.state.openid = OpenId(services.settings.openid) if services.settings.openid else None
     app.state.feeds = feeds.Feeds()
+    app.state.home = WatchedHome(services.db, services.account)
     app.state.events_at_once = asyncio.Semaphore(hooks.EVENTS_AT_ONCE)
     problems.install(app, wants_page=errors.wants_page, error_page=errors.error_page)
     answers = services.replica.role in ANSWERS

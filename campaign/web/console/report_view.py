@@ -143,7 +143,7 @@ def _funnel(rows: Sequence[FunnelRow], asked: Asked) -> _Parts:
     ]
     bars = report_charts.bars(
         "From the list to a success",
-        "Contacts",
+        "Step",
         ("Contacts", "Of those called"),
         [
             (label, count, (words.number(count), _of_called(label, count, row)), tone)
