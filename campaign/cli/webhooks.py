@@ -106,11 +106,8 @@ def send_test(which: Id, as_json: AsJson = False) -> None:
     """Send a test message now, and tell what the endpoint answered. Ends with 3 when it was not taken."""
 
     async def main(services: Services) -> Result | None:
-        now = services.clock.now()
         async with services.db.transaction() as tx:
-            await store.get(tx, which)
-            data = {"text": "A test from the calling campaign service.", "actor": services.actor}
-            delivery = await store.announce_to(tx, which, Event.TEST, data, now)
+            delivery = await endpoints.test(tx, which, actor=services.actor, now=services.clock.now())
         return await services.deliveries().send_now(delivery)
 
     result = run(main)

@@ -36,6 +36,10 @@ class Dimension(StrEnum):
     ZONE = "zone"
 
 
+WITHIN_LISTS: Final = (Dimension.CAMPAIGN, Dimension.LIST)
+"""What the calls to some lists can be divided by: each is counted once in every dimension, not in pairs."""
+
+
 class Step(StrEnum):
     """What outcomes over time are added up to; a week begins on Monday."""
 
@@ -77,20 +81,32 @@ class Span:
         campaigns: ids; empty for all.
         since, until: days of the contacts' calendars, both included; None: no bound.
         by: what it is divided by; None: all together.
+        lists: ids of contact lists; empty for all.
     Raises:
-        BadInput: the days are in the wrong order.
+        BadInput: the days are in the wrong order, or the lists' calls were not counted that way.
     """
 
     campaigns: Sequence[int] = ()
     since: date | None = None
     until: date | None = None
     by: Dimension | None = None
+    lists: Sequence[int] = ()
 
     def __post_init__(self) -> None:
+        if self.lists and self.by not in (None, *WITHIN_LISTS):
+            raise BadInput(
+                f"What came of a list is not counted by {self.by.value.replace('_', ' ')} too.",
+                "Divide it by campaign or list, or take all lists.",
+            )
         if self.since is not None and self.until is not None and self.since > self.until:
             raise BadInput(
                 f"The span begins on {self.since} and ends on {self.until}.", "Give the earlier day as since."
             )
+
+    @property
+    def counted_by(self) -> Dimension:
+        """The dimension whose counts are added up."""
+        return Dimension.LIST if self.lists else self.by or Dimension.CAMPAIGN
 
     @property
     def whole(self) -> bool:

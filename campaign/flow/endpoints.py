@@ -55,6 +55,17 @@ async def add(
     )
 
 
+async def test(tx: Tx, endpoint_id: int, *, actor: str, now: datetime) -> int:
+    """Write a test message for an endpoint; the delivery's id.
+
+    Raises:
+        NotFound: there is none of that number.
+    """
+    await webhooks.get(tx, endpoint_id)
+    data = {"text": "A test from the calling campaign service.", "actor": actor}
+    return await webhooks.announce_to(tx, endpoint_id, Event.TEST, data, now)
+
+
 def shown(endpoint: Endpoint) -> dict[str, Any]:
     """An endpoint for programs; never its secret."""
     return asdict(endpoint)

@@ -68,8 +68,13 @@ class Terms:
 REAL_TIME = Terms()
 
 
-async def close(tx: Tx, attempt_id: int, now: datetime, terms: Terms = REAL_TIME) -> Disposition | None:
+async def close(
+    tx: Tx, attempt_id: int, now: datetime, terms: Terms = REAL_TIME, *, news: bool = False
+) -> Disposition | None:
     """Write or refine the outcome of a settled attempt, inside the transaction that settled or told of it.
+
+    Args:
+        news: webhooks are told of it even if its disposition is the same: its summary or answers changed.
 
     Returns:
         How the attempt ended; None while it isn't settled (then nothing is written).
@@ -91,7 +96,7 @@ async def close(tx: Tx, attempt_id: int, now: datetime, terms: Terms = REAL_TIME
     if known.contact_open and _changed(known.old, outcome):
         release = _release(_attempts_made(attempt, disposition), planned)
     wrap_up = definition.wrap_up.profile if definition is not None and counts(disposition) else None
-    event = _event(known, outcome)
+    event = _event(known, outcome, news)
     await store.write(tx, known, outcome, release, now, wrap_up=wrap_up, event=event, rate=terms.clock_rate)
     await _rang_back(tx, known, outcome, planned, now)
     if known.recoveries_open:
@@ -323,7 +328,7 @@ def _cost_lines(
     )
 
 
-def _event(known: Known, outcome: Outcome) -> Event | None:
+def _event(known: Known, outcome: Outcome, news: bool) -> Event | None:
     """What webhooks are told of it; a price alone is no news."""
     old = known.old
     if known.attempt.campaign_id is None:
@@ -331,7 +336,7 @@ def _event(known: Known, outcome: Outcome) -> Event | None:
     if old is None:
         return Event.OUTCOME_RECORDED
     told_before = not _changed(old, outcome) and old.abandoned == outcome.abandoned
-    return None if told_before else Event.OUTCOME_UPDATED
+    return None if told_before and not news else Event.OUTCOME_UPDATED
 
 
 def _changed(old: Outcome | None, new: Outcome) -> bool:

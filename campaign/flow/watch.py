@@ -8,11 +8,12 @@ counting takes a twentieth of the time at most, however large the campaign.
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
 from campaign.domain.campaign import stored
+from campaign.domain.campaign_state import OVER
 from campaign.domain.disposition import UNANSWERED, Disposition
 from campaign.flow import hindrances
 from campaign.flow.standing import Account, Standing, standing_of
@@ -26,7 +27,6 @@ SHARE = 20
 """Counting takes at most one part in so many of the time."""
 LEAST_S, MOST_S = 1.0, 60.0
 """Real seconds between two counts, at the least and at the most."""
-BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +188,7 @@ class WatchedCampaign:
         loop = asyncio.get_running_loop()
         began = loop.time()
         standing = await standing_of(tx, f"#{self._id}", now, self._account)
-        rates = rates_of(await overview.figures(tx, BEGINNING, [self._id]))
+        rates = rates_of(await overview.of_campaign(tx, self._id))
         self._counted.took(loop.time() - began)
         return standing, rates, now
 
@@ -225,6 +225,66 @@ class WatchedCampaigns:
                 self._states = states
                 self._counted.took(loop.time() - began)
             return CampaignsView(now, rows, self._progress, await live.up(tx), await breaker_of(tx, now))
+
+
+@dataclass(frozen=True, slots=True)
+class HomeView:
+    """The campaigns of the front page.
+
+    Args:
+        counted_at: when how they stand was counted.
+        shown: those under way before those to come; others: how many are left out.
+        up: id → calls that are up at this moment.
+    """
+
+    counted_at: datetime
+    shown: Sequence[Standing]
+    others: int
+    up: Mapping[int, int]
+
+
+class WatchedHome:
+    """Looks at the campaigns of the front page, for everybody who has it open.
+
+    How a campaign stands is counted over its contacts. So it is counted once for all who look, and again only
+    when a campaign's state or its definition has changed, or enough time has passed.
+    """
+
+    MOST = 12
+    """Campaigns that are shown."""
+    _ORDER = ("running", "stopping", "paused", "scheduled", "draft")
+
+    def __init__(self, db: Database, account: Account) -> None:
+        self._db = db
+        self._account = account
+        self._counted = Counted()
+        self._one_at_a_time = asyncio.Lock()
+        self._of: object = None
+        self._shown: Sequence[Standing] = ()
+        self._at: datetime | None = None
+
+    async def look(self, now: datetime) -> HomeView:
+        """The campaigns as they are, and as they were last counted.
+
+        Raises:
+            DatabaseUnavailable
+        """
+        async with self._one_at_a_time:
+            async with self._db.connection() as tx:
+                rows = [row for row in await campaigns.listed(tx) if row.state not in OVER]
+                up = await live.up(tx)
+                of = (tuple((row.id, row.state, row.version) for row in rows), await halts.stop_all(tx))
+            rows.sort(key=lambda row: (self._ORDER.index(row.state), -row.id))
+            if self._at is None or of != self._of or self._counted.due:
+                began = asyncio.get_running_loop().time()
+                self._shown = [await self._standing(row, now) for row in rows[: self.MOST]]
+                self._of, self._at = of, now
+                self._counted.took(asyncio.get_running_loop().time() - began)
+            return HomeView(self._at, self._shown, len(rows) - len(self._shown), up)
+
+    async def _standing(self, row: CampaignRow, now: datetime) -> Standing:
+        async with self._db.connection() as tx:
+            return await standing_of(tx, f"#{row.id}", now, self._account)
 
 
 class WatchedCalls:

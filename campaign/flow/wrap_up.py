@@ -222,7 +222,7 @@ class WrapUps:
                 mended,
             )
             await wrap_ups.done(tx, claimed, kept, now)
-            await outcomes.close(tx, attempt.id, now, self._terms)
+            await outcomes.close(tx, attempt.id, now, self._terms, news=True)
         log.info("wrapped_up", attempt=attempt.id, profile=claimed.profile, refused=len(checked.refused))
 
     async def _apply(

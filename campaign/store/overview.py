@@ -1,9 +1,10 @@
-"""What came of all campaigns since an instant, for the console's front page."""
+"""What came of calls, for pages that are looked at again and again: of one campaign, and of one day."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date
 from decimal import Decimal
+from typing import Any, Final
 
 from sqlalchemy import text
 
@@ -13,7 +14,7 @@ from campaign.store.database import Tx
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Outcomes of campaigns' calls since an instant.
+    """Outcomes of campaigns' calls.
 
     Args:
         attempts: that ended and may have rung somebody's phone.
@@ -31,35 +32,41 @@ class Figures:
     opt_outs: int
 
 
-async def figures(tx: Tx, since: datetime, campaign_ids: Sequence[int] | None = None) -> Figures:
-    """What came of calls since an instant.
+async def of_campaign(tx: Tx, campaign_id: int) -> Figures:
+    """What came of all calls of a campaign so far, to the last second: all its outcomes are read."""
+    rows = await tx.execute(
+        text(
+            """
+            SELECT disposition, count(*) AS outcomes, coalesce(sum(cost), 0) AS cost
+              FROM outcomes WHERE campaign_id = :id GROUP BY disposition ORDER BY 2 DESC, 1
+            """
+        ),
+        {"id": campaign_id},
+    )
+    return _figures(rows.all())
 
-    Args:
-        campaign_ids: of these campaigns; None: of all. Each is one range of an index.
-    """
-    rows = (
-        await tx.execute(
-            text(
-                """
-                SELECT found.disposition, found.category,
-                       CAST(sum(found.outcomes) AS bigint) AS outcomes, sum(found.cost) AS cost
-                  FROM campaigns
-                 CROSS JOIN LATERAL (
-                       SELECT disposition, category, count(*) AS outcomes, coalesce(sum(cost), 0) AS cost
-                         FROM outcomes
-                        WHERE campaign_id = campaigns.id AND recorded_at >= :since
-                        GROUP BY disposition, category) AS found
-                 WHERE CAST(:ids AS bigint[]) IS NULL OR campaigns.id = ANY(:ids)
-                 GROUP BY 1, 2 ORDER BY 3 DESC, 1
-                """
-            ),
-            {"since": since, "ids": None if campaign_ids is None else list(campaign_ids)},
-        )
-    ).all()
+
+OF_DAY: Final = """
+    SELECT r.disposition, CAST(sum(r.attempts) AS bigint) AS outcomes, sum(r.cost) AS cost
+      FROM campaigns c
+      JOIN report_dispositions r
+           ON r.dimension = 'campaign' AND r.campaign_id = c.id AND r.value = '' AND r.day = :day
+     WHERE r.attempts > 0
+     GROUP BY 1 ORDER BY 2 DESC, 1
+"""
+"""A few rows of the roll-up for each campaign, however many attempts there are: the front page asks often."""
+
+
+async def of_day(tx: Tx, day: date) -> Figures:
+    """What came of all campaigns' calls of one day of the contacts' own calendars, from the roll-ups."""
+    return _figures((await tx.execute(text(OF_DAY), {"day": day})).all())
+
+
+def _figures(rows: Sequence[Any]) -> Figures:
     counted = [row for row in rows if MEANING[row.disposition].counts]
     by_category = dict.fromkeys(("success", "neutral", "failure"), 0)
     for row in counted:
-        by_category[row.category] += row.outcomes
+        by_category[MEANING[row.disposition].category.value] += row.outcomes
     return Figures(
         attempts=sum(row.outcomes for row in counted),
         connects=sum(row.outcomes for row in rows if MEANING[row.disposition].connect),

@@ -4,8 +4,8 @@ Every statement names its dimension, the first key of each roll-up: none of them
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 from typing import Any, Final
 
 from sqlalchemy import text
@@ -40,12 +40,14 @@ _OF_ONE: Final = (Dimension.CAMPAIGN, Dimension.VERSION)
 def _sums(table: str, span: Span, keys: Mapping[str, str], sums: str) -> str:
     """The inner statement: sums by what the report is divided by, and by keys (name → expression)."""
     campaign = "r.campaign_id" if span.by in _OF_ONE else "CAST(NULL AS bigint)"
-    value = "''" if span.by is None else "r.value"
+    value = "''" if span.by in (None, Dimension.CAMPAIGN) else "r.value"
     listed = "".join(f", {expression} AS {name}" for name, expression in keys.items())
     grouped = ", ".join(str(n + 1) for n in range(2 + len(keys)))
     chosen = ["r.dimension = :dimension"]
     if span.campaigns:
         chosen.append("r.campaign_id = ANY(:campaigns)")
+    if span.lists:
+        chosen.append("r.value = ANY(:lists)")
     if span.since is not None:
         chosen.append("r.day >= :since")
     if span.until is not None:
@@ -68,9 +70,11 @@ def _named(inner: str, order: str) -> str:
 
 
 def _given(span: Span) -> dict[str, Any]:
-    given: dict[str, Any] = {"dimension": (span.by or Dimension.CAMPAIGN).value}
+    given: dict[str, Any] = {"dimension": span.counted_by.value}
     if span.campaigns:
         given["campaigns"] = list(span.campaigns)
+    if span.lists:
+        given["lists"] = [str(one) for one in span.lists]
     if span.since is not None:
         given["since"] = span.since
     if span.until is not None:
@@ -322,6 +326,13 @@ async def summary(tx: Tx, span: Span) -> list[SummaryRow]:
             )
         )
     return made
+
+
+async def days(tx: Tx, span: Span) -> tuple[date, date] | None:
+    """The first and the last day of which anything is counted; None: nothing is."""
+    sums = "min(r.day) AS first, max(r.day) AS last"
+    found = await _rows(tx, "(SELECT * FROM report_days WHERE attempts > 0)", replace(span, by=None), sums)
+    return (found[0].first, found[0].last) if found else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -378,6 +378,30 @@ async def deliveries(
     return [dict(row._mapping) for row in await tx.execute(query)]
 
 
+LATELY: Final = 1000
+"""Messages of each endpoint among which those that wait or were given up are counted for people."""
+
+
+async def lately(tx: Tx) -> dict[int, dict[str, int]]:
+    """Endpoint id → state → how many of its last messages are in it."""
+    rows = await tx.execute(
+        text(
+            """
+            SELECT e.id, d.state, count(*) AS messages
+              FROM webhook_endpoints e
+             CROSS JOIN LATERAL (SELECT state FROM webhook_deliveries
+                                  WHERE endpoint_id = e.id ORDER BY id DESC LIMIT :most) AS d
+             WHERE e.state <> 'removed' GROUP BY 1, 2
+            """
+        ),
+        {"most": LATELY},
+    )
+    found: dict[int, dict[str, int]] = {}
+    for row in rows:
+        found.setdefault(row.id, {})[row.state] = row.messages
+    return found
+
+
 async def replay(
     tx: Tx,
     endpoint_id: int,

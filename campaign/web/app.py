@@ -10,6 +10,7 @@ from fastapi.openapi.utils import get_openapi
 from campaign.domain import campaign as campaigns
 from campaign.domain.errors import Unavailable
 from campaign.flow.draining import ANSWERS
+from campaign.flow.watch import WatchedHome
 from campaign.web import feeds, health, hooks, metrics, problems, relay, static_files
 from campaign.web.api import (
     audit,
@@ -44,9 +45,11 @@ from campaign.web.console import (
     openid,
     preview_pages,
     rehearsal_pages,
+    report_pages,
     sign_in,
     upload_pages,
     user_pages,
+    webhook_pages,
 )
 from campaign.web.console import audit as audit_pages
 from campaign.web.console import people as people_pages
@@ -103,6 +106,7 @@ _CONSOLE_ROUTERS = (
             live_pages,
             calls,
             people_pages,
+            report_pages,
             upload_pages,
             list_pages,
             contact_pages,
@@ -111,6 +115,7 @@ _CONSOLE_ROUTERS = (
             stop_pages,
             user_pages,
             audit_pages,
+            webhook_pages,
             design,
         )
     ),
@@ -137,6 +142,7 @@ def create_app(services: Services) -> FastAPI:
     app.state.children = set()
     app.state.openid = OpenId(services.settings.openid) if services.settings.openid else None
     app.state.feeds = feeds.Feeds()
+    app.state.home = WatchedHome(services.db, services.account)
     app.state.events_at_once = asyncio.Semaphore(hooks.EVENTS_AT_ONCE)
     problems.install(app, wants_page=errors.wants_page, error_page=errors.error_page)
     answers = services.replica.role in ANSWERS

@@ -13,6 +13,7 @@ from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from campaign.domain.errors import NotAllowed, NotSignedIn
+from campaign.flow.report_kinds import KINDS
 from campaign.store import accounts, users
 from campaign.store.accounts import Role
 from campaign.store.users import SignIn, User
@@ -28,9 +29,7 @@ _ANY = frozenset(Role)
 
 API = "/api/v1"
 CONSOLE = "/console"
-REPORTS = (
-    "funnel", "outcomes", "hours", "tries", "latency", "opt-outs", "recoveries", "costs", "summary",
-)  # fmt: skip
+REPORTS = tuple(KINDS)
 GUARDS: dict[tuple[str, str], frozenset[Role]] = {
     ("GET", "/openapi.json"): _ANY,
     ("GET", "/metrics"): _ANY,
@@ -74,7 +73,11 @@ GUARDS: dict[tuple[str, str], frozenset[Role]] = {
     ("POST", API + "/attempts/{attempt_id}/end"): _OPERATE,
     ("GET", API + "/outcomes"): _RESULTS,
     ("GET", API + "/decisions"): _RESULTS,
-    **{("GET", f"{API}/reports/{name}{kind}"): _RESULTS for name in REPORTS for kind in ("", ".csv")},
+    **{
+        ("GET", f"{API}/reports/{name}{kind}"): _RESULTS
+        for name in REPORTS
+        for kind in ("", ".csv", ".parquet")
+    },
     ("GET", API + "/exports"): _RESULTS,
     ("POST", API + "/exports"): _RESULTS,
     ("GET", API + "/exports/{export_id}"): _RESULTS,
@@ -127,6 +130,8 @@ GUARDS: dict[tuple[str, str], frozenset[Role]] = {
     ("GET", CONSOLE + "/calls/{attempt_id}"): _RESULTS,
     ("GET", CONSOLE + "/calls/{attempt_id}/events"): _RESULTS,
     ("POST", CONSOLE + "/calls/{attempt_id}/end"): _OPERATE,
+    ("GET", CONSOLE + "/reports"): _RESULTS,
+    ("GET", CONSOLE + "/reports/{name}"): _RESULTS,
     ("GET", CONSOLE + "/people"): _OPERATE,
     ("POST", CONSOLE + "/people"): _OPERATE,
     ("GET", CONSOLE + "/people/{reference}"): _OPERATE,
@@ -178,6 +183,14 @@ GUARDS: dict[tuple[str, str], frozenset[Role]] = {
     ("POST", CONSOLE + "/users/{user_id}/enable"): _ADMIN,
     ("POST", CONSOLE + "/users/{user_id}/link"): _ADMIN,
     ("POST", CONSOLE + "/users/{user_id}/unlock"): _ADMIN,
+    ("GET", CONSOLE + "/webhooks"): _ADMIN,
+    ("POST", CONSOLE + "/webhooks"): _ADMIN,
+    ("GET", CONSOLE + "/webhooks/{endpoint_id}"): _ADMIN,
+    ("POST", CONSOLE + "/webhooks/{endpoint_id}/test"): _ADMIN,
+    ("POST", CONSOLE + "/webhooks/{endpoint_id}/rotate"): _ADMIN,
+    ("POST", CONSOLE + "/webhooks/{endpoint_id}/enable"): _ADMIN,
+    ("POST", CONSOLE + "/webhooks/{endpoint_id}/replay"): _ADMIN,
+    ("POST", CONSOLE + "/webhooks/{endpoint_id}/remove"): _ADMIN,
     ("GET", CONSOLE + "/audit"): _ADMIN,
     ("GET", CONSOLE + "/design"): _ADMIN,
 }

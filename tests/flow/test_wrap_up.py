@@ -18,7 +18,7 @@ from campaign.flow.explain import explain
 from campaign.flow.outcomes import Terms
 from campaign.flow.story_words import tell
 from campaign.flow.wrap_up import LEASE_S, MOST_TRIES, WrapUps
-from campaign.store import wrap_ups
+from campaign.store import webhooks, wrap_ups
 from campaign.store.database import Database
 from tests.support import rows
 from tests.support.campaigns import rulebook
@@ -157,6 +157,34 @@ async def test_a_model_writes_the_record_and_what_it_found_is_kept_with_who_and_
     await desk.close(attempt)  # the price comes late: what the wrap-up found stays
     assert (await desk.outcome())["summary_by"] == "clever"
     assert (await desk.outcome())["disposition"] == "interested"
+
+
+async def test_what_a_model_found_is_told_to_webhooks_in_the_transaction_that_keeps_it(desk: Desk) -> None:
+    await rows.run(
+        desk.db,
+        "INSERT INTO webhook_endpoints (url, secret, created_by, created_at) "
+        "VALUES ('https://crm.example.com', 'x', 'test', :now)",
+        now=desk.clock.now(),
+    )
+    attempt = await desk.talked()
+    await rows.run(desk.db, "UPDATE webhook_deliveries SET state = 'delivered', next_at = NULL")
+    desk.chat.replies = [GOOD, {**GOOD, "summary": "They would like a visit."}]
+    await desk.later()
+    told = await rows.rows(desk.db, "webhook_deliveries")
+    assert [(one["type"], one["attempt_id"]) for one in told] == [
+        ("outcome.recorded", attempt),
+        ("outcome.updated", attempt),
+    ]
+    async with desk.db.connection() as tx:
+        assert (await webhooks.outcomes_of(tx, [attempt]))[attempt]["disposition"] == "interested"
+
+    # a second record with the same disposition and another summary is news, too
+    await rows.run(desk.db, "UPDATE webhook_deliveries SET state = 'delivered', next_at = NULL")
+    await wrap_up.ask(desk.db, "autumn", profile="clever", again=True, actor="test", now=desk.clock.now())
+    await desk.later()
+    assert len(await rows.rows(desk.db, "webhook_deliveries")) == 3
+    await desk.close(attempt)
+    assert len(await rows.rows(desk.db, "webhook_deliveries")) == 3, "a price alone is not"
 
 
 async def test_the_model_is_shown_the_call_as_data_and_offered_one_tool(desk: Desk) -> None:

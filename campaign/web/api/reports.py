@@ -1,31 +1,18 @@
-"""Reports over attempts and contacts, from roll-ups: as JSON in pages, or as one CSV file."""
+"""Reports over attempts and contacts, from roll-ups: as JSON in pages, or as one CSV or Parquet file."""
 
-from collections.abc import Iterator, Sequence
+import asyncio
+from collections.abc import Sequence
 from dataclasses import fields
 from datetime import date, datetime
 from typing import Annotated, Any, Generic, TypeVar
 
 from fastapi import APIRouter, Depends, Query
-from fastapi.responses import StreamingResponse
+from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
-from campaign.domain.cells import as_cell
-from campaign.domain.measures import (
-    CostRow,
-    Dimension,
-    FunnelRow,
-    HourRow,
-    LatencyRow,
-    OptOutRow,
-    OutcomeRow,
-    RecoveryRow,
-    Span,
-    Step,
-    SummaryRow,
-    TriesRow,
-    cells,
-)
-from campaign.flow.intake import csv_line
+from campaign.domain.measures import Dimension, Span, Step
+from campaign.flow.exports import arrow
+from campaign.flow.report_kinds import KINDS, MEDIA, Kind, as_file
 from campaign.store import report_rows
 from campaign.store.database import Tx
 from campaign.web.auth import API, guard
@@ -63,8 +50,14 @@ def _span(
     since: Annotated[date | None, Query(description="from this day of the contacts' calendars on")] = None,
     until: Annotated[date | None, Query(description="up to this day, included")] = None,
     by: Annotated[Dimension | None, Query(description="what to divide by; none: all together")] = None,
+    list_id: Annotated[
+        list[Annotated[int, Field(ge=1, lt=2**63)]],
+        Query(
+            description="calls to these contact lists only; then divided by campaign or list", max_length=200
+        ),
+    ] = [],  # noqa: B006 (FastAPI copies it)
 ) -> Span:
-    return Span(tuple(campaign_id), since, until, by)
+    return Span(tuple(campaign_id), since, until, by, tuple(list_id))
 
 
 Asked = Annotated[Span, Depends(_span)]
@@ -85,138 +78,85 @@ async def _page(tx: Tx, rows: Sequence[Row], cursor: str | None, limit: int) -> 
     }
 
 
-@router.get("/funnel", summary="How far contacts came", responses=responses(400))
-async def funnel(
-    services: With, span: Asked, cursor: Cursor = None, limit: Limit = 1000
-) -> Report[FunnelRow]:
-    """Each contact is counted on the day of its first call, in every step that it has ever reached."""
-    async with services.db.connection() as tx:
-        return Report(**await _page(tx, await report_rows.funnel(tx, span), cursor, limit))
+def _answers(name: str, kind: Kind) -> None:
+    """The route that answers one report in pages."""
+    row: Any = kind.row
 
+    async def in_steps(
+        services: With, span: Asked, step: InSteps = Step.DAY, cursor: Cursor = None, limit: Limit = 1000
+    ) -> Any:
+        async with services.db.connection() as tx:
+            return Report[row](**await _page(tx, await kind.rows(tx, span, step), cursor, limit))
 
-@router.get("/outcomes", summary="Outcomes over time", responses=responses(400))
-async def outcomes(
-    services: With, span: Asked, step: InSteps = Step.DAY, cursor: Cursor = None, limit: Limit = 1000
-) -> Report[OutcomeRow]:
-    """Attempts by disposition, by day, week or month."""
-    async with services.db.connection() as tx:
-        return Report(**await _page(tx, await report_rows.outcomes(tx, span, step), cursor, limit))
+    async def whole(services: With, span: Asked, cursor: Cursor = None, limit: Limit = 1000) -> Any:
+        async with services.db.connection() as tx:
+            return Report[row](**await _page(tx, await kind.rows(tx, span), cursor, limit))
 
-
-@router.get("/hours", summary="Answer rates by weekday and hour", responses=responses(400))
-async def hours(services: With, span: Asked, cursor: Cursor = None, limit: Limit = 1000) -> Report[HourRow]:
-    """On the contact's own clock; a cell without calls has no row."""
-    async with services.db.connection() as tx:
-        return Report(**await _page(tx, await report_rows.hours(tx, span), cursor, limit))
-
-
-@router.get("/tries", summary="Attempts to reach a person", responses=responses(400))
-async def tries(services: With, span: Asked, cursor: Cursor = None, limit: Limit = 1000) -> Report[TriesRow]:
-    """By the day of the contact's first call."""
-    async with services.db.connection() as tx:
-        return Report(**await _page(tx, await report_rows.tries(tx, span), cursor, limit))
-
-
-@router.get("/latency", summary="From the answer to our first word", responses=responses(400))
-async def latency(
-    services: With, span: Asked, cursor: Cursor = None, limit: Limit = 1000
-) -> Report[LatencyRow]:
-    """Percentiles, and the share of people who were served within two seconds."""
-    async with services.db.connection() as tx:
-        return Report(**await _page(tx, await report_rows.latency(tx, span), cursor, limit))
-
-
-@router.get("/opt-outs", summary="People who asked not to be called again", responses=responses(400))
-async def opt_outs(
-    services: With, span: Asked, cursor: Cursor = None, limit: Limit = 1000
-) -> Report[OptOutRow]:
-    """In calls, by day. Requests by other channels stand in GET /api/v1/dnc."""
-    async with services.db.connection() as tx:
-        return Report(**await _page(tx, await report_rows.opt_outs(tx, span), cursor, limit))
-
-
-@router.get("/recoveries", summary="Conversations that broke off", responses=responses(400))
-async def recoveries(
-    services: With, span: Asked, cursor: Cursor = None, limit: Limit = 1000
-) -> Report[RecoveryRow]:
-    """What was answered, and what became of it."""
-    async with services.db.connection() as tx:
-        return Report(**await _page(tx, await report_rows.recoveries(tx, span), cursor, limit))
-
-
-@router.get("/costs", summary="What it cost, and per outcome", responses=responses(400))
-async def costs(services: With, span: Asked, cursor: Cursor = None, limit: Limit = 1000) -> Report[CostRow]:
-    """One row for each currency. Prices come some minutes after the call: see `priced`."""
-    async with services.db.connection() as tx:
-        return Report(**await _page(tx, await report_rows.costs(tx, span), cursor, limit))
-
-
-@router.get("/summary", summary="All measures side by side", responses=responses(400))
-async def summary(
-    services: With, span: Asked, cursor: Cursor = None, limit: Limit = 1000
-) -> Report[SummaryRow]:
-    """With by=campaign and several campaign_id it compares campaigns."""
-    async with services.db.connection() as tx:
-        return Report(**await _page(tx, await report_rows.summary(tx, span), cursor, limit))
+    router.add_api_route(
+        f"/{name}",
+        in_steps if kind.in_steps else whole,
+        methods=["GET"],
+        name=name.replace("-", "_"),
+        summary=kind.title,
+        description=kind.about,
+        response_model=Report[row],
+        responses=responses(400),
+    )
 
 
 # ── the same as files ──────────────────────────────────────────────────────────────────────────────────
 
 
-class CsvResponse(StreamingResponse):
+class CsvResponse(Response):
     """A CSV file to save."""
 
-    media_type = "text/csv; charset=utf-8"
+    media_type = MEDIA["csv"]
 
 
-def table(rows: Sequence[object], kind: type[Any]) -> Iterator[str]:
-    """A report as CSV, line by line; no cell that a spreadsheet would run as a formula."""
-    names = [field.name for field in fields(kind)]
-    yield csv_line(names)
-    for row in rows:
-        yield csv_line([as_cell(cell) for cell in cells(row).values()])
+class ParquetResponse(Response):
+    """A Parquet file to save."""
+
+    media_type = MEDIA["parquet"]
 
 
-def _file(name: str, rows: Sequence[object], kind: type[Any]) -> CsvResponse:
-    filename = f'attachment; filename="{name}.csv"'
-    return CsvResponse(table(rows, kind), headers={"Content-Disposition": filename})
-
-
-_KINDS: dict[str, tuple[Any, type[Any]]] = {
-    "funnel": (report_rows.funnel, FunnelRow),
-    "outcomes": (report_rows.outcomes, OutcomeRow),
-    "hours": (report_rows.hours, HourRow),
-    "tries": (report_rows.tries, TriesRow),
-    "latency": (report_rows.latency, LatencyRow),
-    "opt-outs": (report_rows.opt_outs, OptOutRow),
-    "recoveries": (report_rows.recoveries, RecoveryRow),
-    "costs": (report_rows.costs, CostRow),
-    "summary": (report_rows.summary, SummaryRow),
+_FILES: dict[str, tuple[str, type[Response]]] = {
+    "csv": ("CSV", CsvResponse),
+    "parquet": ("Parquet", ParquetResponse),
 }
 
 
-def _file_route(name: str) -> None:
-    rows_of, kind = _KINDS[name]
+def _files(name: str, kind: Kind, format_: str) -> None:
+    """The route that answers one report as a file."""
+    words, response = _FILES[format_]
 
-    async def in_steps(services: With, span: Asked, step: InSteps = Step.DAY) -> CsvResponse:
+    async def file(services: With, span: Asked, step: Step) -> Response:
+        if format_ == "parquet":
+            arrow()
         async with services.db.connection() as tx:
-            return _file(name, await report_rows.outcomes(tx, span, step), kind)
+            rows = await kind.rows(tx, span, step)
+        content = await asyncio.to_thread(as_file, rows, kind.row, format_)
+        return response(content, headers={"Content-Disposition": f'attachment; filename="{name}.{format_}"'})
 
-    async def whole(services: With, span: Asked) -> CsvResponse:
-        async with services.db.connection() as tx:
-            return _file(name, await rows_of(tx, span), kind)
+    async def in_steps(services: With, span: Asked, step: Step = Step.DAY) -> Response:
+        return await file(services, span, step)
+
+    async def whole(services: With, span: Asked) -> Response:
+        return await file(services, span, Step.DAY)
 
     router.add_api_route(
-        f"/{name}.csv",
-        in_steps if rows_of is report_rows.outcomes else whole,
+        f"/{name}.{format_}",
+        in_steps if kind.in_steps else whole,
         methods=["GET"],
-        name=f"{name}_csv",
-        summary=f"The report {name} as one CSV file",
-        description=f"Columns: {', '.join(field.name for field in fields(kind))}.",
-        response_class=CsvResponse,
+        name=f"{name}_{format_}",
+        summary=f"The report {name} as one {words} file",
+        description=f"Columns: {', '.join(field.name for field in fields(kind.row))}.",
+        response_class=response,
         responses=responses(400),
     )
 
 
-for _name in _KINDS:
-    _file_route(_name)
+for _name, _kind in KINDS.items():
+    _answers(_name, _kind)
+for _format in _FILES:
+    for _name, _kind in KINDS.items():
+        _files(_name, _kind, _format)

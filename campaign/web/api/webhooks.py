@@ -157,9 +157,7 @@ async def rotate_secret(services: With, key: SignedIn, endpoint_id: Id) -> NewSe
 async def send_test(services: With, key: SignedIn, endpoint_id: Id) -> Queued:
     """What became of it stands among the endpoint's deliveries."""
     async with services.db.transaction() as tx:
-        await store.get(tx, endpoint_id)
-        data = {"text": "A test from the calling campaign service.", "actor": actor_of(key)}
-        made = await store.announce_to(tx, endpoint_id, Event.TEST, data, services.clock.now())
+        made = await endpoints.test(tx, endpoint_id, actor=actor_of(key), now=services.clock.now())
     return Queued(delivery_id=made)
 
 

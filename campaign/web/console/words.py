@@ -128,6 +128,8 @@ _COMMANDS = tuple(
         (r"An admin lifts it with: campaign stop --lift", "An admin can let it go on."),
         (r"Raise it with: campaign edit", "Raise it by editing the campaign while it is paused."),
         (r"with: campaign edit", "by editing the campaign while it is paused."),
+        (r"First: campaign webhooks enable \d+", "Switch it on first."),
+        (r"campaign webhooks list shows it\.", "It stands in the list."),
         (r"; campaign explain NUMBER tells why", "; the person’s page tells why"),
     )
 )

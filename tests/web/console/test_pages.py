@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from sqlalchemy import text
 
 from campaign.domain.disposition import MEANING, Disposition
+from campaign.flow import rollups
+from campaign.store import rollups as report_queue
 from campaign.store.accounts import Role, audit
 from campaign.store.database import Tx
 from campaign.web.auth import CONSOLE, GUARDS
@@ -81,6 +83,7 @@ async def ended(tx: Tx, now: datetime, *codes: Disposition) -> None:
                 "now": now,
             },
         )
+        await report_queue.queue(tx, attempt_id, now)
 
 
 async def test_the_front_page_tells_what_runs_what_is_wrong_and_what_came_of_today(
@@ -95,9 +98,10 @@ async def test_the_front_page_tells_what_runs_what_is_wrong_and_what_came_of_tod
             Disposition.DO_NOT_CALL,
             Disposition.NOT_PLACED,
         )
+    await rollups.catch_up(services.db, services.clock.now())
     analyst = await person_for(Role.ANALYST)
     shown = text_of((await analyst.get("/console/today")).text)
-    assert "Attempts 3 that ended today" in shown
+    assert "Attempts 3 made today that have ended" in shown
     assert "Connect rate 66.7 % 2 people reached" in shown
     assert "Successes 1 50.0 % of those reached" in shown
     assert "Opt-outs 1 50.0 % of those reached" in shown
