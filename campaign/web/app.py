@@ -30,6 +30,7 @@ from campaign.web.api import campaigns as campaign_routes
 from campaign.web.auth import API, guard
 from campaign.web.console import (
     account,
+    again_pages,
     build_pages,
     calls,
     campaign_pages,
@@ -96,6 +97,7 @@ _CONSOLE_ROUTERS = (
             account,
             build_pages,  # /campaigns/new stands before /campaigns/{campaign_id}
             campaign_pages,
+            again_pages,
             live_pages,
             calls,
             people_pages,
