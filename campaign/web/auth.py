@@ -127,6 +127,7 @@ GUARDS: dict[tuple[str, str], frozenset[Role]] = {
     ("GET", CONSOLE + "/live/{what}/now"): _RESULTS,
     ("GET", CONSOLE + "/live/{what}/events"): _RESULTS,
     ("GET", CONSOLE + "/calls"): _RESULTS,
+    ("GET", CONSOLE + "/calls.csv"): _RESULTS,
     ("GET", CONSOLE + "/calls/{attempt_id}"): _RESULTS,
     ("GET", CONSOLE + "/calls/{attempt_id}/events"): _RESULTS,
     ("POST", CONSOLE + "/calls/{attempt_id}/end"): _OPERATE,
