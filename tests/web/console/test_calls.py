@@ -65,6 +65,20 @@ async def call(services: Services) -> int:
 async def test_a_call_is_told_from_its_decision_to_its_outcome(
     services: Services, person_for: PersonFor, call: int
 ):
+    for kind, form in (
+        ("status", '{"CallStatus": "ringing"}'),
+        ("amd", '{"AnsweredBy": "human"}'),
+        ("twiml", "{}"),
+    ):
+        await rows.run(
+            services.db,
+            "INSERT INTO call_events (dedupe, kind, marker, attempt_id, payload, received_at, handled_at) "
+            "VALUES (:kind, :kind, 'marker-1', :id, CAST(:form AS jsonb), :at, :at)",
+            kind=kind,
+            form=form,
+            id=call,
+            at=services.clock.now(),
+        )
     person = await person_for(Role.ANALYST)
     said = text_of((await person.get(f"/console/calls/{call}")).text)
     for what in (
@@ -76,6 +90,9 @@ async def test_a_call_is_told_from_its_decision_to_its_outcome(
         "owns home yes",
         "Outcome: interested",
         "1 rules were checked",
+        "Twilio: status ringing.",
+        "Twilio: who or what picked up human.",
+        "Twilio asked what to do",
         "within 09:00-20:00",
         "US 2026.11.2",
         "relay $0.0800",
