@@ -407,6 +407,8 @@ def _retry_faults(it: CampaignDefinition) -> Iterator[Found]:
             yield path, f"is always final ({MEANING[disposition].words}); leave it out"
         elif disposition in _OWN_RETRY:
             yield path, f"{_OWN_RETRY[disposition]}; leave it out"
+        elif rule == DEFAULT_RETRIES.get(disposition):
+            continue  # nobody wrote it: a budget of one is enough to say that nobody is called twice
         elif rule.attempts is not None and rule.attempts > it.retry.budget:
             yield (*path, "attempts"), f"is more than retry.budget ({it.retry.budget})"
 

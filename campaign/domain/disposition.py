@@ -101,6 +101,8 @@ CONCLUDED = frozenset(
 )
 """What only a conversation that came to its end concludes: nothing is left to say but goodbye. A callback may
 be agreed on long before the end, and a transfer is still to be made."""
+NEVER_REDIALLED = frozenset({Disposition.DO_NOT_CALL, Disposition.WRONG_NUMBER})
+"""Nobody may put a contact whose last call ended so back in the queue."""
 MACHINES = frozenset({Disposition.MACHINE, Disposition.FAX})
 UNANSWERED = frozenset(
     {

@@ -8,7 +8,9 @@ from typing import Any
 
 from campaign.domain.disposition import MEANING, Disposition
 from campaign.domain.errors import NotFound
-from campaign.store import browse, decisions, story
+from campaign.flow.happenings import happenings
+from campaign.flow.story_words import wrap_up
+from campaign.store import browse, decisions
 from campaign.store.database import Database, Tx
 from campaign.store.decisions import KeptDecision
 from campaign.store.story import Happening
@@ -36,6 +38,14 @@ _ANSWERS = {
     "voicemail": "A message was to be left",
     "goodbye": "We said goodbye",
     "hang_up": "We hung up",
+}
+
+_EVENTS = {
+    "status": "Twilio: status",
+    "amd": "Twilio: who or what picked up",
+    "twiml": "Twilio asked what to do",
+    "action": "Twilio: a session is over",
+    "recording": "Twilio: recording",
 }
 
 
@@ -122,7 +132,7 @@ async def _gather(tx: Tx, attempt_id: int, now: datetime) -> CallStory:
             tx, attempt["campaign_contact_id"], attempt["phone"], attempt["intent_at"]
         )
     about = await browse.contact_of(tx, attempt["contact_id"]) if attempt["contact_id"] is not None else None
-    happened = await story.happenings(tx, [attempt_id])
+    happened = await happenings(tx, [attempt_id])
     found = sorted(
         [*_milestones(attempt, decision), *_happened(happened), *_sessions(said["sessions"])],
         key=lambda one: (one.at, _ORDER.index(one.kind)),
@@ -188,12 +198,17 @@ def _happened(found: Sequence[Happening]) -> Iterator[Moment]:
             said = f"{_ANSWERS[detail['answer']]}, because: {detail['why']}{code}.{became}"
             yield Moment(one.at, "recovery", "Asked what comes next", said)
             continue
+        if one.kind == "wrap_up":
+            yield Moment(one.at, "event", "Looked at afterwards", f"{wrap_up(detail)}.")
+            continue
         told = [detail.get("status"), detail.get("answered_by"), detail.get("error")]
         if detail.get("error_code"):
             told.append(f"error {detail['error_code']}")
         late = " It is not handled yet." if detail.get("unhandled") else ""
-        words = ", ".join(filter(None, told)) or "asked what to do"
-        yield Moment(one.at, "event", f"Twilio: {one.kind}", f"{words}.{late}", bad=bool(detail.get("error")))
+        words = ", ".join(filter(None, told))
+        what = _EVENTS.get(one.kind, f"Twilio: {one.kind}")
+        said = f"{words}.{late}" if words else late.strip()
+        yield Moment(one.at, "event", what, said, bad=bool(detail.get("error")))
 
 
 def _sessions(found: Sequence[Mapping[str, Any]]) -> Iterator[Moment]:

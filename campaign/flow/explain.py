@@ -5,7 +5,7 @@ the same facts as the dialler's.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -17,13 +17,13 @@ from campaign.domain.place import Place, locate
 from campaign.domain.rulebook import Rulebook
 from campaign.domain.rules import decide
 from campaign.flow import facts
+from campaign.flow.happenings import happenings
 from campaign.store import claims, decisions, dnc, lookups, story
 from campaign.store.database import Database, Tx
 from campaign.store.decisions import KeptDecision
 from campaign.store.dnc import Hit
 from campaign.store.lookups import LookupRow
 from campaign.store.story import ContactRow, Enrolment, Happening, TriedRow
-from campaign.telephony import webhooks
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +85,7 @@ async def explain(
         if campaign is not None:
             attempts = [one for one in attempts if one.campaign == campaign]
         happened: dict[int, list[Happening]] = {}
-        for kept in await story.happenings(tx, [attempt.id for attempt in attempts]):
-            one = replace(kept, detail=webhooks.in_words(kept.detail.pop("form", {})) | kept.detail)
+        for one in await happenings(tx, [attempt.id for attempt in attempts]):
             happened.setdefault(one.attempt_id, []).append(one)
         place = locate(number)
         for contact in contacts:

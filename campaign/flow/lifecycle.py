@@ -15,7 +15,7 @@ import structlog
 
 from campaign.domain.campaign import stored
 from campaign.domain.campaign_state import OVER, CampaignAction, CampaignState
-from campaign.domain.disposition import MEANING, Disposition
+from campaign.domain.disposition import MEANING, NEVER_REDIALLED, Disposition
 from campaign.domain.errors import BadInput, CampaignError, Conflict, LeaseLost
 from campaign.domain.rulebook import Rulebook
 from campaign.flow import abandonment, deliveries, hindrances
@@ -311,16 +311,13 @@ async def redial(
         return replace(change, why=why, contacts=contacts)
 
 
-_NEVER_AGAIN = frozenset({Disposition.DO_NOT_CALL, Disposition.WRONG_NUMBER})
-
-
 def _redialable(text: str) -> str:
     try:
         disposition = Disposition(text)
     except ValueError:
-        known = ", ".join(one.value for one in Disposition if one not in _NEVER_AGAIN)
+        known = ", ".join(one.value for one in Disposition if one not in NEVER_REDIALLED)
         raise BadInput(f'"{text}" is no disposition.', f"There are: {known}.") from None
-    if disposition in _NEVER_AGAIN:
+    if disposition in NEVER_REDIALLED:
         raise BadInput(f"People with the disposition {text} are never redialled.", MEANING[disposition].words)
     return disposition.value
 

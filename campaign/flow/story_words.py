@@ -205,14 +205,14 @@ def _happening(one: Happening) -> str:
             became = f", which {detail['became']}" if detail.get("became") else ""
             return f"{_clock(one.at)} recovery ({detail['why']}): answered {detail['answer']}{became}"
         case "wrap_up":
-            return f"{_clock(one.at)} {_wrap_up(detail)}"
+            return f"{_clock(one.at)} {wrap_up(detail)}"
         case kind:
             known = (detail.get("status"), detail.get("answered_by"), detail.get("error"))
             late = " (not handled yet)" if detail.get("unhandled") else ""
             return f"{_clock(one.at)} Twilio, {kind}: {', '.join(filter(None, known)) or 'asked'}{late}"
 
 
-def _wrap_up(detail: Mapping[str, Any]) -> str:
+def wrap_up(detail: Mapping[str, Any]) -> str:
     """What a model made of the call after it, with what it changed and what did not count."""
     who = f"wrap-up by the model {detail['profile']}"
     if detail["state"] == "due":

@@ -31,6 +31,7 @@ from campaign.web.api import campaigns as campaign_routes
 from campaign.web.auth import API, guard
 from campaign.web.console import (
     account,
+    again_pages,
     build_pages,
     calls,
     campaign_pages,
@@ -103,6 +104,7 @@ _CONSOLE_ROUTERS = (
             preview_pages,
             rehearsal_pages,
             campaign_pages,
+            again_pages,
             live_pages,
             calls,
             people_pages,

@@ -144,6 +144,10 @@ def test_each_fault_says_where_it_is_and_what_is_allowed(old: str, new: str, pat
     assert found[path].line is not None
 
 
+def test_a_budget_of_one_is_enough_to_say_that_nobody_is_called_twice() -> None:
+    assert parse_toml(MINIMAL + "\n[retry]\nbudget = 1\n", "x.toml").retry.budget == 1
+
+
 def test_a_campaign_may_not_end_before_it_starts() -> None:
     found = faults_of(
         MINIMAL + "\n[schedule]\nstart = 2026-11-25T09:00:00Z\nend = 2026-11-24T09:00:00-05:00\n"

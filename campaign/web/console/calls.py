@@ -2,16 +2,20 @@
 
 import base64
 import binascii
+from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request
-from fastapi.responses import HTMLResponse, Response
+from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi.responses import HTMLResponse, Response, StreamingResponse
 
+from campaign.domain.cells import as_cell
 from campaign.domain.disposition import Category, Disposition
 from campaign.domain.errors import BadInput
 from campaign.flow.call_story import CallStory, tell_call
+from campaign.flow.intake import csv_line
 from campaign.store import call_search, campaigns
+from campaign.store.accounts import audit
 from campaign.store.call_search import Mark, Wanted
 from campaign.web.auth import CONSOLE
 from campaign.web.console.frame import Seen, Viewer, page
@@ -22,6 +26,9 @@ from campaign.web.deps import With
 router = APIRouter(include_in_schema=False)
 
 PER_PAGE = 50
+MOST_ROWS = 10_000
+"""Of a download: more are an export (`POST /api/v1/exports`), which a process of its own writes."""
+PER_READ = 500
 ANSWERED_BY = (
     "human",
     "machine_start",
@@ -36,6 +43,22 @@ Id = Annotated[int, Path(ge=1, lt=2**63)]
 Text = Annotated[str, Query(max_length=200, pattern=r"^[^\x00]*$")]
 Short = Annotated[str, Query(max_length=40, pattern=r"^[^\x00]*$")]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_COLUMNS = (
+    "id",
+    "intent_at",
+    "name",
+    "phone",
+    "campaign",
+    "number",
+    "due_for",
+    "state",
+    "disposition",
+    "category",
+    "answered_by",
+    "seconds",
+    "caller_id",
+    "cost",
+)
 _PARTS = (
     Part("call-facts", "call_facts.html"),
     Part("call-said", "call_said.html"),
@@ -43,11 +66,7 @@ _PARTS = (
 )
 
 
-@router.get(CONSOLE + "/calls")
-async def show_calls(
-    request: Request,
-    viewer: Seen,
-    services: With,
+def _asked(
     campaign: Short = "",
     list: Short = "",
     disposition: Short = "",
@@ -60,10 +79,8 @@ async def show_calls(
     longest: Short = "",
     words: Text = "",
     person: Short = "",
-    cursor: Short = "",
-) -> HTMLResponse:
-    """All calls, newest first, narrowed by any of these together; they stand in the address."""
-    filters = {
+) -> dict[str, str]:
+    return {
         "campaign": campaign,
         "list": list,
         "disposition": disposition,
@@ -77,6 +94,18 @@ async def show_calls(
         "words": words.strip(),
         "person": person,
     }
+
+
+Filters = Annotated[dict[str, str], Depends(_asked)]
+"""What calls are narrowed by: any of these together, as they stand in the address."""
+
+
+@router.get(CONSOLE + "/calls")
+async def show_calls(
+    request: Request, viewer: Seen, services: With, filters: Filters, cursor: Short = ""
+) -> HTMLResponse:
+    """All calls, newest first, narrowed by filters."""
+    person = filters["person"]
     async with services.db.connection() as tx:
         number = await number_of(tx, person) if person else None
         wanted = _wanted(filters, viewer, number)
@@ -95,11 +124,38 @@ async def show_calls(
         filters=filters,
         cursor=cursor,
         number=number,
+        most_rows=MOST_ROWS,
         dispositions=[one.value for one in Disposition],
         categories=[one.value for one in Category],
         answered_by=ANSWERED_BY,
         choices=choices,
     )
+
+
+@router.get(CONSOLE + "/calls.csv")
+async def download_calls(viewer: Seen, services: With, filters: Filters) -> StreamingResponse:
+    """The same calls as a CSV, at most `MOST_ROWS` of them; no cell is a formula to a spreadsheet."""
+    async with services.db.transaction() as tx:
+        number = await number_of(tx, filters["person"]) if filters["person"] else None
+        detail = {key: value for key, value in filters.items() if value and key not in ("person", "words")}
+        await audit(tx, viewer.actor, "calls.download", "installation", services.clock.now(), detail)
+    wanted = _wanted(filters, viewer, number)
+
+    async def lines() -> AsyncIterator[str]:
+        yield csv_line(_COLUMNS)
+        mark, left = None, MOST_ROWS
+        while left > 0:
+            async with services.db.connection() as tx:
+                found = await call_search.search(tx, wanted, mark, min(left, PER_READ))
+            for row in found.rows:
+                yield csv_line([as_cell(getattr(row, name)) for name in _COLUMNS])
+            left -= len(found.rows)
+            mark = found.next
+            if mark is None:
+                return
+
+    headers = {"Content-Disposition": 'attachment; filename="calls.csv"', "Cache-Control": "no-store"}
+    return StreamingResponse(lines(), media_type="text/csv; charset=utf-8", headers=headers)
 
 
 @router.get(CONSOLE + "/calls/{attempt_id}")

@@ -1,11 +1,14 @@
 """Looking into calls and people: found, told, kept from calls, shown, erased; no number in an address."""
 
+import csv
+import io
 from datetime import timedelta
 
 import pytest
 
 from campaign.store import decisions, dnc
 from campaign.store.accounts import Role
+from campaign.web.console import calls
 from campaign.wiring import Services
 from tests.support import rows
 from tests.support.console import Person, text_of
@@ -62,6 +65,20 @@ async def call(services: Services) -> int:
 async def test_a_call_is_told_from_its_decision_to_its_outcome(
     services: Services, person_for: PersonFor, call: int
 ):
+    for kind, form in (
+        ("status", '{"CallStatus": "ringing"}'),
+        ("amd", '{"AnsweredBy": "human"}'),
+        ("twiml", "{}"),
+    ):
+        await rows.run(
+            services.db,
+            "INSERT INTO call_events (dedupe, kind, marker, attempt_id, payload, received_at, handled_at) "
+            "VALUES (:kind, :kind, 'marker-1', :id, CAST(:form AS jsonb), :at, :at)",
+            kind=kind,
+            form=form,
+            id=call,
+            at=services.clock.now(),
+        )
     person = await person_for(Role.ANALYST)
     said = text_of((await person.get(f"/console/calls/{call}")).text)
     for what in (
@@ -73,6 +90,9 @@ async def test_a_call_is_told_from_its_decision_to_its_outcome(
         "owns home yes",
         "Outcome: interested",
         "1 rules were checked",
+        "Twilio: status ringing.",
+        "Twilio: who or what picked up human.",
+        "Twilio asked what to do",
         "within 09:00-20:00",
         "US 2026.11.2",
         "relay $0.0800",
@@ -247,3 +267,31 @@ async def test_the_decision_of_a_dial_is_found_again(services: Services, call: i
         assert kept.decision.allowed
         other = attempt["intent_at"] + timedelta(seconds=1)
         assert await decisions.of_dial(tx, attempt["campaign_contact_id"], attempt["phone"], other) is None
+
+
+async def test_calls_that_were_found_are_taken_along_as_a_csv_without_formulas(
+    services: Services, person_for: PersonFor, call: int, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(calls, "PER_READ", 1)
+    now = services.clock.now()
+    async with services.db.transaction() as tx:
+        for n in range(2):
+            await rows.attempt(
+                tx, now - timedelta(hours=n), marker=f"earlier-{n}", state="ended", settled_at=now
+            )
+    await rows.run(
+        services.db, "UPDATE contacts SET variables = CAST(:said AS jsonb)", said='{"first_name": "=1+1"}'
+    )
+    analyst = await person_for(Role.ANALYST)
+    assert "/console/calls.csv?campaign=1" in (await analyst.get("/console/calls?campaign=1")).text
+    answer = await analyst.get("/console/calls.csv")
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    told = list(csv.DictReader(io.StringIO(answer.text)))
+    assert len(told) == 3
+    found = (await analyst.get("/console/calls.csv?disposition=interested")).text
+    (only,) = csv.DictReader(io.StringIO(found))
+    assert (only["id"], only["phone"], only["name"]) == (str(call), NUMBER, "'=1+1")
+    kept = await rows.rows(services.db, "audit_log", "id")
+    assert (kept[-1]["action"], kept[-1]["detail"]) == ("calls.download", {"disposition": "interested"})
+    uploader = await person_for(Role.UPLOADER)
+    assert (await uploader.get("/console/calls.csv")).status_code == 403
