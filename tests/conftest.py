@@ -18,6 +18,7 @@ import hypothesis
 import psycopg
 import pytest
 import sqlalchemy as sa
+import structlog
 
 from campaign.store import migrate
 from campaign.store.database import Database
@@ -28,6 +29,9 @@ TEMPLATE = "template_campaign"
 
 hypothesis.settings.register_profile("house", hypothesis.settings(), deadline=None)  # busy is no bug
 hypothesis.settings.load_profile("house")
+# as the service's log has it: the default one draws every local of every frame, which can take minutes
+_PLAIN = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+structlog.configure(processors=[*structlog.get_config()["processors"][:-1], _PLAIN])
 
 
 Admin = psycopg.Connection[tuple[object, ...]]
