@@ -39,12 +39,11 @@ async def test_a_campaign_is_built_with_the_form_rehearsed_and_launched(
             assert await shown.violations() == []
             await lines.fill("2")
             await expect(checked).to_contain_text("This can be used.")
+            await expect(page.get_by_text("It is not kept yet")).to_be_hidden()
 
             # the week: hours are written, drawn and copied
-            monday, tuesday = (
-                page.get_by_label("Monday", exact=True),
-                page.get_by_label("Tuesday", exact=True),
-            )
+            monday = page.get_by_label("Monday", exact=True)
+            tuesday = page.get_by_label("Tuesday", exact=True)
             await monday.fill("09:00-12:00")
             bar = page.locator("[data-bar='schedule.week.mon']")
             await expect(bar.locator("g rect")).to_have_count(1)
