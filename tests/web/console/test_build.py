@@ -175,3 +175,11 @@ async def test_a_script_is_rehearsed_beside_it(person_for: PersonFor, services: 
     assert "mend it first" in await does("begin")
     sent |= {"text": text, "moves": "hello\n" * 80}
     assert "ends after 60 lines" in await does("say", "hello")
+    part = await operator.client.post(
+        "/console/campaigns/rehearse",
+        data={"csrf": operator.csrf, "rehearsed": text, "act": "begin"},
+        headers={"HX-Request": "true"},
+    )
+    assert "<main" not in part.text
+    whole = await operator.post("/console/campaigns/rehearse", {"rehearsed": text, "act": "begin"})
+    assert "<main" in whole.text
