@@ -33,7 +33,6 @@ from campaign.domain.form_kinds import (
     YES_NO,
 )
 from campaign.domain.form_parts import (
-    MOST_ROWS,
     Column,
     Fields,
     Moment,
@@ -227,7 +226,7 @@ def rows(fields: Mapping[str, str], name: str, spare: int = 1) -> range:
     part = _BY_NAME[name]
     assert isinstance(part, Rows)
     used = len(part.indices(fields))
-    return range(max(used, min(used + spare, MOST_ROWS)))
+    return range(max(used, min(used + spare, part.most)))
 
 
 def without_row(fields: Mapping[str, str], name: str, number: int) -> Fields:

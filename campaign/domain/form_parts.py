@@ -23,7 +23,8 @@ Table = dict[str, Any]
 Fields = dict[str, str]
 
 MOST_ROWS: Final = 50
-"""Rows of one kind that a form shows; a longer list stays as TOML."""
+MOST_KEYED: Final = 20
+"""Rows of one kind that a form shows; a longer list stays as TOML. A browser's form may have 1,000 fields."""
 _TWICE: Final = "stands under “Everything else” too: take it out there, or empty this field"
 
 
@@ -88,11 +89,16 @@ class Rows:
     def path(self) -> tuple[str, ...]:
         return tuple(self.name.split("."))
 
+    @property
+    def most(self) -> int:
+        """Rows that the form shows."""
+        return MOST_KEYED if self.keyed else MOST_ROWS
+
     def show(self, table: Table, fields: Fields) -> None:
         """All rows, or none of them when one can't be shown whole."""
         place, key = place_of(table, self.path)
         found = self._listed(place.get(key, []))
-        if found is None or len(found) > MOST_ROWS:
+        if found is None or len(found) > self.most:
             return
         made: Fields = {}
         for number, row in enumerate(found):

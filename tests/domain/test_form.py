@@ -321,3 +321,22 @@ step = st.integers(0, 99) | st.from_regex(r"[A-Za-z0-9_\- .]{1,8}", fullmatch=Tr
 @given(st.lists(step, min_size=1, max_size=5))
 def test_a_dotted_path_is_read_back(path: list[str | int]):
     assert undotted(dotted(tuple(path))) == tuple(path)
+
+
+def test_a_list_that_is_too_long_for_a_form_stays_as_toml_and_the_longest_form_fits_a_request():
+    table = tomllib.loads(FULL)
+    script = table["script"]
+    script["questions"] = [{"key": f"q{n}", "ask": "Well?"} for n in range(51)]
+    long = fields_of(table)
+    assert "script.questions.0.key" not in long
+    assert long[REST].count("[[script.questions]]") == 51
+    assert same(table_of(long).table["script"]["questions"], script["questions"])
+    script["questions"].pop()
+    script["objections"] = [{"when": ["no"], "say": "Oh."}] * 50
+    script["transfers"] = {f"t{n}": {"name": "us", "to": "+12025550142"} for n in range(20)}
+    script["menus"] = {f"m{n}": {"digits": "1", "when": "asked"} for n in range(20)}
+    table["lists"] = [f"list {n}" for n in range(50)]
+    table["caller_ids"] = [f"+120255501{n:02}" for n in range(50)]
+    full = fields_of(table)
+    assert full[REST] == ""
+    assert 900 < len(full) < 990

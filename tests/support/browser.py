@@ -119,6 +119,8 @@ class Window:
         presses: int = await self.page.evaluate(
             # a field for a date is one stop each for month, day, year and the calendar
             "window.wanted.length + 3 * window.wanted.filter((one) => one.type === 'date').length"
+            # and with a time hour, minute, and half of the day besides
+            " + 6 * window.wanted.filter((one) => one.type === 'datetime-local').length"
         )
         for _ in range(presses + 5):
             await self.page.keyboard.press("Tab")

@@ -212,6 +212,8 @@
 
   document.addEventListener("htmx:after:swap", () => {
     tell();
+    const refused = byId("refused");
+    if (refused) refused.hidden = !byId("faults");
     const said = byId("said-so-far");
     if (!said) return;
     said.scrollTop = said.scrollHeight;
@@ -221,6 +223,12 @@
   });
   addEventListener("DOMContentLoaded", () => {
     for (const button of document.querySelectorAll("[data-week-as]")) button.hidden = false;
+    // The spare row is for browsers without scripts, where there is a row already.
+    for (const group of document.querySelectorAll("[data-rows]")) {
+      const rows = [...group.querySelectorAll("[data-row]")];
+      const fields = [...rows.at(-1).querySelectorAll("input:not([type=checkbox]), textarea")];
+      if (rows.length > 1 && fields.every((field) => !field.value)) rows.at(-1).remove();
+    }
     const first = document.querySelector("#definition [aria-invalid='true']");
     if (first) goTo(first);
   });

@@ -175,3 +175,21 @@ async def test_a_script_is_rehearsed_beside_it(person_for: PersonFor, services: 
     assert "mend it first" in await does("begin")
     sent |= {"text": text, "moves": "hello\n" * 80}
     assert "ends after 60 lines" in await does("say", "hello")
+    part = await operator.client.post(
+        "/console/campaigns/rehearse",
+        data={"csrf": operator.csrf, "rehearsed": text, "act": "begin"},
+        headers={"HX-Request": "true"},
+    )
+    assert "<main" not in part.text
+    whole = await operator.post("/console/campaigns/rehearse", {"rehearsed": text, "act": "begin"})
+    assert "<main" in whole.text
+
+
+async def test_a_form_that_is_far_too_long_is_refused(person_for: PersonFor):
+    operator = await person_for(Role.OPERATOR)
+    many = {f"script.questions.{n}.ask": "Well?" for n in range(1100)}
+    refused = await operator.post(NEW, {"view": "form", **many})
+    assert 400 <= refused.status_code < 500
+    long = await operator.post(NEW, {"view": "toml", "text": "a" * 600_000})
+    assert long.status_code == 400
+    assert "too long" in text_of(long.text)
