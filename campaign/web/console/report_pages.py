@@ -20,7 +20,7 @@ from campaign.store import call_search, campaigns, report_rows
 from campaign.store.campaigns import CampaignRow
 from campaign.store.database import Tx
 from campaign.web.auth import API, CONSOLE
-from campaign.web.console import report_charts, report_view
+from campaign.web.console import report_charts, report_table, report_view
 from campaign.web.console.frame import Seen, Viewer, page
 from campaign.web.deps import With
 from campaign.wiring import Services
@@ -166,7 +166,7 @@ async def _report(
     request: Request, viewer: Viewer, services: Services, name: str, filters: Filters
 ) -> HTMLResponse:
     error: BadInput | None = None
-    found, only = report_view.View((), report_view.Table((), ())), False
+    found, only = report_view.View((), report_table.Table((), ())), False
     async with services.db.connection() as tx:
         rows = await campaigns.listed(tx)
         lists = await call_search.list_names(tx)
@@ -219,14 +219,14 @@ def _drawable(name: str, span: Span, rows: Sequence[CampaignRow]) -> tuple[Span,
 async def _gather(tx: Tx, name: str, span: Span, wanted: Step | None) -> report_view.View:
     days = await report_rows.days(tx, span)
     if days is None:
-        return report_view.View((), report_view.Table((), ()))
+        return report_view.View((), report_table.Table((), ()))
     step = report_charts.step_for(*days, wanted)
     rows = await KINDS[name].rows(tx, span, step)
     totals = await report_rows.summary(tx, span) if name == "opt-outs" else []
-    asked = report_view.Asked(
+    asked = report_table.Asked(
         span.by,
         report_charts.steps(*days, step),
         step,
-        {report_view.about(row): row for row in totals},
+        {report_table.about(row): row for row in totals},
     )
     return report_view.view(name, rows, asked)

@@ -1,22 +1,19 @@
 """What a page of a report shows: rows of a report → figures, charts and a table, in the words of people."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
-from campaign.domain.disposition import Category
 from campaign.domain.measures import (
     SERVED_MS,
     CostRow,
-    Dimension,
     FunnelRow,
     HourRow,
     LatencyRow,
     OptOutRow,
     OutcomeRow,
     RecoveryRow,
-    Step,
     SummaryRow,
     TriesRow,
     rate,
@@ -24,11 +21,21 @@ from campaign.domain.measures import (
 from campaign.store.reports import WENT_ON
 from campaign.web.console import report_charts, words
 from campaign.web.console.report_charts import Chart, Columns
+from campaign.web.console.report_table import (
+    ANSWERS,
+    BY_WORDS,
+    Asked,
+    Table,
+    about,
+    group_name,
+    milliseconds,
+    ordinal,
+    side_by_side,
+    table_of,
+)
 
 MOST_PANELS: Final = 6
 """Campaigns, lists and so on whose charts are shown beside each other; the table and the file have all."""
-MOST_ROWS: Final = 200
-"""Rows of the table; the file has all."""
 
 Tile = tuple[str, str, str, str]
 """Label, value, hint, tone."""
@@ -44,60 +51,12 @@ class Panel:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
-    """The numbers: headings with whether they are over numbers, and cells; `more`: rows left to the file."""
-
-    heads: Sequence[tuple[str, bool]]
-    rows: Sequence[Sequence[str]]
-    more: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class View:
     """A report as its page shows it; `others`: panels that are left out."""
 
     panels: Sequence[Panel]
     table: Table
     others: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What a view needs to know of the question.
-
-    Args:
-        by: what it is divided by.
-        places: the steps of time that charts have.
-        step: what they are.
-        totals: campaign, value → all measures, for reports that are told beside them.
-    """
-
-    by: Dimension | None
-    places: Sequence[date]
-    step: Step
-    totals: Mapping[tuple[Any, ...], SummaryRow]
-
-
-def about(row: Any) -> tuple[Any, ...]:
-    """What a row is about."""
-    return row.campaign_id, row.campaign, row.value
-
-
-def group_name(by: Dimension | None, row: Any) -> str:
-    """What a row is about, for people."""
-    match by:
-        case None:
-            return ""
-        case Dimension.CAMPAIGN:
-            return str(row.campaign)
-        case Dimension.VERSION:
-            return f"{row.campaign}, script version {row.value}"
-        case Dimension.CALLER_ID:
-            return words.phone(row.value)
-        case Dimension.LIST:
-            return row.value or "List removed"
-        case Dimension.ZONE:
-            return row.value or "Zone not known"
 
 
 def view(name: str, rows: Sequence[Any], asked: Asked) -> View:
@@ -113,7 +72,7 @@ def view(name: str, rows: Sequence[Any], asked: Asked) -> View:
     ]
     if name == "costs" and len(grouped) > 1:
         panels.insert(0, Panel("", (), [_cost_of_each(rows, asked)]))
-    return View(panels, _table(rows, asked), max(0, len(grouped) - MOST_PANELS))
+    return View(panels, table_of(rows, asked), max(0, len(grouped) - MOST_PANELS))
 
 
 _WEIGHT: Final[Mapping[str, Callable[[Any], float]]] = {
@@ -241,7 +200,7 @@ def _tries(rows: Sequence[TriesRow], asked: Asked) -> _Parts:
         ("Called", "Reached by it", "Reached so far"),
         [
             (
-                _ordinal(row.number),
+                ordinal(row.number),
                 row.reached_so_far,
                 (
                     words.number(row.tried),
@@ -257,18 +216,13 @@ def _tries(rows: Sequence[TriesRow], asked: Asked) -> _Parts:
     return (), [bars]
 
 
-def _ordinal(number: int) -> str:
-    ends = {1: "1st", 2: "2nd", 3: "3rd", 10: "10th and later"}
-    return f"{ends.get(number, f'{number}th')} call"
-
-
 def _latency(rows: Sequence[LatencyRow], asked: Asked) -> _Parts:
     (row,) = rows
     slow = "warning" if (row.served or 0) < 0.97 else "success"
     tiles = [
-        ("Half within", _ms(row.p50_ms), f"of {row.calls:,} calls", ""),
-        ("95 % within", _ms(row.p95_ms), "", ""),
-        ("99 % within", _ms(row.p99_ms), "", ""),
+        ("Half within", milliseconds(row.p50_ms), f"of {row.calls:,} calls", ""),
+        ("95 % within", milliseconds(row.p95_ms), "", ""),
+        ("99 % within", milliseconds(row.p99_ms), "", ""),
         ("Served in 2 s", words.percent(row.served), "of people who answered", slow),
     ]
     bars = report_charts.bars(
@@ -277,7 +231,7 @@ def _latency(rows: Sequence[LatencyRow], asked: Asked) -> _Parts:
         ("Calls", "Share"),
         [
             (
-                "later" if bound is None else _ms(bound),
+                "later" if bound is None else milliseconds(bound),
                 calls,
                 (words.number(calls), words.percent(calls, row.calls)),
                 "success" if bound is not None and bound <= SERVED_MS else "warning",
@@ -286,12 +240,6 @@ def _latency(rows: Sequence[LatencyRow], asked: Asked) -> _Parts:
         ],
     )
     return tiles, [bars]
-
-
-def _ms(value: int | None) -> str:
-    if value is None:
-        return words.NONE
-    return f"{value} ms" if value < 1000 else f"{value / 1000:.3g} s"
 
 
 def _opt_outs(rows: Sequence[OptOutRow], asked: Asked) -> _Parts:
@@ -305,15 +253,6 @@ def _opt_outs(rows: Sequence[OptOutRow], asked: Asked) -> _Parts:
         tiles.append(("Opt-out rate", words.percent(total.opt_out_rate), hint, "dnc"))
     parts = [("Asked not to be called again", "dnc")]
     return tiles, [_over_time(f"Opt-outs by {asked.step}", parts, counts, asked)]
-
-
-_ANSWERS: Final = {
-    "resume": "resumed",
-    "transfer": "transferred",
-    "voicemail": "left to the voicemail",
-    "goodbye": "said goodbye",
-    "hang_up": "hung up",
-}
 
 
 def _recoveries(rows: Sequence[RecoveryRow], asked: Asked) -> _Parts:
@@ -330,7 +269,7 @@ def _recoveries(rows: Sequence[RecoveryRow], asked: Asked) -> _Parts:
         ("Calls", "Share"),
         [
             (
-                f"{_ANSWERS.get(row.answer, row.answer)}: {row.became}",
+                f"{ANSWERS.get(row.answer, row.answer)}: {row.became}",
                 row.calls,
                 (words.number(row.calls), words.percent(row.calls, total)),
                 "success" if row.became == WENT_ON else "neutral",
@@ -379,7 +318,7 @@ def _cost_of_each(rows: Sequence[CostRow], asked: Asked) -> Chart:
     dear = sorted(rows, key=lambda row: (row.per_success is None, row.per_success))[: 2 * MOST_PANELS]
     return report_charts.bars(
         "Cost per success",
-        str(_BY_WORDS[asked.by]).capitalize(),
+        str(BY_WORDS[asked.by]).capitalize(),
         ("Per success", "Successes cost"),
         [
             (
@@ -420,11 +359,11 @@ def _summary(rows: Sequence[SummaryRow], asked: Asked) -> View:
     largest = sorted(rows, key=lambda row: -row.attempts)[: 2 * MOST_PANELS]
     if asked.by is None or len(largest) == 1:
         panels = [Panel(group_name(asked.by, row), _tiles(row), ()) for row in largest]
-        return View(panels, _side_by_side(rows, asked))
+        return View(panels, side_by_side(rows, asked))
     charts = [
         report_charts.bars(
             title,
-            str(_BY_WORDS[asked.by]).capitalize(),
+            str(BY_WORDS[asked.by]).capitalize(),
             ("Rate", f"Of {of}"),
             [
                 (
@@ -441,20 +380,20 @@ def _summary(rows: Sequence[SummaryRow], asked: Asked) -> View:
     charts.append(
         report_charts.bars(
             "First word, 95 % within",
-            str(_BY_WORDS[asked.by]).capitalize(),
+            str(BY_WORDS[asked.by]).capitalize(),
             ("95 %", "Median"),
             [
                 (
                     group_name(asked.by, row),
                     row.first_word_p95_ms,
-                    (_ms(row.first_word_p95_ms), _ms(row.first_word_p50_ms)),
+                    (milliseconds(row.first_word_p95_ms), milliseconds(row.first_word_p50_ms)),
                     "success" if (row.first_word_p95_ms or 0) <= SERVED_MS else "warning",
                 )
                 for row in largest
             ],
         )
     )
-    table = _side_by_side(rows, asked) if len(rows) <= MOST_PANELS else _table(rows, asked)
+    table = side_by_side(rows, asked) if len(rows) <= MOST_PANELS else table_of(rows, asked)
     return View([Panel("", (), charts)], table, max(0, len(rows) - 2 * MOST_PANELS))
 
 
@@ -467,123 +406,3 @@ def _tiles(row: SummaryRow) -> list[Tile]:
         ("Opt-out rate", words.percent(row.opt_out_rate), f"{row.opt_outs:,} of those reached", "dnc"),
         ("Abandoned", words.percent(row.abandonment_rate), f"{row.abandoned:,} of those reached", "failure"),
     ]
-
-
-def _side_by_side(rows: Sequence[SummaryRow], asked: Asked) -> Table:
-    """Measures below each other, what is compared beside each other."""
-    heads = [("Measure", False), *((group_name(asked.by, row) or "All together", True) for row in rows)]
-    lines = [
-        [_HEADS[field.name], *(_cell(field.name, getattr(row, field.name), row) for row in rows)]
-        for field in fields(SummaryRow)
-        if field.name not in _ABOUT
-    ]
-    return Table(heads, lines)
-
-
-# ── tables ─────────────────────────────────────────────────────────────────────────────────────────────
-
-_ABOUT: Final = ("campaign_id", "campaign", "value")
-_LEFT_OUT: Final = (*_ABOUT, "buckets", "disposition_costs", "words", "currency")
-_BY_WORDS: Final[Mapping[Dimension | None, str]] = {
-    None: "all",
-    Dimension.CAMPAIGN: "campaign",
-    Dimension.LIST: "list",
-    Dimension.VERSION: "script",
-    Dimension.CALLER_ID: "caller id",
-    Dimension.ZONE: "zone",
-}
-_HEADS: Final = {
-    "enrolled": "In the campaign",
-    "attempted": "Called",
-    "attempts": "Attempts",
-    "placed": "Calls placed",
-    "answered": "Answered",
-    "connected": "Person reached",
-    "connects": "People reached",
-    "conversations": "Conversations",
-    "conversed": "Talked with us",
-    "right_parties": "Right parties",
-    "succeeded": "Success",
-    "successes": "Successes",
-    "opted_out": "Opted out",
-    "opt_outs": "Opt-outs",
-    "abandoned": "Abandoned",
-    "day": "From",
-    "disposition": "Disposition",
-    "category": "Category",
-    "seconds": "Talk",
-    "weekday": "Weekday",
-    "hour": "Hour",
-    "answer_rate": "Answer rate",
-    "connect_rate": "Connect rate",
-    "success_rate": "Success rate",
-    "opt_out_rate": "Opt-out rate",
-    "abandonment_rate": "Abandonment rate",
-    "number": "Call",
-    "tried": "Called",
-    "reached": "Reached",
-    "reach_rate": "Reach rate",
-    "reached_so_far": "Reached so far",
-    "calls": "Calls",
-    "p50_ms": "Median",
-    "p90_ms": "90 %",
-    "p95_ms": "95 %",
-    "p99_ms": "99 %",
-    "served": "Served in 2 s",
-    "answer": "We",
-    "became": "And then",
-    "priced": "Priced",
-    "cost": "Cost",
-    "per_attempt": "Per attempt",
-    "per_connect": "Per person reached",
-    "per_success": "Per success",
-    "first_word_p50_ms": "First word, median",
-    "first_word_p95_ms": "First word, 95 %",
-    "first_day": "First day",
-    "last_day": "Last day",
-}
-_WORDS_OF: Final = ("disposition", "category", "weekday", "answer", "became", "day")
-
-
-def _table(rows: Sequence[Any], asked: Asked) -> Table:
-    if not rows:
-        return Table((), ())
-    names = [field.name for field in fields(rows[0]) if field.name not in _LEFT_OUT]
-    heads = [(_HEADS[name], name not in _WORDS_OF) for name in names]
-    divided = [] if asked.by is None else [(_BY_WORDS[asked.by].capitalize(), False)]
-    lines = [
-        [
-            *([] if asked.by is None else [group_name(asked.by, row)]),
-            *(_cell(name, getattr(row, name), row) for name in names),
-        ]
-        for row in rows[:MOST_ROWS]
-    ]
-    return Table([*divided, *heads], lines, len(rows) - len(lines))
-
-
-def _cell(name: str, value: Any, row: Any) -> str:
-    """A value of a report, by the name of its field."""
-    if value is None:
-        return words.NONE
-    if name.endswith("rate") or name in ("served", "reached_so_far"):
-        return words.percent(value)
-    if name.endswith("_ms"):
-        return _ms(value)
-    if name == "cost" or name.startswith("per_"):
-        return words.money(value, row.currency)
-    match name:
-        case "seconds":
-            return words.duration(value)
-        case "weekday":
-            return str(report_charts.DAYS[value - 1])
-        case "hour":
-            return f"{value:02}:00"
-        case "number":
-            return _ordinal(value)
-        case "disposition":
-            return words.disposition_words(value)
-        case "category":
-            return Category(value).value
-        case "answer":
-            return _ANSWERS.get(str(value), str(value))
-    return words.number(value) if isinstance(value, int | float) else str(value)
