@@ -327,4 +327,5 @@ async def an_admin_reads_who_did_what(shown: Window) -> None:
     for deed in ("campaign.start", "campaign.pause", "campaign.resume", "campaign.redial"):
         await expect(trail.get_by_role("link", name=deed, exact=True).first).to_be_visible()
     await expect(trail).to_contain_text("a question about the script")
+    await expect(trail).to_contain_text("dispositions busy")
     await look(shown, "41-audit")
