@@ -1,8 +1,21 @@
-"""`python -m benchmarks [NAME …] [--small] [--rows N] [--attempts N]`: run all, or those named."""
+"""`python -m benchmarks [NAME …] [--small] [--rows N] …`: run all, or those named."""
 
 import argparse
 
-from benchmarks import claims, dnc, events, import_rows, leaks, pace, place, reports, restart, start, turns
+from benchmarks import (
+    claims,
+    console,
+    dnc,
+    events,
+    import_rows,
+    leaks,
+    pace,
+    place,
+    reports,
+    restart,
+    start,
+    turns,
+)
 from benchmarks.queues import compare
 
 ALL = {
@@ -17,6 +30,7 @@ ALL = {
     "reports": reports.run,
     "restart": restart.run,
     "leaks": leaks.run,
+    "console": console.run,
     "queues": compare.run,
 }
 SIZED = {"import": import_rows.run, "claims": claims.run, "start": start.run}
@@ -29,6 +43,8 @@ def main() -> None:
     parser.add_argument("--small", action="store_true", help="a few seconds, only to see that it runs")
     parser.add_argument("--rows", type=int, help="of the list, for import, claims and start")
     parser.add_argument("--attempts", type=int, help="for reports")
+    parser.add_argument("--viewers", type=int, help="for console")
+    parser.add_argument("--calls", type=int, help="for console")
     wanted = parser.parse_args()
     for name in wanted.which:
         if name not in ALL:
@@ -36,6 +52,8 @@ def main() -> None:
     for name in wanted.which or ALL:
         if name == "reports":
             reports.run(small=wanted.small, attempts=wanted.attempts)
+        elif name == "console":
+            console.run(small=wanted.small, viewers=wanted.viewers, calls=wanted.calls)
         elif name in SIZED:
             SIZED[name](small=wanted.small, rows=wanted.rows)
         else:

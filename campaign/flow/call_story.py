@@ -173,7 +173,9 @@ def _milestones(attempt: Mapping[str, Any], decision: KeptDecision | None) -> It
         yield Moment(attempt["answered_at"], "answered", "Answered", said)
     if attempt["cancel_at"]:
         asked = (attempt["cancel_why"] or "").removeprefix("stop_now: ")
-        yield Moment(attempt["cancel_at"], "ending", "To be ended", f"{asked}." if asked else "")
+        # the latest instant at which the line would have been cut: whoever says goodbye before is quicker
+        at = min(attempt["cancel_at"], attempt["ended_at"] or attempt["cancel_at"])
+        yield Moment(at, "ending", "To be ended", f"{asked}." if asked else "")
     if attempt["ended_at"]:
         status = attempt["call_status"] or "unknown"
         sip = f", SIP {attempt['sip_code']}" if attempt["sip_code"] else ""

@@ -23,6 +23,7 @@ ROOT = Path(__file__).parents[2]
         ("reports", ("funnel", "first word", "goal", "rebuild from nothing", "fold of")),
         ("leaks", ("15 conversations", "each call between", "goal")),
         ("restart", ("planned: --take-over", "kill -9, another one up", "goal")),
+        ("console", ("/console/calls/{call}", "nobody looks on", "3 viewers", "nobody again", "goal")),
         ("queues", ("our dialler", "0 / 10", "goal")),  # the others' packages are not installed for tests
     ],
 )
@@ -47,6 +48,6 @@ def test_an_unknown_benchmark_is_refused_with_the_names_of_those_there_are() -> 
     )
     assert done.returncode == 2
     assert (
-        "place, pace, turns, events, import, dnc, claims, start, reports, restart, leaks, queues"
+        "place, pace, turns, events, import, dnc, claims, start, reports, restart, leaks, console, queues"
         in done.stderr
     )

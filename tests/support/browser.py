@@ -4,14 +4,17 @@ Screenshots are kept below screenshots/ (ignored by Git), as output of CI.
 """
 
 import contextlib
+import re
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from playwright.async_api import Browser, Page, async_playwright, expect
 
 from campaign.web.browser import COOKIE
+from tests.support.console import PASSWORD
 from tests.support.served import served
 
 __all__ = ["Window", "chromium", "served", "window"]
@@ -29,7 +32,7 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-WINDOWS = {"desktop": (1360, 900), "phone": (390, 844)}
+WINDOWS = {"desktop": (1360, 900), "phone": (390, 844), "picture": (1280, 860)}
 FOCUSABLE = (
     "a[href], button:not([disabled]), input:not([type=hidden]):not([disabled]), select:not([disabled]), "
     "textarea:not([disabled]), summary, [tabindex='0']"
@@ -79,6 +82,26 @@ class Window:
             await self.page.locator("[data-live][data-heard]").first.wait_for(state="attached")
         else:
             await self.page.wait_for_load_state("networkidle")
+
+    async def turn_to(self, name: str) -> None:
+        """By the menu, as everybody does."""
+        menu = self.page.get_by_role("navigation", name="Main")
+        await menu.get_by_role("link", name=name, exact=True).click()
+
+    async def come_in(self, link: str, name: str = "", email: str = "") -> None:
+        """By a link that works once: a password is chosen, and that is the sign-in.
+
+        Args:
+            name, email: of the first user, who is asked for them.
+        """
+        await self.go(urlsplit(link).path)
+        if name:
+            await self.page.get_by_label("Your name").fill(name)
+            await self.page.get_by_label("E-mail").fill(email)
+        await self.page.get_by_label("Password", exact=True).fill(PASSWORD)
+        await self.page.get_by_label("The same password again").fill(PASSWORD)
+        await self.page.get_by_role("button", name=re.compile("Set password|Make the first user")).click()
+        await expect(self.page.get_by_role("button", name="Sign out")).to_be_visible()
 
     async def keep(self, name: str) -> None:
         """Keep a picture of the whole page."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 import shutil
 import signal
 import socket
@@ -210,6 +211,12 @@ class House:
             for path in sorted(self.folder.glob("*.log"))
             if path.stem != "simulator"
         )
+
+    def first_link(self) -> str:
+        """Where the first user is made: the service prints it when it starts with none."""
+        printed = re.search(r"Nobody can sign in.*\s+(http\S+/console/welcome/\S+)", self.log_of())
+        assert printed, self.log_of()
+        return printed[1]
 
     async def twilio(self, what: str) -> Any:
         """What the simulator saw: calls, report, debugger, deliveries."""

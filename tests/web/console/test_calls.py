@@ -79,8 +79,13 @@ async def test_a_call_is_told_from_its_decision_to_its_outcome(
             id=call,
             at=services.clock.now(),
         )
+    later = "UPDATE attempts SET cancel_at = ended_at + interval '8 s', cancel_why = 'by ana' WHERE id = :id"
+    await rows.run(services.db, later, id=call)
     person = await person_for(Role.ANALYST)
     said = text_of((await person.get(f"/console/calls/{call}")).text)
+    assert said.index("To be ended by ana.") < said.index("Ended Twilio says"), (
+        "it was quicker than it had to be"
+    )
     for what in (
         "Call to Ada",
         "Wants a visit.",
