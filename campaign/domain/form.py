@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from campaign.domain import toml_text
-from campaign.domain.campaign import CampaignDefinition, long_lists
+from campaign.domain.campaign import long_lists
 from campaign.domain.definition_check import Found
 from campaign.domain.form_kinds import (
     DATES,
@@ -31,6 +31,7 @@ from campaign.domain.form_kinds import (
     WEEK_LINES,
     WORD,
     YES_NO,
+    choice,
 )
 from campaign.domain.form_parts import (
     Column,
@@ -55,9 +56,9 @@ PARTS: Final[tuple[Part, ...]] = (
     One("name", LINE),
     One("purpose", WORD),
     One("regions", NAMES),
-    Rows("lists", (Column("name", LINE), Column("priority", NUMBER)), needed=True),
+    Rows("lists", (Column("name", LINE), Column("priority", NUMBER)), needed=True, short=True),
     One("dnc_lists", LINES),
-    Rows("caller_ids", (Column("number", WORD), Column("daily_cap", NUMBER)), needed=True),
+    Rows("caller_ids", (Column("number", WORD), Column("daily_cap", NUMBER)), needed=True, short=True),
     One("seller.legal_name", LINE),
     One("seller.callback_number", WORD),
     One("seller.opt_out_number", MAYBE),
@@ -74,12 +75,12 @@ PARTS: Final[tuple[Part, ...]] = (
     Retries(),
     One("ring_timeout_seconds", NUMBER),
     One("longest_call_seconds", NUMBER),
-    One("voicemail.policy", WORD),
+    One("voicemail.policy", choice("hang_up")),
     One("voicemail.detection", WORD),
     One("budget.per_day", NUMBER),
     One("budget.total", NUMBER),
     One("budget.currency", WORD),
-    One("consent.minimum", WORD),
+    One("consent.minimum", choice("none")),
     One("checks.line_type", FLAG),
     One("checks.reassigned", FLAG),
     One("checks.reassigned_days", NUMBER),
@@ -93,7 +94,7 @@ PARTS: Final[tuple[Part, ...]] = (
         (
             Column("key", WORD),
             Column("ask", LINE),
-            Column("kind", WORD, decides=False),
+            Column("kind", choice("text"), decides=False),
             Column("choices", LINES),
             Column("required", FLAG, decides=False),
         ),
@@ -111,7 +112,7 @@ PARTS: Final[tuple[Part, ...]] = (
             Column("name", LINE),
             Column("to", WORD),
             Column("workflow", WORD),
-            Column("mode", WORD, decides=False),
+            Column("mode", choice("cold"), decides=False),
             Column("accept_key", WORD),
             Column("ring_seconds", NUMBER),
             Column("queue_seconds", NUMBER),
@@ -133,7 +134,7 @@ PARTS: Final[tuple[Part, ...]] = (
     One("script.partial_prompts", FLAG),
     One("script.eot_threshold", NUMBER),
     One("script.hints", LINES),
-    One("script.interruptible", WORD),
+    One("script.interruptible", choice("any")),
     One("script.interrupt_sensitivity", WORD),
     One("script.ignore_backchannel", YES_NO),
     One("script.inbound.days", NUMBER),
@@ -145,7 +146,7 @@ PARTS: Final[tuple[Part, ...]] = (
 """All parts of the form, in the order in which the TOML is written."""
 
 _BY_NAME: Final = {part.name: part for part in PARTS}
-_ORDER: Final = {name: number for number, name in enumerate(CampaignDefinition.__struct_fields__)}
+_ORDER: Final = {name: number for number, name in enumerate(dict.fromkeys(part.path[0] for part in PARTS))}
 _SECTIONS: Final = sorted(
     {part.path[:depth] for part in PARTS for depth in range(1, len(part.path))}, key=len, reverse=True
 )

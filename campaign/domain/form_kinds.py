@@ -25,6 +25,13 @@ class Kind:
     empty: object = None
     lines: bool = False
 
+    def said(self, text: str) -> object:
+        """What the field says; None: what holds when the key is left out."""
+        if not text.strip():
+            return None
+        value = self.read(text)
+        return None if self.empty is not None and same(value, self.empty) else value
+
     def shown(self, value: object) -> str | None:
         """The field's text; None when it can't say that value."""
         if self.empty is not None and same(value, self.empty):
@@ -84,6 +91,13 @@ _FLAGS: Final = {"true": True, "false": False}
 LINE: Final = Kind(str, lambda value: "" + value, empty="")
 WORD: Final = Kind(str.strip, lambda value: "" + value, empty="")
 PROSE: Final = Kind(str, lambda value: "" + value, empty="", lines=True)
+
+
+def choice(usual: str) -> Kind:
+    """One of several, of which `usual` is meant when the key is left out."""
+    return replace(WORD, empty=usual)
+
+
 NEEDED: Final = replace(PROSE, empty=None)
 """A longer text that must be there, even if it is empty."""
 MAYBE: Final = Kind(str.strip, lambda value: "" + value)

@@ -49,9 +49,9 @@ class One:
 
     def read(self, fields: Fields, table: Table) -> Iterator[Found]:
         """Put into the table what the field says."""
-        text = fields.get(self.name, "")
-        if text.strip():
-            yield from put(table, self.path, self.kind.read(text))
+        value = self.kind.said(fields.get(self.name, ""))
+        if value is not None:
+            yield from put(table, self.path, value)
 
     def names(self, path: Path, fields: Fields) -> Iterator[str]:
         """Where a fault at that path is shown, the best field first."""
@@ -78,12 +78,14 @@ class Rows:
 
     Args:
         needed: at least one row is, so an empty list is a row in which all is missing.
+        short: whether a row that says its first column only may be written as that alone.
     """
 
     name: str
     columns: tuple[Column, ...]
     keyed: bool = False
     needed: bool = False
+    short: bool = False
 
     @property
     def path(self) -> tuple[str, ...]:
@@ -153,19 +155,20 @@ class Rows:
         for index in self.indices(fields):
             row: Table = {}
             for column in self.columns:
-                text = fields.get(f"{self.name}.{index}.{column.name}", "")
-                if text.strip():
-                    row[column.name] = column.kind.read(text)
+                value = column.kind.said(fields.get(f"{self.name}.{index}.{column.name}", ""))
+                if value is not None:
+                    row[column.name] = value
             rows.append(row)
         if not rows:
             place, key = place_of(table, self.path)
             if self.needed and key not in place:
                 yield from put(table, self.path, [{}])
             return
-        if not self.keyed:
-            yield from put(table, self.path, rows)
-            return
         first = self.columns[0].name
+        if not self.keyed:
+            short = self.short and all(row.keys() == {first} for row in rows)
+            yield from put(table, self.path, [row[first] for row in rows] if short else rows)
+            return
         by_key: Table = {}
         for row in rows:
             key = str(row.pop(first, ""))
@@ -366,19 +369,21 @@ class Retries:
         """All rows: they replace the defaults as a whole."""
         if f"{self.name}.{RETRIED[0]}.after_minutes" not in fields:
             return
-        none = True
+        on: Table = {}
         for code in RETRIED:
-            rule: Table = {}
-            for key, kind in (("after_minutes", NUMBERS), ("attempts", NUMBER)):
-                text = fields.get(f"{self.name}.{code}.{key}", "")
-                if text.strip():
-                    rule[key] = kind.read(text)
-            if rule:
-                none = False
-                yield from put(table, (*self.path, code), rule)
+            said = {
+                key: kind.said(fields.get(f"{self.name}.{code}.{key}", ""))
+                for key, kind in (("after_minutes", NUMBERS), ("attempts", NUMBER))
+            }
+            if rule := {key: value for key, value in said.items() if value is not None}:
+                on[code] = rule
         place, key = place_of(table, self.path)
-        if none and key not in place:
+        if key not in place and same(on, _default_retries()):
+            return
+        if not on and key not in place:
             yield from put(table, self.path, {})
+        for code, rule in on.items():
+            yield from put(table, (*self.path, code), rule)
 
     def names(self, path: Path, fields: Fields) -> Iterator[str]:
         """The disposition's waits, or its attempts."""

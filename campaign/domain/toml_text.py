@@ -20,20 +20,20 @@ def dumps(table: Mapping[str, Any]) -> str:
 
 
 def _table(table: Mapping[str, Any], path: tuple[str, ...], brackets: int = 1) -> Iterator[str]:
-    inner = {key: value for key, value in table.items() if isinstance(value, Mapping)}
-    arrays = {key: value for key, value in table.items() if _of_tables(value)}
-    plain = {key: value for key, value in table.items() if key not in inner and key not in arrays}
-    if path and (plain or brackets == 2 or not (inner or arrays)):
+    below = {key: value for key, value in table.items() if isinstance(value, Mapping) or _of_tables(value)}
+    plain = {key: value for key, value in table.items() if key not in below}
+    if path and (plain or brackets == 2 or not below):
         yield ""
         yield f"{'[' * brackets}{'.'.join(_key(part) for part in path)}{']' * brackets}"
     for key, value in plain.items():
         if value is not None:
             yield f"{_key(key)} = {_value(value)}"
-    for key, value in inner.items():
-        yield from _table(value, (*path, key))
-    for key, items in arrays.items():
-        for item in items:
-            yield from _table(item, (*path, key), 2)
+    for key, value in below.items():
+        if isinstance(value, Mapping):
+            yield from _table(value, (*path, key))
+        else:
+            for item in value:
+                yield from _table(item, (*path, key), 2)
 
 
 def _of_tables(value: object) -> bool:
