@@ -222,18 +222,18 @@ async def measure(stage: Stage, calls: int, viewers: int) -> tuple[list[Part], S
     """The three parts, and what the viewers of the second met."""
     db, seen = Database(stage.house.db_url), Seen()
     try:
-        tokens = await stage.begin(db, calls + 10, viewers)
-        marks = [0, calls // 3, 2 * calls // 3, calls]
-        await until_sent(db, marks[1])
+        tokens = await stage.begin(db, 2 * calls, viewers)
+        third = calls // 3
+        await until_sent(db, third)
         known = [row["id"] for row in await rows(db, "SELECT id FROM attempts WHERE sent_at IS NOT NULL")]
         async with looking_on(stage.house.url, tokens, known, seen):
             began = len(await sent(db))
-            await until_sent(db, marks[2])
-        await until_sent(db, marks[3])
+            await until_sent(db, began + third)
+        ended = len(await sent(db))
+        await until_sent(db, ended + third)
         at = await sent(db)
-        names = ("nobody looks on", f"{viewers} viewers", "nobody again")
-        cuts = [0, max(began, marks[1]), marks[2], marks[3]]
-        return [Part(name, at[a:b]) for name, a, b in zip(names, cuts, cuts[1:], strict=False)], seen
+        parts = (("nobody looks on", 0), (f"{viewers} viewers", began), ("nobody again", ended))
+        return [Part(name, at[first : first + third]) for name, first in parts], seen
     finally:
         await db.close()
 
@@ -253,8 +253,10 @@ def run(*, small: bool = False, viewers: int | None = None, calls: int | None = 
 
     Args:
         viewers: 20 without.
-        calls: of the campaign, a third of it while viewers look on; 1,500 without.
+        calls: that are measured, a third of them while viewers look on; 1,500 without, 4,500 at the most.
     """
+    if calls is not None and not 30 <= calls <= 4500:
+        raise SystemExit("--calls takes 30 to 4500.")
     machine.quiet()
     how_many = viewers or (3 if small else 20)
     placed = calls or (90 if small else 1500)

@@ -20,6 +20,8 @@ from tests.support.house import House
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 MOST_BYTES = 150_000
 LONG_MS = 120_000
+NOON = "2026-11-24T13:05:00-05:00"
+"""A Tuesday on which people may be called from coast to coast."""
 PEOPLE = (
     "[weights]\ninterested = 4\ninterrupter = 3\nrambler = 3\nnot_interested = 2\nno_answer = 1\nbusy = 1\n"
 )
@@ -55,7 +57,7 @@ async def build(shown: Window) -> None:
     sample = (samples_dir() / "docs" / "samples" / "campaign.toml").read_text("utf-8")
     await shown.go("/console/campaigns/new?list=sample")
     await page.get_by_label("Definition, as TOML").fill(to_toml(demo_definition(sample)))
-    await expect(page.get_by_text("The first contact hears:")).to_be_visible()
+    await expect(page.locator("#checked")).to_contain_text("you asked us about solar panels")
     await page.get_by_label("Definition, as TOML").evaluate("one => { one.scrollTop = 0; one.blur(); }")
     await picture(shown, "build")
     await page.get_by_role("button", name="Keep the draft").click()
@@ -69,9 +71,12 @@ async def build(shown: Window) -> None:
 async def watch(shown: Window) -> None:
     page = shown.page
     await shown.go("/console/campaigns/1")
-    await expect(page.locator("#campaign-figures")).to_contain_text("interested", timeout=LONG_MS)
-    await expect(page.locator(".call.answered").nth(3)).to_contain_text("Robin", timeout=LONG_MS)
+    outcomes = page.locator("#campaign-figures .dispositions")
+    await expect(outcomes.get_by_text("interested", exact=True)).to_be_visible(timeout=LONG_MS)
+    await expect(page.locator(".call.answered .said .person").nth(3)).to_be_visible(timeout=LONG_MS)
+    await page.set_viewport_size({"width": 1280, "height": 1320})
     await picture(shown, "live")
+    await page.set_viewport_size({"width": 1280, "height": 860})
     await shown.go("/console")
     await picture(shown, "home")
 
@@ -87,11 +92,11 @@ async def look_into_a_call(shown: Window) -> None:
 
 
 async def main(folder: Path, url: str) -> None:
-    house = House(folder, url, rate=3.0, cps=1.0)
+    house = House(folder, url, rate=3.0, cps=1.0, more={"CAMPAIGN_CLOCK": NOON})
     people = folder / "people.toml"
     people.write_text(PEOPLE, encoding="utf-8")
     IMAGES.mkdir(exist_ok=True)
-    with house.simulator("--people", str(people)), house.service():
+    with house.simulator("--people", str(people), "--clock", NOON), house.service():
         dnc = samples_dir() / "docs" / "samples" / "dnc.sample.csv"
         await asyncio.to_thread(house.run, "dnc", "import", str(dnc))
         async with chromium() as browser, window(browser, house.url, size="picture") as shown:

@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
         ("reports", ("funnel", "first word", "goal", "rebuild from nothing", "fold of")),
         ("leaks", ("15 conversations", "each call between", "goal")),
         ("restart", ("planned: --take-over", "kill -9, another one up", "goal")),
-        ("console", ("/console/calls/{call}", "nobody looks on", "3 viewers", "nobody again", "goal")),
+        ("console", ("p95 ms", "nobody looks on", "3 viewers", "nobody again", "goal")),
         ("queues", ("our dialler", "0 / 10", "goal")),  # the others' packages are not installed for tests
     ],
 )
