@@ -180,11 +180,13 @@ class Filled:
     Args:
         table: the definition's table, for the validator.
         fields: the form as it is shown again: rows without a gap.
+        moved: fields whose rows have another number than they were sent with → their names then.
         faults: what can't be told to the validator at all.
     """
 
     table: Table
     fields: Fields
+    moved: Mapping[str, str]
     faults: tuple[Found, ...]
 
 
@@ -195,9 +197,11 @@ def table_of(sent: Mapping[str, str]) -> Filled:
         sent: the fields by name; unknown ones are passed over, missing ones are empty.
     """
     fields = {name: text.replace("\r\n", "\n").replace("\r", "\n") for name, text in sent.items()}
+    moved: Fields = {}
     for part in PARTS:
         if isinstance(part, Rows):
-            fields = part.compact(fields)
+            fields, names = part.compact(fields)
+            moved |= names
     faults: list[Found] = []
     table: Table = {}
     try:
@@ -210,7 +214,7 @@ def table_of(sent: Mapping[str, str]) -> Filled:
     for part in PARTS:
         faults.extend(part.read(fields, table))
     ordered = dict(sorted(table.items(), key=lambda item: _ORDER.get(item[0], len(_ORDER))))
-    return Filled(ordered, fields, tuple(faults))
+    return Filled(ordered, fields, moved, tuple(faults))
 
 
 def field_at(path: Path, fields: Mapping[str, str]) -> str:

@@ -140,14 +140,17 @@ class Rows:
                     found.add(int(number))
         return sorted(found)
 
-    def compact(self, fields: Fields) -> Fields:
-        """The same fields, with the rows numbered from 0 and empty ones left out."""
+    def compact(self, fields: Fields) -> tuple[Fields, Fields]:
+        """The fields with the rows numbered from 0, empty ones left out; and which were named otherwise."""
         kept = {name: text for name, text in fields.items() if not name.startswith(self.name + ".")}
+        moved: Fields = {}
         for number, index in enumerate(self.indices(fields)):
             for column in self.columns:
-                text = fields.get(f"{self.name}.{index}.{column.name}", "")
-                kept[f"{self.name}.{number}.{column.name}"] = text
-        return kept
+                name, old = (f"{self.name}.{n}.{column.name}" for n in (number, index))
+                kept[name] = fields.get(old, "")
+                if number != index:
+                    moved[name] = old
+        return kept, moved
 
     def read(self, fields: Fields, table: Table) -> Iterator[Found]:
         """Put the rows into the table, in their order."""

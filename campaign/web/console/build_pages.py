@@ -134,7 +134,8 @@ async def check(request: Request, viewer: Seen, services: With) -> HTMLResponse:
     document, _ = await documents.sent(request)
     async with services.db.connection() as tx:
         checked = await documents.check(tx, document)
-    return page(request, viewer, "build_checked.html", document=document, checked=checked)
+    shown = checked.named(document.moved)
+    return page(request, viewer, "build_checked.html", document=document, checked=shown)
 
 
 @router.post(NEW)

@@ -35,6 +35,7 @@ class Document:
         view: how it is shown.
         text: it as TOML.
         fields: it as a form; empty while it is shown as TOML.
+        moved: fields of rows that have another number here than in the browser → their names there.
         faults: what is wrong in the form's fields themselves.
         spare: empty rows of a kind, where one is not enough.
         note: what the person should know of the change from one view to the other.
@@ -43,6 +44,7 @@ class Document:
     view: View
     text: str
     fields: Mapping[str, str] = field(default_factory=dict)
+    moved: Mapping[str, str] = field(default_factory=dict)
     faults: tuple[Fault, ...] = ()
     spare: Mapping[str, int] = field(default_factory=dict)
     note: str = ""
@@ -97,7 +99,7 @@ def of_text(text: str, view: View) -> Document:
 def _of_fields(sent: Mapping[str, str]) -> Document:
     filled = forms.table_of(sent)
     faults = tuple(Fault(dotted(path), None, why) for path, why in filled.faults)
-    return Document("form", toml_text.dumps(filled.table), filled.fields, faults)
+    return Document("form", toml_text.dumps(filled.table), filled.fields, filled.moved, faults)
 
 
 async def sent(request: Request) -> tuple[Document, str]:
@@ -152,6 +154,11 @@ class Checked:
     errors: Mapping[str, str] = field(default_factory=dict)
     places: tuple[str, ...] = ()
     """The field of each fault."""
+
+    def named(self, moved: Mapping[str, str]) -> "Checked":
+        """The same, with the fields' names in the browser, whose rows may have gaps."""
+        errors = {moved.get(name, name): why for name, why in self.errors.items()}
+        return replace(self, errors=errors, places=tuple(moved.get(name, name) for name in self.places))
 
 
 async def check(tx: Tx, document: Document) -> Checked:

@@ -68,7 +68,11 @@ async def test_a_campaign_is_built_with_the_form_rehearsed_and_launched(
             await expect(page.get_by_label("As it is spoken").nth(1)).to_be_focused()
             await page.get_by_label("As it is spoken").nth(1).fill("And why?")
             await expect(page.locator("[id='script.questions.1.key-error']")).to_contain_text("is missing")
+            await page.get_by_role("button", name="Another question").click()
+            await page.get_by_label("As it is spoken").nth(2).fill("And then?")
             await page.get_by_role("button", name="Remove question 2").click()
+            await expect(page.locator("[id='script.questions.2.key-error']")).to_contain_text("is missing")
+            await page.get_by_role("button", name="Remove question 3").click()
             await expect(checked).to_contain_text("This can be used.")
 
             # rehearsed as it stands, unsaved
