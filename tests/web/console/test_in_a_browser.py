@@ -4,6 +4,7 @@ import pytest
 from playwright.async_api import expect
 
 from campaign.domain.disposition import Disposition
+from campaign.flow import rollups
 from campaign.flow import sign_in as flow
 from campaign.store import users
 from campaign.store.accounts import Role, audit
@@ -83,6 +84,7 @@ async def test_every_page_is_accessible_in_both_themes_and_on_a_phone(
         await ended(tx, now, *Disposition)
         await users.change(tx, admin.user.id, password_at=now)
         await audit(tx, "cli:ana", "campaign.pause", "campaign:12", now, {"why": "wrong price in the script"})
+    await rollups.catch_up(services.db, now)
     async with served(app) as address, chromium() as browser:
         for size, scheme in (("desktop", "light"), ("desktop", "dark"), ("phone", "light")):
             async with window(
