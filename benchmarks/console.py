@@ -259,7 +259,7 @@ def run(*, small: bool = False, viewers: int | None = None, calls: int | None = 
         raise SystemExit("--calls takes 30 to 4500.")
     machine.quiet()
     how_many = viewers or (3 if small else 20)
-    placed = calls or (90 if small else 1500)
+    placed = calls or (45 if small else 1500)
     with machine.scratch_folder() as folder, machine.server(folder) as database:
         stage = Stage(folder, database.url, rate=3.0 if small else 1.0, small=small)
         with stage.house.simulator("--people", stage.people), stage.house.service():
