@@ -55,10 +55,11 @@ async def upload(shown: Window) -> None:
 async def build(shown: Window) -> None:
     page = shown.page
     sample = (samples_dir() / "docs" / "samples" / "campaign.toml").read_text("utf-8")
-    await shown.go("/console/campaigns/new?list=sample")
+    await shown.go("/console/campaigns/new?list=sample&view=toml")
     await page.get_by_label("Definition, as TOML").fill(to_toml(demo_definition(sample)))
     await expect(page.locator("#checked")).to_contain_text("you asked us about solar panels")
-    await page.get_by_label("Definition, as TOML").evaluate("one => { one.scrollTop = 0; one.blur(); }")
+    await page.get_by_role("button", name="Form", exact=True).click()
+    await expect(page.get_by_label("Name", exact=True)).to_be_visible()
     await picture(shown, "build")
     await page.get_by_role("button", name="Keep the draft").click()
     await page.get_by_role("button", name="Preview now").click()
@@ -89,6 +90,8 @@ async def look_into_a_call(shown: Window) -> None:
     await page.get_by_role("row").nth(1).get_by_role("link").first.click()
     await expect(page.get_by_text("Answers gathered")).to_be_visible()
     await picture(shown, "call")
+    await shown.go("/console/reports")
+    await picture(shown, "reports")
 
 
 async def main(folder: Path, url: str) -> None:

@@ -207,6 +207,8 @@ async def builds_and_launches(shown: Window) -> None:
     await shown.turn_to("Campaigns")
     await look(shown, "20-campaigns-empty")
     await page.get_by_role("link", name="New campaign").first.click()
+    await look(shown, "20-campaign-form")
+    await page.get_by_role("button", name="TOML", exact=True).click()
     await page.get_by_label("Definition, as TOML").fill(DEFINITION.replace("lines = 3", "lines = -3"))
     await expect(page.locator("#checked")).to_contain_text("pacing.lines")
     await look(shown, "21-build-fault")
