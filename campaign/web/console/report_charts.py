@@ -154,10 +154,14 @@ def steps(first: date, last: date, step: Step) -> list[date]:
         found.append(following)
 
 
-def step_for(first: date, last: date, wanted: Step | None = None) -> Step:
-    """What days are added up to: what is wanted if that can be drawn, else what can be read."""
+def step_for(first: date, last: date, wanted: Step | None = None, readable: int = 92) -> Step:
+    """What days are added up to: what is wanted if that can be drawn, else what can be read.
+
+    Args:
+        readable: days that can be read beside each other, if none is wanted.
+    """
     days = (last - first).days + 1
-    chosen = wanted or (Step.DAY if days <= 92 else Step.WEEK if days <= 730 else Step.MONTH)
+    chosen = wanted or (Step.DAY if days <= readable else Step.WEEK if days <= 8 * readable else Step.MONTH)
     if chosen is Step.DAY and days > MOST_COLUMNS:
         chosen = Step.WEEK
     return Step.MONTH if chosen is Step.WEEK and days > 7 * MOST_COLUMNS else chosen

@@ -220,7 +220,8 @@ async def _gather(tx: Tx, name: str, span: Span, wanted: Step | None) -> report_
     days = await report_rows.days(tx, span)
     if days is None:
         return report_view.View((), report_table.Table((), ()))
-    step = report_charts.step_for(*days, wanted)
+    # charts beside each other are half as wide
+    step = report_charts.step_for(*days, wanted, readable=92 if span.by is None else 31)
     rows = await KINDS[name].rows(tx, span, step)
     totals = await report_rows.summary(tx, span) if name == "opt-outs" else []
     asked = report_table.Asked(
