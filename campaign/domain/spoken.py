@@ -17,7 +17,7 @@ _UNIT_WORDS: Final = (
 )
 _TEN_WORDS: Final = "twenty thirty forty fifty sixty seventy eighty ninety"
 _UNITS: Final = {word: value for value, word in enumerate(_UNIT_WORDS.split())} | {
-    "a": 1, "an": 1, "oh": 0, "couple": 2, "dozen": 12,
+    "a": 1, "an": 1, "couple": 2, "dozen": 12,
 }  # fmt: skip
 _TENS: Final = {word: 10 * (place + 2) for place, word in enumerate(_TEN_WORDS.split())}
 _SCALES: Final = {"hundred": 100, "thousand": 1_000, "million": 1_000_000}

@@ -40,6 +40,7 @@ def test_yes_and_no(said: str, meant: bool | None) -> None:
         ("a hundred and ten", 110),
         ("two thousand five hundred", 2500), ("a couple", 2), ("none of it", None), ("between 3 and 5", None),
         ("I have three dogs", 3), ("3 thousand", 3000), ("", None),
+        ("Oh, that reminds me, we had three people there", 3), ("oh", None), ("zero", 0),
     ],
 )  # fmt: skip
 def test_numbers(said: str, meant: float | None) -> None:
