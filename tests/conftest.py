@@ -34,6 +34,12 @@ _PLAIN = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_t
 structlog.configure(processors=[*structlog.get_config()["processors"][:-1], _PLAIN])
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest first: whoever has done its share takes from what others have left, and what is long and
+    begun last is waited for by all."""
+    items.sort(key=lambda item: not item.nodeid.startswith("tests/simulation/"))
+
+
 Admin = psycopg.Connection[tuple[object, ...]]
 
 
