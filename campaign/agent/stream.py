@@ -1,5 +1,6 @@
 """What the streams of all servers have in common: events in, speech and tool calls out."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from typing import Final
 
@@ -24,7 +25,7 @@ class Call(msgspec.Struct):
     arguments: str = ""
 
 
-class ReplyStream:
+class ReplyStream(ABC):
     """A reply on its way; a dialect says what words an event brings (`words`).
 
     Args:
@@ -43,13 +44,13 @@ class ReplyStream:
         """The reply is read, not spoken: nothing of its text is held back."""
         self._spoken = AllOfIt()
 
+    @abstractmethod
     def words(self, payload: bytes) -> str:
         """Read one event; returns its text.
 
         Raises:
             AgentError: it says that the reply has failed.
         """
-        raise NotImplementedError
 
     def new_call(self, index: int | None) -> Call:
         """A tool call begins."""

@@ -1,6 +1,7 @@
 """`campaign webhooks`: other systems that are told of outcomes and events."""
 
-from typing import Annotated
+from datetime import datetime
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
@@ -135,7 +136,7 @@ def deliveries(
 ) -> None:
     """What was sent to an endpoint, what waits, and what was given up."""
 
-    async def main(services: Services) -> list[dict[str, object]]:
+    async def main(services: Services) -> list[dict[str, Any]]:
         async with services.db.connection() as tx:
             await store.get(tx, which)
             return await store.deliveries(tx, endpoint_id=which, state=state, before=None, limit=limit)
@@ -148,10 +149,10 @@ def deliveries(
     for one in found:
         table.add_row(
             *(str(one[name] if one[name] is not None else "–") for name in ("id", "type", "attempt_id")),
-            moment(one["created_at"]),  # type: ignore[arg-type]
+            moment(one["created_at"]),
             str(one["state"]),
             str(one["tries"]),
-            moment(one["next_at"]),  # type: ignore[arg-type]
+            moment(one["next_at"]),
             str(one["error"] or one["status"] or "–"),
         )
     out.print(table)
@@ -184,7 +185,7 @@ def replay(
 def rotate(which: Id, as_json: AsJson = False) -> None:
     """Give an endpoint a new secret, printed this once; for a day both sign, so that nothing is refused."""
 
-    async def main(services: Services) -> tuple[str, object]:
+    async def main(services: Services) -> tuple[str, datetime]:
         secret = webhook_secret()
         async with services.db.transaction() as tx:
             until = await store.rotate(tx, which, secret, actor=services.actor, now=services.clock.now())
@@ -194,7 +195,7 @@ def rotate(which: Id, as_json: AsJson = False) -> None:
     if as_json:
         print_json({"secret": secret, "old_signs_until": until})
         return
-    err.print(f"The old secret signs beside it until {moment(until)}.")  # type: ignore[arg-type]
+    err.print(f"The old secret signs beside it until {moment(until)}.")
     out.print(secret)
 
 

@@ -29,6 +29,7 @@ from campaign.domain.measures import (
 )
 from campaign.store import rollups
 from campaign.store.database import Tx
+from campaign.store.models import DAY_COUNTS
 
 About = tuple[int | None, str | None, str]
 """Campaign id, campaign and value: what a row is about."""
@@ -274,23 +275,9 @@ def _each(cost: float, number: int) -> float | None:
     return round(cost / number, 4) if number else None
 
 
-_MEASURES: Final = (
-    "attempts",
-    "placed",
-    "answered",
-    "connects",
-    "conversations",
-    "right_parties",
-    "successes",
-    "opt_outs",
-    "abandoned",
-    "seconds",
-)
-
-
 async def summary(tx: Tx, span: Span) -> list[SummaryRow]:
     """All measures of attempts side by side."""
-    sums = ", ".join(f"CAST(sum(r.{name}) AS bigint) AS {name}" for name in _MEASURES)
+    sums = ", ".join(f"CAST(sum(r.{name}) AS bigint) AS {name}" for name in DAY_COUNTS)
     sums += (
         ", min(r.day) FILTER (WHERE r.attempts > 0) AS first_day,"
         " max(r.day) FILTER (WHERE r.attempts > 0) AS last_day"

@@ -64,6 +64,7 @@ from campaign.store.models.leaving import exports, webhook_deliveries, webhook_e
 from campaign.store.models.lists import contact_lists, contacts, imports, rejected_rows
 from campaign.store.models.lookups import lookup_holds, number_lookups
 from campaign.store.models.rollups import (
+    DAY_COUNTS,
     DIMENSIONS,
     report_cohorts,
     report_days,
@@ -79,6 +80,7 @@ from campaign.store.models.rollups import (
 )
 
 __all__ = [
+    "DAY_COUNTS",
     "DIMENSIONS",
     "answers",
     "api_keys",

@@ -6,6 +6,10 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from campaign.store.models.base import EMPTY_OBJECT, EMPTY_TEXTS, instant, key, metadata, one_of, reference
 
 DIMENSIONS = ("campaign", "list", "version", "caller_id", "zone")
+DAY_COUNTS = (
+    "attempts", "placed", "answered", "connects", "conversations", "right_parties", "successes", "opt_outs",
+    "abandoned", "seconds",
+)  # fmt: skip
 
 
 def _rollup(
@@ -77,21 +81,7 @@ report_days = _rollup(
     "report_days",
     [_day()],
     [
-        *map(
-            _count,
-            (
-                "attempts",
-                "placed",
-                "answered",
-                "connects",
-                "conversations",
-                "right_parties",
-                "successes",
-                "opt_outs",
-                "abandoned",
-                "seconds",
-            ),
-        ),
+        *map(_count, DAY_COUNTS),
         sa.Column("cost", sa.Numeric, nullable=False, server_default="0"),
         _count("priced"),
     ],
