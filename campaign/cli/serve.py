@@ -24,7 +24,7 @@ from campaign.flow import draining
 from campaign.flow.sign_in import first_link
 from campaign.settings import Settings
 from campaign.store.leases import DrainAsked, Running
-from campaign.web.app import create_app
+from campaign.web.app import create_app, make_ready
 from campaign.wiring import Services, open_services, rule_data, settle_memory, token
 
 log = structlog.get_logger(__name__)
@@ -214,7 +214,7 @@ class _Server(uvicorn.Server):
     def __init__(self, services: Services) -> None:
         super().__init__(
             uvicorn.Config(
-                create_app(services),
+                make_ready(create_app(services)),
                 log_config=None,
                 access_log=False,
                 ws="websockets-sansio",

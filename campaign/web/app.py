@@ -39,6 +39,7 @@ from campaign.web.console import (
     design,
     dnc_pages,
     errors,
+    frame,
     home,
     import_pages,
     list_pages,
@@ -169,6 +170,19 @@ def create_app(services: Services) -> FastAPI:
     app.add_middleware(metrics.CountRequests, metrics=app.state.metrics)
     app.add_middleware(problems.LastResort)
     app.add_middleware(health.LetGo, services=services)
+    return app
+
+
+def make_ready(app: FastAPI) -> FastAPI:
+    """Do before the door opens what would be done when a page or a route is first asked for.
+
+    FastAPI makes an included router's routes, and Jinja compiles a template, at the first request that needs
+    them: a second or two of the processor in all, in which the loop would hold no conversation.
+    """
+    nowhere = {"type": "http", "method": "GET", "path": "/nowhere", "root_path": "", "headers": []}
+    for route in app.routes:
+        route.matches(dict(nowhere))  # to say no, a router must know all of its routes
+    frame.load_templates()
     return app
 
 

@@ -247,6 +247,7 @@ async def watches(shown: Window) -> None:
     await page.get_by_role("button", name="End the call").click()
     await button(shown, "End the call").click()
     await expect(page.get_by_text(re.compile(r"Call \d+ (ends|is being ended)"))).to_be_visible()
+    await expect(page.get_by_role("button", name="End the call")).to_be_hidden(timeout=LONG_MS)
 
     await shown.turn_to("Campaigns")
     await page.get_by_role("link", name="Autumn visits").click()

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+SEEDS = 200
 COPIED = ("campaign", "migrations", "tests/simulation", "tests/support", "docs/samples")
 
 
@@ -23,11 +24,13 @@ class Plant:
     Args:
         changes: (file, old text, new text).
         shows: words of which one must stand in what the judge says.
+        near: a seed that has shown it; where a long hunt begins.
     """
 
     name: str
     changes: tuple[tuple[str, str, str], ...]
     shows: tuple[str, ...]
+    near: int = 1
 
 
 PLANTS = (
@@ -110,6 +113,7 @@ PLANTS = (
             ),
         ),
         ("after DNC",),
+        near=81,
     ),
     Plant(
         "window checked in UTC",
@@ -195,13 +199,28 @@ def found_by(bug: Plant) -> int | None:
     return int(seeds[-1]) if done.returncode == 1 and seeds else None
 
 
-def hunt(folder: Path, bug: Plant, *, seeds: int = 200) -> "subprocess.CompletedProcess[str]":
-    """Run the copy's simulation until the judge says what the bug shows; exit code 1: found."""
-    return subprocess.run(
-        [sys.executable, "-m", "tests.simulation", "--seeds", str(seeds), "--until", *bug.shows],
-        cwd=folder,
-        env={"PYTHONPATH": str(folder), "PYTHONHASHSEED": "0", "PATH": "/usr/bin:/bin", "HOME": str(folder)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def hunt(folder: Path, bug: Plant, *, first: int = 1) -> "subprocess.CompletedProcess[str]":
+    """Run the copy's simulation until the judge says what the bug shows; exit code 1: found.
+
+    All of the seeds 1 to 200 are run if need be; those from `first` on come first.
+    """
+    for begin, end in ((first, SEEDS), (1, first - 1)):
+        done = subprocess.run(
+            [
+                *(sys.executable, "-m", "tests.simulation", "--until", *bug.shows),
+                *("--first", str(begin), "--seeds", str(end - begin + 1)),
+            ],
+            cwd=folder,
+            env={
+                "PYTHONPATH": str(folder),
+                "PYTHONHASHSEED": "0",
+                "PATH": "/usr/bin:/bin",
+                "HOME": str(folder),
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode or first == 1:
+            break
+    return done

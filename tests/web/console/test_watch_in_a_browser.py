@@ -72,6 +72,13 @@ async def test_an_operator_watches_pauses_and_ends_a_call(
         await expect(page.get_by_text("after 420 ms").first).to_be_visible()
         assert await shown.violations() == []
         await shown.keep("call")
+        await rows.run(
+            services.db,
+            "UPDATE attempts SET state = 'ended', settled_at = :at, ended_at = :at WHERE id = :id",
+            id=attempt,
+            at=services.clock.now(),
+        )
+        await expect(page.get_by_role("button", name="End the call")).to_be_hidden()
 
         await shown.go(f"/console/people/a{attempt}")
         assert await shown.violations() == []
