@@ -181,6 +181,9 @@ def drive(
     Args:
         path: of the server's sockets; takes a session's token.
         signed: the address that a signature is made for, before the path.
+
+    Returns:
+        What was measured; without turns when the server had still not let all sessions go after GIVEN_UP_S.
     """
     socket = address.replace("http", "ws", 1)
     validator = RequestValidator(SECRET)
@@ -201,9 +204,15 @@ def drive(
     }
     file = folder / "plan.json"
     file.write_text(json.dumps(plan))
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.driver", str(file)], capture_output=True, text=True, timeout=120
-    )
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "benchmarks.driver", str(file)],
+            capture_output=True,
+            text=True,
+            timeout=GIVEN_UP_S,
+        )
+    except subprocess.TimeoutExpired:
+        return Measured([], 0.0, len(calls), len(calls))
     if done.returncode:
         raise RuntimeError(done.stderr[-2000:])
     return Measured(**json.loads(done.stdout))
@@ -250,15 +259,17 @@ class Bench:
         asyncio.run(prepare(database, folder, most))
         asyncio.run(add_versions(database))
         self.ours, self._address = stack.enter_context(service(database, folder, model, paced))
-        self._others: dict[Row, tuple[int, str]] = {}
-        others = [(LIMIT, "bare", [model]), (LIMIT_PACED, "bare", [paced])]
-        others += [(row, "peers", [row.peer, model]) for row in (TAC, TAC_AIOHTTP)]
-        for row, module, arguments in others:
-            if row is TAC and importlib.util.find_spec("openai") is None:
-                print("Left out: the README's example needs the openai library (pip install openai).")
-                continue
-            process, address = stack.enter_context(machine.child(module, *arguments))
-            self._others[row] = process.pid, address
+        self._others = {
+            LIMIT: _Other("bare", model),
+            LIMIT_PACED: _Other("bare", paced),
+            TAC_AIOHTTP: _Other("peers", TAC_AIOHTTP.peer, model),
+        }
+        if importlib.util.find_spec("openai") is None:
+            print("Left out: the README's example needs the openai library (pip install openai).")
+        else:
+            self._others[TAC] = _Other("peers", TAC.peer, model)
+        for other in self._others.values():
+            stack.callback(other.end)
 
     def measures(self, row: Row) -> bool:
         """Whether this can be measured here."""
@@ -268,12 +279,37 @@ class Bench:
         if row.agent is not None:
             calls = asyncio.run(answered_calls(self._database, row.agent, count))
             return drive(self._folder, self.ours, self._address, calls, seconds)
-        pid, address = self._others[row]
+        other = self._others[row]
+        pid, address = other.begun()
         fake = [(token(), f"CA{n:032x}") for n in range(count)]
-        if row.peer:
-            signed = address.replace("http", "ws", 1)
-            return drive(self._folder, pid, address, fake, seconds, path="/ws", signed=signed)
-        return drive(self._folder, pid, address, fake, seconds)
+        if not row.peer:
+            return drive(self._folder, pid, address, fake, seconds)
+        signed = address.replace("http", "ws", 1)
+        one = drive(self._folder, pid, address, fake, seconds, path="/ws", signed=signed)
+        if not one.turns:
+            other.end()  # it still works at what it owes, beside whoever is measured next
+        return one
+
+
+class _Other:
+    """A server of somebody else's: a module of this package, started when it is first needed."""
+
+    def __init__(self, module: str, *arguments: str) -> None:
+        self._what = (module, *arguments)
+        self._stack = contextlib.ExitStack()
+        self._found: tuple[int, str] | None = None
+
+    def begun(self) -> tuple[int, str]:
+        """Its process and address."""
+        if self._found is None:
+            process, address = self._stack.enter_context(machine.child(*self._what))
+            self._found = process.pid, address
+        return self._found
+
+    def end(self) -> None:
+        """End the process; the next call of `begun` starts another."""
+        self._stack.close()
+        self._found = None
 
 
 def run(*, small: bool = False, rounds: int = 3) -> None:
@@ -320,6 +356,8 @@ def run(*, small: bool = False, rounds: int = 3) -> None:
 SEARCH = (200, 300, 450, 700, 1000, 1500, 2200, 3300)
 """Sessions that are tried for the most that one core holds."""
 LATE_MS = 50.0
+GIVEN_UP_S = 60.0
+"""Seconds for a repetition that takes six."""
 
 
 def most_sessions(measure: Bench, row: Row) -> tuple[int, float]:
