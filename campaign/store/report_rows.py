@@ -11,7 +11,7 @@ from typing import Any, Final
 from sqlalchemy import text
 
 from campaign.domain import measures
-from campaign.domain.disposition import MEANING, Disposition
+from campaign.domain.disposition import MEANING
 from campaign.domain.measures import (
     CostRow,
     Dimension,
@@ -59,14 +59,17 @@ def _sums(table: str, span: Span, keys: Mapping[str, str], sums: str) -> str:
     )
 
 
-def _named(inner: str, order: str) -> str:
+def _named(inner: str, span: Span, order: str) -> str:
+    """With the names of campaigns and lists, in their order; the names are compared once a campaign only."""
+    shown = "" if span.by in (None, Dimension.CAMPAIGN) else ", shown"
     return f"""
         SELECT s.*, c.name AS campaign,
                CASE WHEN :dimension = 'list' THEN coalesce(l.name, s.value) ELSE s.value END AS shown
           FROM ({inner}) AS s
-          LEFT JOIN campaigns c ON c.id = s.campaign_id
+          LEFT JOIN (SELECT id, name, row_number() OVER (ORDER BY name, id) AS place FROM campaigns) AS c
+                 ON c.id = s.campaign_id
           LEFT JOIN contact_lists l ON :dimension = 'list' AND CAST(l.id AS text) = s.value
-         ORDER BY c.name, s.campaign_id, shown{order}
+         ORDER BY c.place{shown}{order}
     """  # noqa: S608 (constants of this file)
 
 
@@ -89,7 +92,8 @@ _NO_KEYS: Final[Mapping[str, str]] = {}
 async def _rows(
     tx: Tx, table: str, span: Span, sums: str, keys: Mapping[str, str] = _NO_KEYS, order: str = ""
 ) -> list[Any]:
-    return list(await tx.execute(text(_named(_sums(table, span, keys, sums), order)), _given(span)))
+    statement = text(_named(_sums(table, span, keys, sums), span, order))
+    return list((await tx.execute(statement, _given(span))).all())
 
 
 def _about(row: Any) -> About:
@@ -131,43 +135,36 @@ async def outcomes(tx: Tx, span: Span, step: Step = Step.DAY) -> list[OutcomeRow
     """Attempts by disposition over time."""
     sums = "CAST(sum(r.attempts) AS bigint) AS attempts, CAST(sum(r.seconds) AS bigint) AS seconds"
     keys = {"day": _STEPS[step], "disposition": "r.disposition"}
-    rows = await _rows(tx, "report_dispositions", span, sums, keys, ", s.day, s.disposition")
+    rows = await _rows(tx, "report_dispositions", span, sums, keys, ', s.day, s.disposition COLLATE "C"')
     return [
-        OutcomeRow(
-            *_about(row),
-            row.day,
-            row.disposition,
-            MEANING[Disposition(row.disposition)].category.value,
-            MEANING[Disposition(row.disposition)].words,
-            row.attempts,
-            row.seconds,
-        )
-        for row in rows
-        if row.attempts
+        OutcomeRow(about, campaign, shown, day, disposition, *_MEANING[disposition], attempts, seconds)
+        for about, _, day, disposition, attempts, seconds, campaign, shown in rows
+        if attempts
     ]
+
+
+_MEANING: Final = {one.value: (meaning.category.value, meaning.words) for one, meaning in MEANING.items()}
 
 
 async def hours(tx: Tx, span: Span) -> list[HourRow]:
     """The heat map: one row for each weekday and hour with calls."""
     names = ("placed", "answered", "connects", "successes")
     sums = ", ".join(f"CAST(sum(r.{name}) AS bigint) AS {name}" for name in names)
-    keys = {"weekday": "CAST(extract(isodow FROM r.day) AS int)", "hour": "r.hour"}
+    keys = {"weekday": f"1 + (r.day - DATE '{_A_MONDAY}') % 7", "hour": "r.hour"}
     rows = await _rows(tx, "report_hours", span, sums, keys, ", s.weekday, s.hour")
     return [
         HourRow(
-            *_about(row),
-            row.weekday,
-            row.hour,
-            row.placed,
-            row.answered,
-            row.connects,
-            row.successes,
-            rate(row.answered, row.placed),
-            rate(row.connects, row.placed),
+            *(about, campaign, shown, weekday, hour, placed, answered, connects, successes),
+            rate(answered, placed),
+            rate(connects, placed),
         )
-        for row in rows
-        if row.placed
+        for about, _, weekday, hour, placed, answered, connects, successes, campaign, shown in rows
+        if placed
     ]
+
+
+_A_MONDAY: Final = date(1, 1, 1)
+"""Before every call there ever was. Weekdays are counted from it: `extract` makes slow numerics."""
 
 
 async def tries(tx: Tx, span: Span) -> list[TriesRow]:
