@@ -15,11 +15,13 @@ from typing import Final
 
 import msgspec
 
-from campaign.domain.identity_codes import announced, codes
+from campaign.domain.identity_codes import announced, codes, perhaps_a_code
 from campaign.domain.number_words import DIGITS, JOINERS, PHRASE_PATTERN, REPEATS, SCALES, TENS, fold, said
 
 SHORTEST_RUN: Final = 9
 """Digits from which a run is masked: a US social security number has nine."""
+SHORTEST_SECRET: Final = 3
+"""Digits of the shortest number that is masked: a card's security code."""
 SHORTEST_ECHO: Final = 4
 """Digits from which a part of a masked number is masked when it is repeated."""
 
@@ -39,7 +41,8 @@ _HINTS: Final = (
     "permis", "dni", "nie", "nif", "aadhaar", "aadhar", "member", "identity", "arobase", "arroba",
     "klammeraffe",
 )  # fmt: skip
-"""Where one of these stands the text is looked at closely, however few digits it has."""
+"""Where one of these stands the text is looked at closely, if it has any digits to speak of."""
+_PLAIN_MARKS: Final = str.maketrans("‘’“”–—…", "''\"\"--.")
 _MOST_FILLERS: Final = 5
 _TOKEN: Final = re.compile(rf"(?i:\b(?:{PHRASE_PATTERN})\b)|\d+|[\u0900-\u097f]+|[^\W\d_]+|[^\w\s]|_|\n")
 _SEPARATORS: Final = frozenset("-–—./,()+#*'’ \n…")
@@ -139,7 +142,7 @@ def redact_both(
     """As `redact_turns`, with the digits of what was masked, for the other side's `echoes`."""
     joined = "\n".join(text.replace("\n", " ") for text in texts)
     hidden: set[str] = set()
-    if not echoes and not _worth_a_look(joined):
+    if not _worth_a_look(joined, echoes=bool(echoes)):
         return joined.split("\n"), hidden
     if "@" in joined or _perhaps_an_address(joined.lower()):
         joined = _EMAIL.sub("[e-mail]", joined)
@@ -183,22 +186,26 @@ def digits_said(text: str) -> set[str]:
     }
 
 
-def _worth_a_look(text: str) -> bool:
-    """Whether the text may hold anything to mask; most turns don't, and are told apart ten times faster."""
+def _worth_a_look(text: str, *, echoes: bool) -> bool:
+    """Whether the text may hold anything to mask; most turns don't, and are told apart ten times faster.
+
+    Args:
+        echoes: whether a part of a number that was masked elsewhere would be masked too.
+    """
+    text = text.translate(_PLAIN_MARKS)
     if not text.isascii():
         return True
     lower = text.lower()
     if "@" in lower or _perhaps_an_address(lower):
         return True
-    if any(hint in lower for hint in _HINTS):
-        return True
     words = _WORD.findall(lower)
     most = sum(map(lower.count, "0123456789")) + 2 * sum(map(_NUMBER_WORDS.__contains__, words))
-    if most >= 4 and sum(len(word) == 1 for word in words) >= 1:
-        return True  # letters and digits: perhaps a code
-    if most >= 4 and any(char.isupper() and text[n + 1 : n + 2].isupper() for n, char in enumerate(text)):
+    most *= 1 if REPEATS.keys().isdisjoint(words) else 3
+    if most < SHORTEST_SECRET:
+        return False
+    if most >= SHORTEST_RUN or (echoes and most >= SHORTEST_ECHO):
         return True
-    return most * (1 if REPEATS.keys().isdisjoint(words) else 3) >= SHORTEST_RUN
+    return any(hint in lower for hint in _HINTS) or (most >= SHORTEST_ECHO and perhaps_a_code(text))
 
 
 def _perhaps_an_address(lower: str) -> bool:

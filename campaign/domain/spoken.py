@@ -8,6 +8,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
+from functools import lru_cache
 from math import isfinite
 from typing import Final
 
@@ -74,6 +75,7 @@ _FLAT_NO: Final = re.compile(
 )
 
 
+@lru_cache(maxsize=512)  # a script's lines are compared with every answer
 def plain(text: str) -> str:
     """Lower case, without accents, apostrophes and punctuation, single spaces."""
     if text.isascii():

@@ -3,10 +3,11 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from campaign.domain.redaction import luhn, redact, redact_both, redact_turns, verhoeff
+from campaign.domain.number_words import DIGITS, REPEATS, SCALES, TENS
+from campaign.domain.redaction import _HINTS, luhn, redact, redact_both, redact_turns, verhoeff
 from tests.domain.redaction_phrases import HELD_OUT_KEPT, HELD_OUT_MASKED, TUNED_KEPT, TUNED_MASKED
 
 MISSED, OVER_EAGER = 1, 0
@@ -111,6 +112,24 @@ def test_any_turns_come_back_as_many_and_are_stable(turns: list[str]) -> None:
     once = redact_turns(turns)
     assert len(once) == len(turns)
     assert redact_turns(once) == once
+
+
+COUNTED = [*DIGITS, *TENS, *REPEATS, *"1 2 7 12 345 6789 90210 2019 AB123456C 12345678Z".split()]  # noqa: SIM905
+ELSE = [*_HINTS, *SCALES.split(), *"a b x A B X @ … ? , - it’s uh and my is at dot gmail com".split()]  # noqa: SIM905
+
+
+@given(
+    st.lists(st.sampled_from(COUNTED) | st.sampled_from(ELSE), max_size=10).map(" ".join),
+    st.sampled_from([(), ("4111111111111111",), ("078051120", "6789012")]),
+)
+@example("it’s four five six", ())
+@example("my pin is triple twelve", ())
+@example("A B 1 2 3 4 5 6 C", ())
+def test_the_quick_look_lets_nothing_through_that_a_close_one_would_mask(
+    said: str, echoes: tuple[str, ...]
+) -> None:
+    closely = redact_turns((said, "Éé"), echoes=echoes)[0]  # no quick look at letters like these
+    assert redact(said, echoes=echoes) == closely
 
 
 def test_checksums() -> None:

@@ -43,6 +43,8 @@ class Transcript:
         """The last turns of both: as they were recorded, and as they were said."""
         self._secrets: set[str] = set()
         """Digits that were masked in this session."""
+        self._answered: dict[str, tuple[tuple[Sequence[str], Sequence[int], int], Sequence[str]]] = {}
+        """Speaker → what redaction was asked last about their turns, and what it answered."""
         self._disclosures = tuple(disclosures)
         self._place = {
             _folded(line): place
@@ -90,8 +92,7 @@ class Transcript:
             if not ours:
                 continue
             asked = self._asked([known.seq for known, _ in ours])
-            safe, found = redact_both([said for _, said in ours], self._spare, asked, self._secrets)
-            self._secrets |= found
+            safe = self._safe(speaker, tuple(said for _, said in ours), tuple(asked))
             masked |= {known.seq: text for (known, _), text in zip(ours, safe, strict=True)}
         commands: list[Command] = []
         for place, (known, said) in enumerate(self._recent):
@@ -100,6 +101,17 @@ class Transcript:
                 self._recent[place] = (safer, said)
                 commands.append(RecordTurn(safer))
         return commands
+
+    def _safe(self, speaker: str, texts: tuple[str, ...], asked: tuple[int, ...]) -> Sequence[str]:
+        """One side's texts as they may be stored; looked at again only when something about them is new."""
+        question = texts, asked, len(self._secrets)  # the secrets only grow
+        known = self._answered.get(speaker)
+        if known is not None and known[0] == question:
+            return known[1]
+        safe, found = redact_both(texts, self._spare, asked, self._secrets)
+        self._answered[speaker] = question, safe
+        self._secrets |= found
+        return safe
 
     def _asked(self, seqs: Sequence[int]) -> list[int]:
         """Places of turns before which the other side had asked something since the turn before."""
