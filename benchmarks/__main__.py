@@ -10,6 +10,7 @@ from benchmarks import (
     import_rows,
     leaks,
     pace,
+    paints,
     place,
     reports,
     restart,
@@ -31,6 +32,7 @@ ALL = {
     "restart": restart.run,
     "leaks": leaks.run,
     "console": console.run,
+    "paints": paints.run,
     "queues": compare.run,
 }
 SIZED = {"import": import_rows.run, "claims": claims.run, "start": start.run}
@@ -42,7 +44,7 @@ def main() -> None:
     parser.add_argument("which", nargs="*", metavar="|".join(ALL), help="which to run; all without")
     parser.add_argument("--small", action="store_true", help="a few seconds, only to see that it runs")
     parser.add_argument("--rows", type=int, help="of the list, for import, claims and start")
-    parser.add_argument("--attempts", type=int, help="for reports")
+    parser.add_argument("--attempts", type=int, help="for reports and paints")
     parser.add_argument("--viewers", type=int, help="for console")
     parser.add_argument("--calls", type=int, help="for console")
     wanted = parser.parse_args()
@@ -52,6 +54,8 @@ def main() -> None:
     for name in wanted.which or ALL:
         if name == "reports":
             reports.run(small=wanted.small, attempts=wanted.attempts)
+        elif name == "paints":
+            paints.run(small=wanted.small, attempts=wanted.attempts)
         elif name == "console":
             console.run(small=wanted.small, viewers=wanted.viewers, calls=wanted.calls)
         elif name in SIZED:

@@ -15,6 +15,7 @@ import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 import aiohttp
@@ -100,31 +101,7 @@ class Stage:
     async def begin(self, db: Database, calls: int, viewers: int) -> list[str]:
         """The campaign runs; the viewers' sessions."""
         clock = ServiceClock(parse_instant(START), self.house.rate, self.house.anchor)
-        now = clock.now()
-        tokens = []
-        for n in range(viewers):
-            token = f"viewer-{n}-of-the-benchmark".ljust(43, "x")
-            async with db.transaction() as tx:
-                user = await users.insert(
-                    tx,
-                    email=f"viewer{n}@example.com",
-                    name=f"Viewer {n}",
-                    role=Role.ADMIN,
-                    password_hash=None,
-                    actor="benchmark",
-                    now=now,
-                )
-                await users.sign_in(
-                    tx,
-                    user,
-                    token,
-                    how="password",
-                    address="127.0.0.1",
-                    browser="",
-                    now=now,
-                    until=now + ABSOLUTE,
-                )
-            tokens.append(token)
+        tokens = await sign_in(db, viewers, clock.now())
         await running_campaign(
             db,
             clock,
@@ -135,6 +112,35 @@ class Stage:
             name="Live",
         )
         return tokens
+
+
+async def sign_in(db: Database, people: int, now: datetime) -> list[str]:
+    """So many admins who are signed in; their sessions' tokens."""
+    tokens = []
+    for n in range(people):
+        token = f"viewer-{n}-of-the-benchmark".ljust(43, "x")
+        async with db.transaction() as tx:
+            user = await users.insert(
+                tx,
+                email=f"viewer{n}@example.com",
+                name=f"Viewer {n}",
+                role=Role.ADMIN,
+                password_hash=None,
+                actor="benchmark",
+                now=now,
+            )
+            await users.sign_in(
+                tx,
+                user,
+                token,
+                how="password",
+                address="127.0.0.1",
+                browser="",
+                now=now,
+                until=now + ABSOLUTE,
+            )
+        tokens.append(token)
+    return tokens
 
 
 async def sent(db: Database) -> list[float]:

@@ -24,6 +24,7 @@ ROOT = Path(__file__).parents[2]
         ("leaks", ("15 conversations", "each call between", "goal")),
         ("restart", ("planned: --take-over", "kill -9, another one up", "goal")),
         ("console", ("p95 ms", "nobody looks on", "3 viewers", "nobody again", "goal")),
+        ("paints", ("/console/live", "/console/reports/funnel", "goal")),
         ("queues", ("our dialler", "0 / 10", "goal")),  # the others' packages are not installed for tests
     ],
 )
@@ -48,6 +49,6 @@ def test_an_unknown_benchmark_is_refused_with_the_names_of_those_there_are() -> 
     )
     assert done.returncode == 2
     assert (
-        "place, pace, turns, events, import, dnc, claims, start, reports, restart, leaks, console, queues"
-        in done.stderr
+        "place, pace, turns, events, import, dnc, claims, start, reports, restart, leaks, console, "
+        "paints, queues" in done.stderr
     )
