@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import text
 
@@ -17,8 +17,6 @@ from campaign.store.database import Tx
 
 LOOKS = 20_000
 """So many attempts are looked through for one page."""
-LOOKS_AT_FIRST: Final = 1_000
-"""Among so many most searches find a page, and much sooner."""
 FEW = 2_000
 """Words that stand in no more turns than this are looked up by the index; more frequent ones are found among
 the calls that are looked through."""
@@ -112,30 +110,7 @@ async def search(tx: Tx, wanted: Wanted, after: Mark | None, limit: int, looks: 
     """
     said = await _with_words(tx, wanted.words) if wanted.words else None
     inner, outer, given = _conditions(wanted, after, said)
-    if outer == "true":
-        looks = limit + 1
-    found: list[CallRow] = []
-    for far in sorted({min(LOOKS_AT_FIRST, looks), looks}):
-        found = await _looked_through(tx, inner, outer, {**given, "looks": far, "limit": limit + 1})
-        if len(found) > limit:
-            return Found(found[:limit], found[limit - 1].mark)
-    if outer == "true":
-        return Found(found, None)
-    last = (
-        await tx.execute(
-            text(
-                f"""
-                SELECT a.intent_at, a.id FROM attempts a WHERE {inner}
-                 ORDER BY a.intent_at DESC, a.id DESC OFFSET :skipped LIMIT 1
-                """  # noqa: S608 (constants of this file)
-            ),
-            {**given, "skipped": looks - 1},
-        )
-    ).first()
-    return Found(found, None) if last is None else Found(found, Mark(last.intent_at, last.id), last.intent_at)
-
-
-async def _looked_through(tx: Tx, inner: str, outer: str, given: dict[str, Any]) -> list[CallRow]:
+    looks = looks if outer != "true" else limit + 1
     rows = (
         await tx.execute(
             text(
@@ -157,10 +132,26 @@ async def _looked_through(tx: Tx, inner: str, outer: str, given: dict[str, Any])
                  ORDER BY a.intent_at DESC, a.id DESC LIMIT :limit
                 """  # noqa: S608 (constants of this file)
             ),
-            given,
+            {**given, "looks": looks, "limit": limit + 1},
         )
     ).all()
-    return [CallRow(**row._mapping) for row in rows]
+    found = [CallRow(**row._mapping) for row in rows]
+    if len(found) > limit:
+        return Found(found[:limit], found[limit - 1].mark)
+    if outer == "true":
+        return Found(found, None)
+    last = (
+        await tx.execute(
+            text(
+                f"""
+                SELECT a.intent_at, a.id FROM attempts a WHERE {inner}
+                 ORDER BY a.intent_at DESC, a.id DESC OFFSET :skipped LIMIT 1
+                """  # noqa: S608 (constants of this file)
+            ),
+            {**given, "skipped": looks - 1},
+        )
+    ).first()
+    return Found(found, None) if last is None else Found(found, Mark(last.intent_at, last.id), last.intent_at)
 
 
 async def _with_words(tx: Tx, words: str) -> list[int] | None:
