@@ -182,7 +182,7 @@ class FunnelRow:
     opted_out: int
 
 
-@dataclass(slots=True)  # not frozen: they come by the ten thousand, and that takes three times as long
+@dataclass(slots=True)  # not frozen: they come by the ten thousand, and that takes twice as long
 class OutcomeRow:
     """Attempts that ended with a disposition, in one step of time.
 
@@ -202,7 +202,7 @@ class OutcomeRow:
     seconds: int
 
 
-@dataclass(slots=True)  # not frozen: they come by the ten thousand, and that takes three times as long
+@dataclass(slots=True)  # not frozen: they come by the ten thousand, and that takes twice as long
 class HourRow:
     """One cell of the heat map: weekday (1 Monday to 7 Sunday) and hour on the contact's own clock."""
 

@@ -34,7 +34,7 @@ _FILLER_WORDS: Final = (
 _FILLERS: Final = frozenset((*_FILLER_WORDS.split(), *"abcdefghijklmnopqrstuvwxyz"))
 _NUMBER_WORDS: Final = frozenset((*DIGITS, *TENS, *REPEATS))
 _WORD: Final = re.compile(r"[a-z]+")
-_HINTS: Final = (
+HINTS: Final = (
     "cv", "c v", "secur", "verification", "ziffer", "seguridad", "cryptogram", "social", "ssn", "insurance",
     "passport", "licen", "account", "routing", "sort code", "medicare", "tax file", "tfn", " pin", "pan ",
     "card", "cuenta", "tarjeta", "konto", "ausweis", "steuer", "pasaporte", "reisepass", "compte", "carte",
@@ -205,7 +205,7 @@ def _worth_a_look(text: str, *, echoes: bool) -> bool:
         return False
     if most >= SHORTEST_RUN or (echoes and most >= SHORTEST_ECHO):
         return True
-    return any(hint in lower for hint in _HINTS) or (most >= SHORTEST_ECHO and perhaps_a_code(text))
+    return any(hint in lower for hint in HINTS) or (most >= SHORTEST_ECHO and perhaps_a_code(text))
 
 
 def _perhaps_an_address(lower: str) -> bool:

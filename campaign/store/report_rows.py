@@ -137,8 +137,8 @@ async def outcomes(tx: Tx, span: Span, step: Step = Step.DAY) -> list[OutcomeRow
     keys = {"day": _STEPS[step], "disposition": "r.disposition"}
     rows = await _rows(tx, "report_dispositions", span, sums, keys, ', s.day, s.disposition COLLATE "C"')
     return [
-        OutcomeRow(about, campaign, shown, day, disposition, *_MEANING[disposition], attempts, seconds)
-        for about, _, day, disposition, attempts, seconds, campaign, shown in rows
+        OutcomeRow(campaign_id, campaign, shown, day, disposition, *_MEANING[disposition], attempts, seconds)
+        for campaign_id, _, day, disposition, attempts, seconds, campaign, shown in rows
         if attempts
     ]
 
@@ -154,11 +154,11 @@ async def hours(tx: Tx, span: Span) -> list[HourRow]:
     rows = await _rows(tx, "report_hours", span, sums, keys, ", s.weekday, s.hour")
     return [
         HourRow(
-            *(about, campaign, shown, weekday, hour, placed, answered, connects, successes),
+            *(campaign_id, campaign, shown, weekday, hour, placed, answered, connects, successes),
             rate(answered, placed),
             rate(connects, placed),
         )
-        for about, _, weekday, hour, placed, answered, connects, successes, campaign, shown in rows
+        for campaign_id, _, weekday, hour, placed, answered, connects, successes, campaign, shown in rows
         if placed
     ]
 

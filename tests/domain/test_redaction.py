@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from campaign.domain.number_words import DIGITS, REPEATS, SCALES, TENS
-from campaign.domain.redaction import _HINTS, luhn, redact, redact_both, redact_turns, verhoeff
+from campaign.domain.redaction import HINTS, luhn, redact, redact_both, redact_turns, verhoeff
 from tests.domain.redaction_phrases import HELD_OUT_KEPT, HELD_OUT_MASKED, TUNED_KEPT, TUNED_MASKED
 
 MISSED, OVER_EAGER = 1, 0
@@ -115,7 +115,7 @@ def test_any_turns_come_back_as_many_and_are_stable(turns: list[str]) -> None:
 
 
 COUNTED = [*DIGITS, *TENS, *REPEATS, *"1 2 7 12 345 6789 90210 2019 AB123456C 12345678Z".split()]  # noqa: SIM905
-ELSE = [*_HINTS, *SCALES.split(), *"a b x A B X @ … ? , - it’s uh and my is at dot gmail com".split()]  # noqa: SIM905
+ELSE = [*HINTS, *SCALES.split(), *"a b x A B X @ … ? , - it’s uh and my is at dot gmail com".split()]  # noqa: SIM905
 
 
 @given(

@@ -43,7 +43,7 @@ class Transcript:
         """The last turns of both: as they were recorded, and as they were said."""
         self._secrets: set[str] = set()
         """Digits that were masked in this session."""
-        self._answered: dict[str, tuple[tuple[Sequence[str], Sequence[int], int], Sequence[str]]] = {}
+        self._redacted: dict[str, tuple[tuple[Sequence[str], Sequence[int], int], Sequence[str]]] = {}
         """Speaker → what redaction was asked last about their turns, and what it answered."""
         self._disclosures = tuple(disclosures)
         self._place = {
@@ -105,11 +105,11 @@ class Transcript:
     def _safe(self, speaker: str, texts: tuple[str, ...], asked: tuple[int, ...]) -> Sequence[str]:
         """One side's texts as they may be stored; looked at again only when something about them is new."""
         question = texts, asked, len(self._secrets)  # the secrets only grow
-        known = self._answered.get(speaker)
+        known = self._redacted.get(speaker)
         if known is not None and known[0] == question:
             return known[1]
         safe, found = redact_both(texts, self._spare, asked, self._secrets)
-        self._answered[speaker] = question, safe
+        self._redacted[speaker] = question, safe
         self._secrets |= found
         return safe
 
