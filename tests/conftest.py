@@ -24,8 +24,11 @@ from campaign.store import migrate
 from campaign.store.database import Database
 from campaign.store.embedded import Attachment, attach
 from tests.support.clock import ManualClock
+from tests.support.memory import keep_files_in_memory
 
 TEMPLATE = "template_campaign"
+
+keep_files_in_memory()  # before anything asks for a temporary folder
 
 hypothesis.settings.register_profile("house", hypothesis.settings(), deadline=None)  # busy is no bug
 hypothesis.settings.load_profile("house")
