@@ -30,6 +30,7 @@ from campaign.store.database import Database, Tx
 from campaign.store.models import metadata
 
 CAMPAIGNS = 50
+DAYS = 90
 GOAL_MS = 100.0
 NOW = datetime(2026, 11, 24, 15, tzinfo=UTC)
 OPERATIONAL = {"attempts", "outcomes", "contacts", "campaign_contacts", "recoveries", "report_facts"}
@@ -62,7 +63,7 @@ _ATTEMPTS = """
            CASE WHEN n %% 5 < 2 THEN at END, at, at, 'CA' || n
       FROM (SELECT n, (n * 7919) %% %(contacts)s + 1 AS c,
                    timestamptz '2026-08-25 13:00+00' + make_interval(
-                   days => (n %% 90)::int, secs => (n * 37) %% 39600) AS at
+                   days => CAST(n / %(daily)s AS int), secs => (n %% %(daily)s) * 39600.0 / %(daily)s) AS at
               FROM generate_series(%(first)s::bigint, %(last)s::bigint) AS n) AS made
 """
 _OUTCOMES = """
@@ -75,10 +76,10 @@ _OUTCOMES = """
            0.02, true, a.id %% 997 = 0, a.settled_at
       FROM attempts a CROSS JOIN LATERAL (
            SELECT CASE WHEN a.answered_at IS NULL
-                       THEN (ARRAY['no_answer', 'busy', 'failed', 'canceled'])[a.id %% 4 + 1]
+                       THEN (ARRAY['no_answer', 'busy', 'failed', 'canceled'])[drawn %% 4 + 1]
                        ELSE (ARRAY['interested', 'not_interested', 'machine', 'voicemail_left', 'completed',
-                                   'do_not_call', 'no_conversation', 'callback'])[a.id %% 8 + 1] END AS code
-           ) AS d
+                                   'do_not_call', 'no_conversation', 'callback'])[drawn %% 8 + 1] END AS code
+              FROM abs(hashint8(a.id) / 2) AS drawn) AS d
      WHERE a.id BETWEEN %(first)s AND %(last)s
 """
 _CHUNK = 500_000
@@ -98,7 +99,7 @@ QUESTIONS: dict[str, Ask] = {
 
 
 def prepare(url: str, attempts: int) -> None:
-    """Attempts with outcomes, three to a contact."""
+    """Attempts with outcomes, three to a contact, in the order of their time, as a service writes them."""
     contacts = max(attempts // 3, CAMPAIGNS)
     with machine.connect(url) as connection:
         connection.execute(_CAMPAIGNS)
@@ -106,7 +107,7 @@ def prepare(url: str, attempts: int) -> None:
         connection.execute(_ENROLLED, {})
         for first in range(1, attempts + 1, _CHUNK):
             chunk = {"first": first, "last": min(first + _CHUNK - 1, attempts), "contacts": contacts}
-            connection.execute(_ATTEMPTS, chunk)
+            connection.execute(_ATTEMPTS, {**chunk, "daily": attempts // DAYS + 1})
             connection.execute(_OUTCOMES, chunk)
         for table in ("contacts", "campaign_contacts", "attempts", "outcomes"):
             connection.execute(f"VACUUM ANALYZE {table}")

@@ -16,6 +16,7 @@ from typing import Final
 
 import msgspec
 
+from campaign.domain.opt_out_wordings import ALWAYS, UNLESS_TIMED
 from campaign.domain.opt_out_words import WORDS
 from campaign.domain.phrases import primary
 
@@ -36,17 +37,23 @@ def recognise(text: str, language: str = "en") -> OptOut | None:
     said = _plain(text[:2000])
     if not said:
         return None
-    if _is_single_word(said, primary(language)) or _ALWAYS.search(said):
+    if _is_single_word(said, primary(language)) or _asks(said):
         return OptOut(_quote(text))
-    for match in _UNLESS_TIMED.finditer(said):
-        if not _only_a_time(said, match):
-            return OptOut(_quote(text))
     words = said.split()
     stems = {word[:n] for word in words for n in (3, 4, 5, 6)}
     stems.update(word + "_" for word in words if len(word) < 6)
     if any(one.asks(said) for one in _LANGUAGES if not one.stems.isdisjoint(stems)):
         return OptOut(_quote(text))
     return None
+
+
+def _asks(said: str) -> bool:
+    """Whether one of the wordings that are looked for in every language stands in it."""
+    if not any(map(said.__contains__, _NEEDED)):
+        return False
+    if _ALWAYS.search(said):
+        return True
+    return any(not _only_a_time(said, match) for match in _UNLESS_TIMED.finditer(said))
 
 
 @lru_cache(maxsize=1024)
@@ -120,152 +127,9 @@ def _is_single_word(said: str, language: str) -> bool:
     return bool(_WHOLE["en"].fullmatch(said)) or (own is not None and bool(own.fullmatch(said)))
 
 
-_ME = (
-    r"(?:me|us|my (?:\w+ )?(?:name|number|phone|line|information|info|details|data|record)s?(?: number)?|"
-    r"our (?:\w+ )?(?:name|number|phone|line|details)s?|this (?:\w+ )?(?:number|phone|line|house|home|"
-    r"address)|"
-    r"that number|the number|it|him|her|them|my (?:wife|husband|mother|father|mom|dad|son|daughter))"
-)
-_CALLS = r"(?:calls?|phone calls?|robocalls?|contact|harassment|spam)"
-_LIST = (
-    r"(?:lists?|database|data base|records?|systems?|files?|books?|call sheet|campaign|calls?|dialer|"
-    r"contacts?)"
-)
-
-_ALWAYS: Final = re.compile(
-    "|".join(
-        (
-            # taken off a list
-            rf"\b(?:take|get|pull|cut|scratch|strike|drop|leave|keep|cross) {_ME} off (?:of )?"
-            rf"(?:(?:your|the|that|this|these|those|any|all|every|whatever) )*(?:\w+ ){{0,3}}?{_LIST}\b",
-            rf"\b(?:take|get|pull|cut) {_ME} off(?: please)?(?: ,|$)",
-            rf"\b(?:remove|delete|erase|scrub|wipe|purge|unlist|deregister) {_ME}\b",
-            r"\bbe (?:removed|deleted|taken off|dropped|erased)\b(?! (?:from )?hold)",
-            r"\b(?:want|wanna be|like|need) (?:me |us )?off (?:of )?(?:your|the|this|that) (?:\w+ )?list\b",
-            r"\boff (?:of )?your (?:\w+ ){0,2}list\b",
-            # the do-not-call list itself
-            r"\b(?:do not|dont|no) call (?:list|registry|register|database)\b",
-            r"\b(?:put|add|place) (?:me|us|my number|this number|this|it) (?:down )?(?:on|to|onto|in|as) "
-            r"(?:(?:your|the|a|that) )?(?:internal )?(?:do not call|dont call|no call|dnc)\b",
-            r"\bdnc list\b",
-            # consent withdrawn
-            r"\bunsubscrib\w*\b|\bopt(?:ing|ed)? (?:me |us |this number )?out\b",
-            r"\b(?:revoke|withdraw|rescind|take back)\w* (?:my |our |any |all )?(?:consent|permission)\b",
-            r"\bi (?:do not|dont|no longer) (?:give (?:you )?)?(?:consent|permission)\b",
-            # stop the calls
-            rf"\b(?!end (?:this|the|our) call\b)(?:stop|quit|cease|end|enough|no more|halt)(?: with)?(?: "
-            rf"(?:all|the|these|those|your|"
-            rf"any|of|more|this|"
-            rf"further|future|unwanted|damn|stupid|fucking))* {_CALLS}\b(?! (?:it|that|yourself|him a))",
-            r"\b(?:stop|quit|cease) (?:bothering|harassing|pestering|spamming|contacting|disturbing|"
-            r"dialing|dialling|"
-            r"ringing|phoning|bugging|annoying|trying to (?:call|reach|contact)) ?",
-            r"\bcease and desist\b|\bno more (?:phone )?calls\b|\benough with the calls\b",
-            r"\b(?:leave|let) (?:me|us|my family|my (?:mother|father|wife|husband)) (?:alone|be)(?: ,|"
-            r"$| please| now|"
-            r" already| and)",
-            r"\b(?:lose|forget|delete|burn|throw away|shred|destroy) (?:my|this|our) (?:phone )?number\b",
-            r"\b(?:fuck|piss|sod|bugger) off\b",
-            r"\bdo ?n[o]?t (?:ever )?(?:want|wish|care) to (?:hear|get (?:a )?calls?|receive (?:any "
-            r")?(?:more )?calls?) "
-            r"(?:from|for|like)\b",
-            r"\b(?:no longer|not|never) (?:want|wish|wanting|like) (?:to )?(?:be |get |receive |"
-            r"getting |receiving )"
-            r"(?:called|contacted|phoned|these|your|any|more|calls?)",
-            r"\bdont (?:want|need|wish|like)(?: to)?(?: get| receive| getting| receiving| have)?(?: "
-            r"any| your| these| more"
-            r"| further| such| sales| marketing)* (?:phone )?calls\b(?! (?:in the|at|before|after|on|"
-            r"during|today|tomorrow))",
-            r"(?<!dont )(?<!not )(?<!never )(?<!didnt )\b(?:want|like|need|tell|ask|have|make)\w* (?:you "
-            r"|them |it |these |those |all "
-            r")*(?:people |guys |calls )*"
-            r"(?:to )?stop(?: getting| receiving| these| the| calling| all| ,|$)",
-            r"\bnever (?:ever )?(?:call|phone|ring|contact|dial|bother)(?: (?:me|us|here|this \w+|my \w+))*"
-            r" (?:again|any ?more|ever)\b",
-            # Spanish
-            r"\b(?:quit[ea]n?me|saqu?[ea]n?me|elimin[ea]n?me|borr[ea]n?me|retir[ea]n?me|me (?:quiten?|"
-            r"saquen?|borren?|"
-            r"eliminen?))\b(?! (?:la duda|el|un))",
-            r"\b(?:borr|elimin|quit|retir)en? mi (?:numero|nombre|telefono)\b",
-            r"\b(?:dej[ea]n?|par[ea]n?|dejar|parar) de (?:llamar|molestar|marcar)\w*\b",
-            r"\bno (?:me )?vuelv[ae]n? a (?:llamar|marcar|contactar|molestar)\w*\b",
-            r"\bno (?:me )?(?:llam|molest|contact|marqu)[ea]n? (?:mas|nunca|jamas|otra vez)\b|\bno "
-            r"mas llamadas\b",
-            r"\bno (?:quiero|deseo) (?:recibir )?(?:mas |sus |estas )*llamadas\b(?! (?:por|de|a|antes|en|"
-            r"hoy)\b)|\bno quiero que me "
-            r"(?:llam|contact)en\b",
-            r"\bdej[ea]n?me en paz\b|\b(?:dar|den?|dar|deme|denme|darme) de baja\b|\blista de no llamar\b",
-            r"\bno llamar\b",
-            # French
-            r"\b(?:ne )?(?:m|me|nous|n)? ?(?:r?appelez|contactez|telephonez|derangez|ennuyez) (?:moi )?"
-            r"(?:plus|jamais)\b(?! tard)",
-            r"\barr?etez? (?:de )?(?:m|me|nous)? ?(?:appeler|dappeler|mappeler|telephoner|deranger|"
-            r"harceler|vos appels|"
-            r"ces appels|les appels)\b",
-            r"\b(?:retir|enlev|supprim|ray|effac|radi)(?:ez|er) (?:moi|mon (?:numero|nom)|mes "
-            r"(?:donnees|coordonnees))\b",
-            r"\bplus (?:de |d|aucun )?appels?\b|\bje ne veux plus (?:etre|recevoir|que vous)\b",
-            r"\bdesinscri\w+\b|\bdesabonn\w+\b|\b(?:laissez|fichez|foutez) (?:moi|nous) (?:la paix|"
-            r"tranquilles?)\b",
-            # German
-            r"\bruf(?:en|t)? (?:sie |ihr )?(?:mich |uns |hier |diese nummer |bitte )*(?:nicht|nie|"
-            r"niemals|nimmer)"
-            r"(?: mehr| wieder)+(?: an)?\b",
-            r"\b(?:nicht|nie|niemals) (?:mehr|wieder) (?:an(?:zu)?rufen|angerufen|kontaktieren)\b",
-            r"\b(?:nicht|nie) (?:von ihnen )?(?:mehr )?angerufen (?:werden|zu werden)\b",
-            r"\bhor(?:en|t) (?:sie |endlich )*auf (?:, )?(?:mich |uns |hier )*(?:anzurufen|zu belastigen)\b",
-            r"\bkeine (?:weiteren |werbe ?)?anrufe(?: mehr)?\b(?! (?:erhalten|am|vor|nach|um|in|heute|"
-            r"morgen)\b)",
-            r"\b(?:streich|losch|nehm|entfern)(?:en|t)? (?:sie |bitte )*(?:mich|meine? (?:nummer|"
-            r"namen?|daten)|uns)\b",
-            r"\b(?:in ruhe|in frieden) (?:lassen|zu lassen)\b|\blass(?:en|t)? (?:sie )?(?:mich|uns) "
-            r"(?:\w+ )?in (?:ruhe|frieden)\b",
-            r"\b(?:von|aus) (?:der|ihrer|eurer) (?:\w+)?liste (?:nehmen|streichen|loschen|runter|"
-            r"entfernen)\b",
-            r"\b(?:ich )?widerruf(?:e|en)? (?:meine |die )?(?:einwilligung|zustimmung)\b|"
-            r"\bwerbewiderspruch\b",
-            # Portuguese, Italian
-            r"\bnao (?:me )?(?:ligue|ligar|liguem|telefone)m? (?:mais|nunca)\b|\bpar(?:e|em|a) de "
-            r"(?:me )?ligar\b",
-            r"\b(?:me (?:tire|remova|retire)|(?:tire|remova)m? (?:me|meu (?:numero|nome))) (?:d[aeo] "
-            r")?(?:sua )?",
-            r"\bnon (?:mi |ci )?(?:chiam|richiam|contatt)(?:ate|i|are|atemi|armi|atelo) (?:piu|mai)\b",
-            r"\b(?:togliete|toglie|cancell|rimuov)\w*(?:mi)? (?:dalla|dall|il mio)\b|\bsmett\w+ di "
-            r"(?:chiamar|telefonar)\w+\b",
-        )
-    )
-)
-"""Clear whatever else is said."""
-
-_REACH = (
-    r"(?:call|phone|ring|contact|dial|bother(?= me| us| my)|text|disturb(?= me| us| my)|reach out to|reach)"
-)
-_UNLESS_TIMED: Final = re.compile(
-    "|".join(
-        (
-            rf"(?<!why )(?<!i )(?<!we )(?<!they )(?<!he )(?<!she )(?<!you )(?<!who )(?<!people "
-            rf")\b(?:do not|dont|never|"
-            rf"not to|to not|you not|must not|should not|shouldnt|cannot|cant|may not)(?: (?:you|ever|"
-            rf"even|please|dare|be|"
-            rf"keep|to))* (?:{_REACH}|calling|phoning|ringing|contacting|bothering)(?P<who>(?: (?:me|"
-            rf"us|here|back|again|"
-            rf"any ?more|ever|my \w+(?: \w+)?|our \w+|this \w+(?: number)?|him|her|them))+)?(?= |$)",
-            rf"\bdont (?:want|need|like|wish) "
-            rf"(?:(?:you|anyone|anybody|your \w+|them|people|somebody)(?: to)? {_REACH}|(?:to )?(?:be|"
-            rf"being|get|getting) "
-            rf"(?:called|contacted|bothered|phoned|disturbed)|you calling)(?P<who2>(?: (?:me|us|here|"
-            rf"back|again|any ?more|ever))+)?(?= |$)",
-            r"\b(?:stop|quit|cease) call\w*(?: (?:me|us|here))*",
-            r"\b(?:rather|prefer|want)(?: that)?(?: you| they)?(?: to)? not (?:to )?(?:be )?(?:call|"
-            r"contact|phon|bother)\w*",
-            r"\bno (?:me )?(?:llam|contact|marqu|molest)[ea]n?\b",
-            r"\bne (?:m|me|nous) ?r?appelez pas\b|\bne mappelez pas\b",
-            r"\bruf(?:en|t)? (?:sie |ihr )?(?:mich |uns |hier )?(?:bitte )?nicht an\b|\bbitte nicht "
-            r"(?:mehr )?anrufen\b",
-        )
-    )
-)
-"""A request unless it is only about a time."""
+_ALWAYS: Final = re.compile("|".join(one.pattern for one in ALWAYS))
+_UNLESS_TIMED: Final = re.compile("|".join(one.pattern for one in UNLESS_TIMED))
+_NEEDED: Final = tuple({need for one in (*ALWAYS, *UNLESS_TIMED) for need in one.needs.split("|")})
 
 _FOR_EVER = re.compile(
     r"\b(?:again|ever|any ?more|mas|nunca|jamas|plus|jamais|mehr|wieder|nie)\b(?! until| till| before|"

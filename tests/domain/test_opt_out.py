@@ -1,6 +1,7 @@
 """Requests to stop in many wordings, and their near misses."""
 
 import itertools
+import re
 from collections import Counter
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from campaign.domain.opt_out import recognise, sweep
+from campaign.domain.opt_out_wordings import ALWAYS, UNLESS_TIMED, Wording
 from campaign.domain.opt_out_words import WORDS
 from tests.domain import opt_out_phrases as phrases
 
@@ -302,6 +304,17 @@ def test_case_and_spaces_and_politeness_change_nothing(language: str, said: str)
     assert recognise(said.upper(), language)
     assert recognise(f"  {said.replace(' ', '   ')}  ", language)
     assert recognise(f"Okay, {said}", language)
+
+
+@pytest.mark.parametrize("wording", [*ALWAYS, *UNLESS_TIMED], ids=lambda one: one.needs)
+@given(data=st.data())
+def test_whatever_a_wording_matches_holds_what_it_says_that_it_needs(
+    wording: Wording, data: st.DataObject
+) -> None:
+    text = data.draw(st.from_regex(wording.pattern, alphabet=st.characters(codec="ascii")))
+    found = re.search(wording.pattern, text)
+    assert found, "made from the pattern"
+    assert any(need in found[0] for need in wording.needs.split("|")), found[0]
 
 
 @given(st.text(max_size=400))
