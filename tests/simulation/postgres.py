@@ -116,6 +116,9 @@ class SimPostgres:
             generator.close()
             self._cut(link)
             raise psycopg.OperationalError("the connection is lost (simulated)")
+        if link.pgconn.status != ConnStatus.OK:  # cut meanwhile: the driver's own waiting looks first, too
+            generator.close()
+            raise psycopg.OperationalError("the connection is closed")
         if self.trace is not None:
             self.trace("sql", owner.name if owner else "world", what)
         try:
