@@ -38,6 +38,7 @@ ANSWERED_S = 1.0
 LOOK_S = 0.25
 """How often a process that drains alone looks whether all is over, or another one is up (real seconds)."""
 FORGET = timedelta(days=1)
+FORGET_EVERY = timedelta(minutes=1)
 
 
 class Workers:
@@ -67,7 +68,7 @@ class Workers:
         # Every process cancels, lease or none: a call that must end doesn't wait for one to change hands.
         ending = reconcile.Reconciler(services.db, services.gateway, hands, rate=services.clock.rate)
         self._cancels = Beside("cancels", ending.cancel)
-        self._questions = Beside("reconcile", asking.tick)
+        self._questions = Beside("reconcile", asking.ask)
         self._retention = Retention(fenced, services.retention)
         self._recordings = Beside("recordings", Deleter(fenced, services.gateway.recordings).tick)
         self._enrolment = Beside("enrolment", partial(enrol.tick, fenced, services.rulebook))
@@ -222,9 +223,14 @@ class Workers:
         """What only the lease's holder does; `db` is fenced by the lease."""
         services = self._services
 
+        swept_at: datetime | None = None
+
         async def sweep_replicas(now: datetime) -> None:
-            async with db.transaction() as tx:
-                await leases.forget_silent(tx, now - FORGET * services.clock.rate)
+            nonlocal swept_at
+            if swept_at is None or now - swept_at >= FORGET_EVERY * services.clock.rate:
+                swept_at = now
+                async with db.transaction() as tx:
+                    await leases.forget_silent(tx, now - FORGET * services.clock.rate)
 
         return {
             "reconcile": self._questions,

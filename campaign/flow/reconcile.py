@@ -132,7 +132,7 @@ class _Lane:
 
 
 class Reconciler:
-    """Sweeps; one instance per process. `tick` is for the replica that holds the scheduler's lease, `cancel`
+    """Sweeps; one instance per process. `ask` is for the replica that holds the scheduler's lease, `cancel`
     for every one: a call that must end doesn't wait for a lease to change hands.
 
     Args:
@@ -154,19 +154,26 @@ class Reconciler:
         return now - self._silence
 
     async def tick(self, now: datetime) -> Swept:
-        """Do whatever is due at an instant; idempotent, and harmless on two replicas at once.
+        """Do whatever is due at an instant, `cancel` and `ask`; idempotent, harmless on two replicas at once.
 
         Raises:
             DatabaseUnavailable: the next tick tries again.
         """
-        swept = Swept()
+        return await self.ask(now, await self.cancel(now))
+
+    async def ask(self, now: datetime, swept: Swept | None = None) -> Swept:
+        """All but what `cancel` does: find out how calls stand of which we don't know, and what was missed.
+
+        Raises:
+            DatabaseUnavailable: the next tick tries again.
+        """
+        swept = swept or Swept()
         silent_since = self.silent_since(now)
         async with self._db.transaction() as tx:
             swept.lost = len(await sweeps.lose(tx, now, silent_since))
             await sessions.close_orphans(tx, now, silent_since)
         if swept.lost:
             log.warning("attempts_unknown", count=swept.lost, why="whoever placed them is gone")
-        await self._cancel_all(now, swept)
         await self._ask(now, silent_since, swept)
         swept.events = await call_events.sweep(self._db, now - EVENT_RETRY, now, self._hands)
         return swept
@@ -178,26 +185,25 @@ class Reconciler:
             DatabaseUnavailable: the next time tries again.
         """
         swept = Swept()
-        await self._cancel_all(now, swept)
-        return swept
-
-    async def _cancel_all(self, now: datetime, swept: Swept) -> None:
         async with self._db.transaction() as tx:
             await sweeps.mark_cancels(tx, now)
         if not self._endings.quiet(now):
             await self._each(sweeps.claim_cancels, self._end, self._endings, now, swept)
+        return swept
 
     async def _ask(self, now: datetime, silent_since: datetime, swept: Swept) -> None:
         """Ask Twilio whatever is due, most urgent first."""
         if self._questions.quiet(now):
             return
-        sorts: Sequence[tuple[Claims, Ask]] = (
-            (sweeps.claim_unknown, self._find),
-            (partial(sweeps.claim_silent, silent_since=silent_since), self._fetch),
-            (self._claim_unpriced, self._price),
+        async with self._db.connection() as tx:
+            due = await sweeps.due(tx, now, silent_since)
+        sorts: Sequence[tuple[bool, Claims, Ask]] = (
+            (due.unknown, sweeps.claim_unknown, self._find),
+            (due.silent, partial(sweeps.claim_silent, silent_since=silent_since), self._fetch),
+            (due.unpriced, self._claim_unpriced, self._price),
         )
-        for claims, ask in sorts:
-            if not await self._each(claims, ask, self._questions, now, swept):
+        for any_due, claims, ask in sorts:
+            if any_due and not await self._each(claims, ask, self._questions, now, swept):
                 return
 
     async def _claim_unpriced(self, tx: Tx, now: datetime, most: int) -> Sequence[Attempt]:

@@ -8,6 +8,7 @@ those that wait for a price, by their partial indexes.
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy import text
@@ -60,32 +61,57 @@ async def lose(tx: Tx, now: datetime, silent_since: datetime) -> Sequence[int]:
     return rows.scalars().all()
 
 
+_TALKING = """
+    EXISTS (SELECT 1 FROM conversation_sessions s JOIN replicas r ON r.id = s.replica
+             WHERE s.attempt_id = a.id AND s.opened_at IS NOT NULL AND s.closed_at IS NULL
+               AND r.beat_at >= :silent_since)"""
+_UNKNOWN = "a.settled_at IS NULL AND a.state = 'unknown' AND coalesce(a.check_at, :now) <= :now"
+_SILENT = f"""a.settled_at IS NULL AND a.state IN ('placed', 'ringing', 'answered')
+    AND a.call_sid IS NOT NULL AND coalesce(a.check_at, a.slot_at + interval '30 s') <= :now
+    AND NOT {_TALKING}"""
+_UNPRICED = "a.settled_at IS NOT NULL AND a.check_at <= :now AND a.call_sid IS NOT NULL"
+
+
+class Due(NamedTuple):
+    """Whether there is anything that `claim_unknown`, `claim_silent` and `claim_unpriced` would find."""
+
+    unknown: bool
+    silent: bool
+    unpriced: bool
+
+
+async def due(tx: Tx, now: datetime, silent_since: datetime) -> Due:
+    """What Twilio is to be asked about: mostly nothing, and one statement tells."""
+    found = await tx.execute(
+        text(
+            f"""
+            SELECT EXISTS (SELECT FROM attempts a WHERE {_UNKNOWN}) AS unknown,
+                   EXISTS (SELECT FROM attempts a WHERE {_SILENT}) AS silent,
+                   EXISTS (SELECT FROM attempts a WHERE {_UNPRICED}) AS unpriced
+            """  # noqa: S608 (constants of this file)
+        ),
+        {"now": now, "silent_since": silent_since},
+    )
+    return Due(*found.one())
+
+
 async def claim_unknown(tx: Tx, now: datetime, most: int) -> list[Attempt]:
     """Attempts with an unknown result whose time to be looked up has come: after 10 and 30 s, then every
     40 s, and when the hold ends."""
     return await _claim(
         tx,
-        "a.settled_at IS NULL AND a.state = 'unknown' AND coalesce(a.check_at, :now) <= :now",
+        _UNKNOWN,
         "check_at = CASE WHEN a.hold_until > :now THEN least(a.hold_until, :now + {0}) ELSE :now + {0} END, "
         "checks = least(a.checks + 1, 1000)".format("CASE a.checks WHEN 0 THEN :soon ELSE :often END"),
         {"now": now, "most": most, "soon": SECOND_LOOK, "often": AGAIN},
     )
 
 
-_TALKING = """
-    EXISTS (SELECT 1 FROM conversation_sessions s JOIN replicas r ON r.id = s.replica
-             WHERE s.attempt_id = a.id AND s.opened_at IS NOT NULL AND s.closed_at IS NULL
-               AND r.beat_at >= :silent_since)"""
-
-
 async def claim_silent(tx: Tx, now: datetime, most: int, silent_since: datetime) -> list[Attempt]:
     """Calls of which nothing has been heard for a while, without those that are in conversation."""
     return await _claim(
         tx,
-        f"""a.settled_at IS NULL AND a.state IN ('placed', 'ringing', 'answered')
-           AND a.call_sid IS NOT NULL
-           AND coalesce(a.check_at, a.slot_at + interval '30 s') <= :now
-           AND NOT {_TALKING}""",
+        _SILENT,
         "check_at = :now + CASE WHEN a.state = 'answered' THEN :often ELSE :silence END, "
         "checks = least(a.checks + 1, 1000)",
         {"now": now, "most": most, "silent_since": silent_since, "often": AGAIN, "silence": SILENCE},
@@ -107,7 +133,7 @@ async def claim_unpriced(tx: Tx, now: datetime, most: int) -> list[Attempt]:
     """Settled calls without a price: asked after 2 and 10 minutes, 1, 6 and 24 hours, then no more."""
     return await _claim(
         tx,
-        "a.settled_at IS NOT NULL AND a.check_at <= :now AND a.call_sid IS NOT NULL",
+        _UNPRICED,
         "check_at = a.settled_at + CASE a.checks WHEN 0 THEN interval '10 min' WHEN 1 THEN interval '1 h' "
         "WHEN 2 THEN interval '6 h' WHEN 3 THEN interval '24 h' END, checks = least(a.checks + 1, 1000)",
         {"now": now, "most": most},
