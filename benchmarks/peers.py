@@ -1,11 +1,13 @@
-"""The vendor's Python framework, twilio-agent-connect, in a process of its own.
+"""What others run on ConversationRelay, in a process of its own.
 
-    python -m benchmarks.peers sdk|aiohttp MODEL_URL
+    python -m benchmarks.peers sdk|aiohttp|quickstart MODEL_URL
 
-`sdk` is the example of its README: the answer of the openai library, whole. `aiohttp` is the best that the
-framework allows: a session manager, so that an interruption is read while it answers, and the model's tokens
-streamed by aiohttp as in bare.py. Without a conversation configuration (relay only), telemetry off. The
-address is printed; the end of standard input ends the process.
+The vendor's Python framework, twilio-agent-connect: `sdk` is the example of its README, the answer of the
+openai library, whole. `aiohttp` is the best that the framework allows: a session manager, so that an
+interruption is read while it answers, and the model's tokens streamed by aiohttp as in bare.py. Without a
+conversation configuration (relay only), telemetry off. `quickstart` is what most begin with: a FastAPI
+handler that streams by the openai library. The address is printed; the end of standard input ends the
+process.
 """
 
 import asyncio
@@ -19,6 +21,7 @@ from typing import Any
 
 import aiohttp
 import uvicorn
+from fastapi import FastAPI, WebSocket, WebSocketDisconnect
 from tac import TAC
 from tac.channels.voice import VoiceChannel
 from tac.core.config import TACConfig
@@ -85,15 +88,52 @@ def answers_streamed(model: str, channel: VoiceChannel) -> Any:
     return answer
 
 
-async def main(how: str, model: str) -> None:
-    logging.disable(logging.WARNING)  # printing lines isn't what is measured
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
+def framework(how: str, model: str) -> FastAPI:
+    """The vendor's."""
     one = tac()
     manager = None if how == "sdk" else ThreadSafeSessionManager()
     channel = VoiceChannel(one, {"session_manager": manager})
     one.on_message_ready(answers_whole(model) if how == "sdk" else answers_streamed(model, channel))
-    app = TACFastAPIServer(one, voice_channel=channel, config=TACServerConfig()).app
+    return TACFastAPIServer(one, voice_channel=channel, config=TACServerConfig()).app
+
+
+def quickstart(model: str) -> FastAPI:
+    """A handler of a few lines that keeps a history and streams."""
+    from openai import AsyncOpenAI
+
+    app = FastAPI()
+    client = AsyncOpenAI(api_key="none", base_url=model)
+
+    @app.websocket("/ws")
+    async def talk(relay: WebSocket) -> None:
+        await relay.accept()
+        history: list[Any] = [{"role": "system", "content": INSTRUCTIONS}]
+        try:
+            async for text in relay.iter_text():
+                frame = json.loads(text)
+                if frame["type"] != "prompt":
+                    continue
+                history.append({"role": "user", "content": frame["voicePrompt"]})
+                said = []
+                async for piece in await client.chat.completions.create(
+                    model="stub", messages=history, stream=True
+                ):
+                    token = piece.choices[0].delta.content or ""
+                    said.append(token)
+                    await relay.send_json({"type": "text", "token": token, "last": False})
+                await relay.send_json({"type": "text", "token": "", "last": True})
+                history.append({"role": "assistant", "content": "".join(said)})
+        except WebSocketDisconnect:
+            return
+
+    return app
+
+
+async def main(how: str, model: str) -> None:
+    logging.disable(logging.WARNING)  # printing lines isn't what is measured
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    app = quickstart(model) if how == "quickstart" else framework(how, model)
     config = uvicorn.Config(
         app, log_config=None, access_log=False, ws="websockets-sansio", ws_per_message_deflate=False
     )

@@ -5,7 +5,8 @@ tokens-played, transcript stored in a durable Postgres, metrics) with a model th
 that sends a token every 20 ms, and with the scripted agent; beside it, in turn, a bare FastAPI handler that
 streams the same models' tokens and stores nothing (bare.py). One prompt per 2 s and session. Service,
 handler, model and driver are processes of their own. Beside both the vendor's Python framework,
-twilio-agent-connect, as its README runs it and with a model's stream by aiohttp (peers.py).
+twilio-agent-connect, as its README runs it and with a model's stream by aiohttp, and the usual quickstart,
+FastAPI with the openai library (peers.py).
 
 CPU is the server process's own clock, so whatever else the machine does leaves it nearly alone; what it
 does to caches and clock rate meets both sides, which take turns. Figures are medians over the rounds.
@@ -234,12 +235,14 @@ LIMIT = Row("bare FastAPI + aiohttp, stores nothing (limit)", None)
 OURS = Row("the service, model, everything on", "default")
 TAC = Row("twilio-agent-connect, as its README", None, peer="sdk")
 TAC_AIOHTTP = Row("twilio-agent-connect, aiohttp, streamed", None, peer="aiohttp")
+QUICKSTART = Row("FastAPI and the openai library, the usual quickstart", None, peer="quickstart")
 LIMIT_PACED = Row("bare handler, a token every 20 ms (limit)", None, paced=True)
 ROWS: Mapping[Row, Row] = {
     LIMIT: LIMIT,
     OURS: LIMIT,
     Row("the service, scripted agent, everything on", "scripted"): LIMIT,
     TAC: LIMIT,
+    QUICKSTART: LIMIT,
     TAC_AIOHTTP: LIMIT,
     LIMIT_PACED: LIMIT_PACED,
     Row("the service, a token every 20 ms, everything on", "paced", paced=True): LIMIT_PACED,
@@ -265,9 +268,10 @@ class Bench:
             TAC_AIOHTTP: _Other("peers", TAC_AIOHTTP.peer, model),
         }
         if importlib.util.find_spec("openai") is None:
-            print("Left out: the README's example needs the openai library (pip install openai).")
+            print("Left out: two of the peers need the openai library (pip install openai).")
         else:
-            self._others[TAC] = _Other("peers", TAC.peer, model)
+            for peer in (TAC, QUICKSTART):
+                self._others[peer] = _Other("peers", peer.peer, model)
         for other in self._others.values():
             stack.callback(other.end)
 
@@ -345,7 +349,7 @@ def run(*, small: bool = False, rounds: int = 3) -> None:
                         silent.add((row, count))
                     else:
                         raise RuntimeError(f"{row.title}: no turn in {seconds} s")
-        for row in () if small else (OURS, LIMIT, TAC_AIOHTTP, TAC):
+        for row in () if small else (OURS, LIMIT, TAC_AIOHTTP, TAC, QUICKSTART):
             if measure.measures(row):
                 held[row] = most_sessions(measure, row)
     show(found, counts, rounds, idle, "python -m benchmarks turns" + (" --small" if small else ""))
@@ -353,7 +357,7 @@ def run(*, small: bool = False, rounds: int = 3) -> None:
         show_most(held)
 
 
-SEARCH = (200, 300, 450, 700, 1000, 1500, 2200, 3300)
+SEARCH = (50, 100, 150, 200, 300, 450, 700, 1000, 1200, 1500, 2200, 3300)
 """Sessions that are tried for the most that one core holds."""
 LATE_MS = 50.0
 GIVEN_UP_S = 60.0
