@@ -322,7 +322,6 @@ def run(*, small: bool = False, rounds: int = 3) -> None:
     counts, seconds, rounds = ((5,), 1.0, 1) if small else ((1, 50, 200, 500), 4.0, rounds)
     paced_at = 5 if small else 200
     found: Found = {}
-    held: dict[Row, tuple[int, float]] = {}
     silent: set[tuple[Row, int]] = set()
     """Peers that answered nobody at that many sessions."""
     with (
@@ -349,29 +348,54 @@ def run(*, small: bool = False, rounds: int = 3) -> None:
                         silent.add((row, count))
                     else:
                         raise RuntimeError(f"{row.title}: no turn in {seconds} s")
-        for row in () if small else (OURS, LIMIT, TAC_AIOHTTP, TAC, QUICKSTART):
-            if measure.measures(row):
-                held[row] = most_sessions(measure, row)
+        held = {} if small else most_of_each(measure)
     show(found, counts, rounds, idle, "python -m benchmarks turns" + (" --small" if small else ""))
     if held:
         show_most(held)
 
 
-SEARCH = (50, 100, 150, 200, 300, 450, 700, 1000, 1200, 1500, 2200, 3300)
+def run_most() -> None:
+    """Only how many sessions each of them holds."""
+    machine.quiet()
+    with (
+        machine.scratch_folder() as folder,
+        machine.server(folder) as database,
+        contextlib.ExitStack() as stack,
+    ):
+        measure = Bench(folder, database.url, SEARCH[-1], stack)
+        for row in filter(measure.measures, ROWS):
+            measure(row, 5, 0.5)
+        held = most_of_each(measure)
+    show_most(held)
+
+
+def most_of_each(measure: Bench) -> dict[Row, tuple[int, float]]:
+    """The most sessions of the service, the limit and each peer."""
+    rows = (OURS, LIMIT, TAC_AIOHTTP, TAC, QUICKSTART)
+    return {row: most_sessions(measure, row) for row in rows if measure.measures(row)}
+
+
+SEARCH = (50, 75, 100, 150, 200, 300, 450, 700, 900, 1000, 1200, 1500, 2200, 3300)
 """Sessions that are tried for the most that one core holds."""
 LATE_MS = 50.0
+TRIES = 2
+"""Of each count: one hiccup of the machine in four seconds is no limit of anybody's."""
 GIVEN_UP_S = 60.0
 """Seconds for a repetition that takes six."""
 
 
 def most_sessions(measure: Bench, row: Row) -> tuple[int, float]:
-    """The last count whose p99 stays below 50 ms with no prompt left unanswered, and its p99."""
+    """The last count that is held in one of its tries, with p99 below 50 ms and no prompt left unanswered,
+    and that p99."""
     held = (0, 0.0)
     for count in SEARCH:
-        one = measure(row, count, 4.0)
-        if not one.turns or one.p99 >= LATE_MS or one.missed > len(one.turns) / 100:
+        for _ in range(TRIES):
+            one = measure(row, count, 4.0)
+            if one.turns and one.p99 < LATE_MS and one.missed <= len(one.turns) / 100:
+                held = count, one.p99
+                break
+        else:
             break
-        held = count, one.p99
     return held
 
 
@@ -384,7 +408,7 @@ def show_most(held: Mapping[Row, tuple[int, float]]) -> None:
     ]
     tried = ", ".join(map(str, SEARCH))
     machine.show(
-        f"Most sessions on one core at p99 < {LATE_MS:.0f} ms, one prompt per 2 s (tried: {tried})",
+        f"Most sessions on one core at p99 < {LATE_MS:.0f} ms, one prompt per 2 s (tried twice: {tried})",
         ("", "sessions", "p99 ms", "of the least peer"),
         rows,
         "python -m benchmarks turns",

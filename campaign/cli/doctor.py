@@ -27,7 +27,6 @@ from campaign.telephony.addresses import RELAY, Addresses
 from campaign.telephony.gateway import Gateway, TwilioRefused
 from campaign.web import static_files
 from campaign.web.health import health_proof
-from campaign.web.openid import CALLBACK, OpenId
 from campaign.wiring import (
     ServiceClock,
     data_dir_of,
@@ -387,6 +386,8 @@ async def _console(settings: Settings, db: Database | None) -> list[Check]:
         elif count:
             found.append(Check("console users", Verdict.OK, f"{count} can sign in."))
     if settings.openid is not None:
+        from campaign.web.openid import CALLBACK, OpenId  # 10 MB that no other command needs
+
         try:
             await OpenId(settings.openid).described(ServiceClock().now())
         except CampaignError as error:

@@ -2,7 +2,7 @@
 
 import asyncio
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.openapi.utils import get_openapi
@@ -57,8 +57,10 @@ from campaign.web.console import audit as audit_pages
 from campaign.web.console import people as people_pages
 from campaign.web.console import stops as stop_pages
 from campaign.web.limits import BodyLimit
-from campaign.web.openid import OpenId
 from campaign.wiring import Services
+
+if TYPE_CHECKING:
+    from campaign.web.openid import OpenId
 
 DESCRIPTION = """\
 Outbound calling campaigns: contact lists in, calls out at the allowed pace and hour, outcomes kept.
@@ -143,7 +145,7 @@ def create_app(services: Services) -> FastAPI:
     app.state.metrics = metrics.Metrics(services.clock.now())
     app.state.pulse = health.Pulse()
     app.state.children = set()
-    app.state.openid = OpenId(services.settings.openid) if services.settings.openid else None
+    app.state.openid = _openid(services)
     app.state.feeds = feeds.Feeds()
     app.state.home = WatchedHome(services.db, services.account)
     app.state.events_at_once = asyncio.Semaphore(hooks.EVENTS_AT_ONCE)
@@ -220,3 +222,14 @@ def openapi_of(app: FastAPI) -> dict[str, Any]:
     _, parts = campaigns.json_schema()
     document.setdefault("components", {}).setdefault("schemas", {}).update(parts)
     return document
+
+
+def _openid(services: Services) -> "OpenId | None":
+    """The company's OpenID provider, if there is one: its libraries take 10 MB of each process that loads
+    them."""
+    settings = services.settings.openid
+    if settings is None:
+        return None
+    from campaign.web.openid import OpenId
+
+    return OpenId(settings)

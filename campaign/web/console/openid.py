@@ -1,6 +1,6 @@
 """Signing in at the company's own OpenID provider: off to it, and back."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import quote, unquote
 
 from fastapi import APIRouter, Query, Request
@@ -12,8 +12,10 @@ from campaign.web import browser
 from campaign.web.auth import CONSOLE
 from campaign.web.console.sign_in import asking, let_in, sign_in_page
 from campaign.web.deps import With
-from campaign.web.openid import OpenId
 from campaign.wiring import Services, token
+
+if TYPE_CHECKING:
+    from campaign.web.openid import OpenId
 
 doors = APIRouter(include_in_schema=False)
 """What answers without a session."""
@@ -25,7 +27,7 @@ MINUTES = 10
 Text = Annotated[str, Query(max_length=4000)]
 
 
-def _provider(request: Request) -> OpenId:
+def _provider(request: Request) -> "OpenId":
     provider: OpenId | None = request.app.state.openid
     if provider is None:
         raise NotFound(
