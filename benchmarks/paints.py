@@ -29,7 +29,6 @@ SEEN = 777
 """The call, and the person, that are looked into."""
 FLOOR = "/health"
 PAGES = (
-    FLOOR,
     "/console",
     "/console/campaigns",
     "/console/campaigns/7",
@@ -87,10 +86,10 @@ async def painted(page: Page, address: str) -> tuple[float, float]:
 
 async def measure(address: str, token: str, times: int) -> Mapping[str, Sequence[tuple[float, float]]]:
     """Page → what was seen each time, in order."""
-    found: dict[str, list[tuple[float, float]]] = {path: [] for path in PAGES}
+    found: dict[str, list[tuple[float, float]]] = {path: [] for path in (FLOOR, *PAGES)}
     async with chromium() as browser, window(browser, address, token=token) as shown:
         for _ in range(times):
-            for path in PAGES:
+            for path in found:
                 found[path].append(await painted(shown.page, address + path))
     return found
 

@@ -50,7 +50,7 @@ async def tick(
     """
     left = TICK_BATCHES if batches is None else batches
     enrolled = 0
-    async with db.connection() as tx:
+    async with db.transaction() as tx:
         unplanned = await enrolment.to_plan(tx) if campaign_id is None else []
         tasks = await enrolment.tasks(tx, STATES, campaign_id)
     for one in unplanned:

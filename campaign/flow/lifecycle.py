@@ -327,7 +327,7 @@ def _redialable(text: str) -> str:
 
 async def tick(db: Database, now: datetime) -> list[Change]:
     """Begin, finish and complete campaigns whose time has come; idempotent, each in its own transaction."""
-    async with db.connection() as tx:
+    async with db.transaction() as tx:
         due = await campaigns.due(tx, now)
     changes: list[Change] = []
     for one in due:
