@@ -28,7 +28,7 @@ pytestmark = pytest.mark.timeout(900)
 REPOSITORY = Path(__file__).parents[2]
 BEFORE = "3b5854def91d885a3fbe019a94da6a84f6a7484e"
 """The last commit whose schema is 0004."""
-CONTACTS = 110
+CONTACTS = 220
 RATE = 30.0
 
 CHANGES = {"schedule": ALWAYS, "pacing": {"lines": 200}, "retry": NO_RETRY}
