@@ -349,9 +349,10 @@ def run(*, small: bool = False, rounds: int = 3) -> None:
                     else:
                         raise RuntimeError(f"{row.title}: no turn in {seconds} s")
         held = {} if small else most_of_each(measure)
-    show(found, counts, rounds, idle, "python -m benchmarks turns" + (" --small" if small else ""))
+    command = "python -m benchmarks turns" + (" --small" if small else "")
+    show(found, counts, rounds, idle, command)
     if held:
-        show_most(held)
+        show_most(held, command)
 
 
 def run_most() -> None:
@@ -366,7 +367,7 @@ def run_most() -> None:
         for row in filter(measure.measures, ROWS):
             measure(row, 5, 0.5)
         held = most_of_each(measure)
-    show_most(held)
+    show_most(held, "python -c 'from benchmarks import turns; turns.run_most()'")
 
 
 def most_of_each(measure: Bench) -> dict[Row, tuple[int, float]]:
@@ -399,7 +400,7 @@ def most_sessions(measure: Bench, row: Row) -> tuple[int, float]:
     return held
 
 
-def show_most(held: Mapping[Row, tuple[int, float]]) -> None:
+def show_most(held: Mapping[Row, tuple[int, float]], command: str) -> None:
     """Print the second table."""
     peer = min((count for row, (count, _) in held.items() if row.peer), default=0)
     rows = [
@@ -408,10 +409,10 @@ def show_most(held: Mapping[Row, tuple[int, float]]) -> None:
     ]
     tried = ", ".join(map(str, SEARCH))
     machine.show(
-        f"Most sessions on one core at p99 < {LATE_MS:.0f} ms, one prompt per 2 s (tried twice: {tried})",
+        f"Most sessions on one core at p99 < {LATE_MS:.0f} ms, a prompt per 2 s (each up to twice: {tried})",
         ("", "sessions", "p99 ms", "of the least peer"),
         rows,
-        "python -m benchmarks turns",
+        command,
     )
 
 

@@ -174,7 +174,7 @@ class Reconciler:
             await sessions.close_orphans(tx, now, silent_since)
         if swept.lost:
             log.warning("attempts_unknown", count=swept.lost, why="whoever placed them is gone")
-        await self._ask(now, silent_since, swept)
+        await self._ask_what_is_due(now, silent_since, swept)
         swept.events = await call_events.sweep(self._db, now - EVENT_RETRY, now, self._hands)
         return swept
 
@@ -191,7 +191,7 @@ class Reconciler:
             await self._each(sweeps.claim_cancels, self._end, self._endings, now, swept)
         return swept
 
-    async def _ask(self, now: datetime, silent_since: datetime, swept: Swept) -> None:
+    async def _ask_what_is_due(self, now: datetime, silent_since: datetime, swept: Swept) -> None:
         """Ask Twilio whatever is due, most urgent first."""
         if self._questions.quiet(now):
             return
