@@ -1,6 +1,7 @@
 """`python -m tests.simulation`: run seeds, or replay one."""
 
 import argparse
+import contextlib
 import gc
 import json
 import logging
@@ -10,7 +11,7 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from itertools import zip_longest
 from pathlib import Path
@@ -29,8 +30,9 @@ from campaign.store import migrate
 from campaign.store.embedded import attach
 from tests.simulation.judge import judge
 from tests.simulation.plan import draw
-from tests.simulation.postgres import remember
+from tests.simulation.postgres import Server, remember
 from tests.simulation.world import Report, World
+from tests.support.memory import keep_files_in_memory
 
 
 def main() -> int:
@@ -65,25 +67,25 @@ def main() -> int:
             processors=[structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
         )
     seeds = [given.seed] if given.seed is not None else range(given.first, given.first + given.seeds)
-    with _database() as (url, server):
-        return _run(seeds, given, url, server)
+    keep_files_in_memory()
+    with _server() as server:
+        return _run(seeds, given, server)
 
 
 def _drop(*_: Any) -> Any:
     raise structlog.DropEvent
 
 
-class _database:
+@contextlib.contextmanager
+def _server() -> Iterator[Server]:
     """A server of this process's own, not durable, with the schema in one database."""
-
-    def __enter__(self) -> tuple[str, "psycopg.Connection[Any]"]:
-        self._place = Path(tempfile.mkdtemp(prefix="campaign-simulation-pg-"))
-        self._place.chmod(0o755)
-        self._server = attach(self._place, durable=False)
-        url = self._server.url
-        migrate.upgrade(url)
-        parts = sa.make_url(url)
-        self._link = psycopg.connect(
+    place = Path(tempfile.mkdtemp(prefix="campaign-simulation-pg-"))
+    place.chmod(0o755)
+    attached = attach(place, durable=False)
+    try:
+        migrate.upgrade(attached.url)
+        parts = sa.make_url(attached.url)
+        link = psycopg.connect(
             host=str(parts.query["host"]),
             port=str(parts.query["port"]),
             user=parts.username,
@@ -91,15 +93,14 @@ class _database:
             autocommit=True,
         )
         for setting in ("autovacuum = off", "deadlock_timeout = '1ms'", "jit = off"):
-            self._link.execute(f"ALTER SYSTEM SET {setting}")
-        self._link.execute("SELECT pg_reload_conf()")
-        remember(self._link)
-        return url, self._link
-
-    def __exit__(self, *_: object) -> None:
-        self._link.close()
-        self._server.close(stop=True)
-        shutil.rmtree(self._place, ignore_errors=True)
+            link.execute(f"ALTER SYSTEM SET {setting}")
+        link.execute("SELECT pg_reload_conf()")
+        remember(link)
+        with contextlib.closing(Server(attached.url, link)) as server:
+            yield server
+    finally:
+        attached.close(stop=True)
+        shutil.rmtree(place, ignore_errors=True)
 
 
 @dataclass
@@ -125,7 +126,7 @@ Case = tuple[int, tuple[int, int] | None]
 """A seed, and a process with one of its steps at which it crashes besides."""
 
 
-def _run(seeds: Iterable[int], given: argparse.Namespace, url: str, server: "psycopg.Connection[Any]") -> int:
+def _run(seeds: Iterable[int], given: argparse.Namespace, server: Server) -> int:
     gc.collect()
     gc.freeze()  # what is loaded stays; between runs only what they left is looked through
     began = time.monotonic()
@@ -136,7 +137,7 @@ def _run(seeds: Iterable[int], given: argparse.Namespace, url: str, server: "psy
         first_step, last_step = given.every_step
         cases = [(seed, (0, step)) for seed in seeds for step in range(first_step, last_step + 1)]
     for seed, crash_at in cases:
-        reports = [_once(seed, crash_at, given, url, server) for _ in range(2 if given.twice else 1)]
+        reports = [_once(seed, crash_at, given, server) for _ in range(2 if given.twice else 1)]
         report = reports[0]
         if given.twice and reports[0].trace_hash != reports[1].trace_hash:
             first, second = next((a, b) for a, b in zip_longest(reports[0].lines, reports[1].lines) if a != b)
@@ -162,14 +163,13 @@ def _once(
     seed: int,
     crash_at: tuple[int, int] | None,
     given: argparse.Namespace,
-    url: str,
-    server: "psycopg.Connection[Any]",
+    server: Server,
 ) -> Report:
     gc.collect()
     gc.disable()
     try:
         plan = draw(seed, given.contacts)
-        world = World(plan, url, server, traced=given.trace or given.twice, crash_at=crash_at)
+        world = World(plan, server, traced=given.trace or given.twice, crash_at=crash_at)
         return world.run(judge)
     finally:
         gc.enable()

@@ -18,7 +18,8 @@ from typing import Any
 
 import psycopg
 from psycopg import waiting
-from psycopg.pq import ConnStatus, TransactionStatus
+from psycopg.pq import ConnStatus, PipelineStatus, TransactionStatus
+from psycopg.pq.abc import PGconn
 
 from tests.simulation.loop import OWNER, Owner, SimLoop
 
@@ -47,6 +48,62 @@ class Weather:
     slow: float = 0.0
 
 
+class Server:
+    """The server of many runs, with the schema in one database.
+
+    Sessions that their process left are cleaned and kept for the next that connects: a new one costs
+    milliseconds, and as many again until it knows the tables.
+
+    Args:
+        url: its address.
+        link: a connection of our own.
+    """
+
+    def __init__(self, url: str, link: "psycopg.Connection[Any]") -> None:
+        self.url = url
+        self.link = link
+        closed = psycopg.connect(link.info.dsn)
+        closed.close()
+        self._closed = closed.pgconn
+        self._spare: list[PGconn] = []
+
+    def spare(self) -> "psycopg.AsyncConnection[Any] | None":
+        """A connection that nobody can tell from a new one; None when there is no session for it."""
+        if not self._spare:
+            return None
+        session = self._spare.pop()
+        session.nonblocking = 1
+        return psycopg.AsyncConnection(session)
+
+    def take_back(self, link: "psycopg.AsyncConnection[Any]") -> bool:
+        """Undo what a connection has open and close it, for a process that won't touch it again.
+
+        Returns:
+            False when its session is of no more use: then nothing was done.
+        """
+        session = link.pgconn
+        usable = (TransactionStatus.IDLE, TransactionStatus.INTRANS, TransactionStatus.INERROR)
+        if (
+            session.status != ConnStatus.OK
+            or session.pipeline_status != PipelineStatus.OFF
+            or session.transaction_status not in usable
+        ):
+            return False
+        session.nonblocking = 0
+        if session.transaction_status != TransactionStatus.IDLE:
+            session.exec_(b"ROLLBACK")
+        session.exec_(b"DISCARD ALL")
+        link.pgconn = self._closed
+        self._spare.append(session)
+        return True
+
+    def close(self) -> None:
+        """End all sessions."""
+        while self._spare:
+            self._spare.pop().finish()
+        self.link.close()
+
+
 @dataclass(eq=False)
 class _Parked:
     link: "psycopg.AsyncConnection[Any]"
@@ -59,13 +116,14 @@ class SimPostgres:
     """Stands in psycopg's place of waiting while the block lasts.
 
     Args:
-        observer: a connection of our own, to see who waits for a lock.
+        server: the one that does the work.
     """
 
-    def __init__(self, loop: SimLoop, rng: Random, observer: "psycopg.Connection[Any]") -> None:
+    def __init__(self, loop: SimLoop, rng: Random, server: Server) -> None:
         self._loop = loop
+        self._server = server
         self._rng = rng
-        self._observer = observer
+        self._observer = server.link  # sees who waits for a lock
         self._links: list[tuple[Owner | None, psycopg.AsyncConnection[Any]]] = []
         self._parked: list[_Parked] = []
         self._let_go = False
@@ -91,7 +149,8 @@ class SimPostgres:
     def __exit__(self, *_: object) -> None:
         psycopg.AsyncConnection.wait, waiting.wait_conn_async = self._kept
         for _, link in self._links:
-            link.pgconn.finish()
+            if not self._server.take_back(link):
+                link.pgconn.finish()
 
     # ── exchanges ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -100,7 +159,11 @@ class SimPostgres:
         if self.weather.away:
             generator.close()
             raise psycopg.OperationalError("connection failed: Connection refused (simulated)")
-        link = _driven_connection(generator)
+        link = self._server.spare()
+        if link is None:
+            link = _driven_connection(generator)
+        else:
+            generator.close()
         self._links.append((OWNER.get(), link))
         return link
 
@@ -231,6 +294,9 @@ class SimPostgres:
             while self._observer.execute("SELECT 1 FROM pg_stat_activity WHERE pid = %s", (pid,)).fetchone():
                 pass
         link.pgconn.finish()
+        self._forget(link)
+
+    def _forget(self, link: "psycopg.AsyncConnection[Any]") -> None:
         self._let_go = True
         self._links = [(owner, other) for owner, other in self._links if other is not link]
 
@@ -250,8 +316,12 @@ class SimPostgres:
     def crash(self, owner: Owner) -> None:
         """A process is gone: the server undoes what it had open."""
         for whose, link in tuple(self._links):
-            if whose is owner:
+            if whose is not owner:
+                continue
+            if any(parked.link is link for parked in self._parked) or not self._server.take_back(link):
                 self._lose(link)
+            else:
+                self._forget(link)
 
     def _lose(self, link: "psycopg.AsyncConnection[Any]") -> None:
         waiting_for = [p for p in self._parked if p.link is link]

@@ -19,7 +19,6 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-import psycopg
 from sqlalchemy import text
 
 from campaign.domain.errors import CampaignError
@@ -32,7 +31,7 @@ from campaign.store.database import Database
 from campaign.wiring import read_rates, read_rulebook, token
 from tests.simulation.loop import SimLoop
 from tests.simulation.plan import FIRST, SECOND, Event, Plan
-from tests.simulation.postgres import SimPostgres, Weather, reset
+from tests.simulation.postgres import Server, SimPostgres, Weather, reset
 from tests.simulation.process import Process, settings
 from tests.simulation.relay import converse
 from tests.simulation.truth import Faults, Person, Ring
@@ -59,8 +58,7 @@ class World:
     """One run of one plan.
 
     Args:
-        url: a database with the schema, and nothing in it but what `reset` puts back.
-        server: a connection of our own to it.
+        server: its database has the schema, and nothing in it but what `reset` puts back.
         traced: keep the lines of what happened, not only their hash.
         crash_at: a process and one of its steps at which it crashes, besides the plan's events.
     """
@@ -68,15 +66,13 @@ class World:
     def __init__(
         self,
         plan: Plan,
-        url: str,
-        server: "psycopg.Connection[Any]",
+        server: Server,
         *,
         traced: bool = False,
         crash_at: tuple[int, int] | None = None,
     ) -> None:
         self.plan = plan
         self.report = Report(plan)
-        self._url = url
         self._server = server
         self._traced = traced
         self._crash_at = crash_at
@@ -125,7 +121,7 @@ class World:
         drawn = Random(f"tokens {self.plan.seed}")
         real, often = secrets.token_urlsafe, claiming.IDLE_S
         secrets.token_urlsafe = lambda n=32: f"{drawn.getrandbits(8 * (n or 32)):0{2 * (n or 32)}x}"
-        reset(self._server)
+        reset(self._server.link)
         try:
             with self.postgres:
                 asyncio.set_event_loop(self.loop)
@@ -158,7 +154,7 @@ class World:
         claiming.IDLE_S = 1.0
         self._configured: Settings = settings(float(plan.cps), plan.max_calls)
         self._rulebook, self._rates = _rules()
-        self.db = Database(self._url, pool_size=3)
+        self.db = Database(self._server.url, pool_size=3)
         await self._prepare()
         for index in range(2):
             self._birth(index)
@@ -221,7 +217,7 @@ class World:
         made = Process(
             self.loop,
             f"p{index}.{self._born}",
-            url=self._url,
+            url=self._server.url,
             start=self.plan.start,
             skew=self.plan.skews[index],
             configured=self._configured,
