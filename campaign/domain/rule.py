@@ -8,9 +8,8 @@ from datetime import date
 from enum import StrEnum
 from functools import lru_cache
 
-import holidays
-
 from campaign.domain.calling_window import WeeklyHours
+from campaign.domain.public_holidays import public_holidays
 
 CONSENT_LEVELS = ("none", "ebr", "express_oral", "express_written")
 """From nothing through an existing business relationship to a signed agreement, weakest first."""
@@ -306,13 +305,10 @@ class Rule:
 @lru_cache(maxsize=2048)
 def closed_days(terms: ClosedDays, year: int) -> dict[date, str]:
     """The closed days of that year with their names, observed days included."""
-    library = holidays.country_holidays(
-        terms.country, subdiv=terms.subdivision or None, years=year, language="en_US"
-    )
     days = {
         day: name
-        for day, name in library.items()
-        if day.year == year and not {name, day.isoformat(), f"{day:%m-%d}"} & set(terms.drop)
+        for day, name in public_holidays(terms.country, terms.subdivision, year).items()
+        if not {name, day.isoformat(), f"{day:%m-%d}"} & set(terms.drop)
     }
     for entry in terms.add:
         text = entry if len(entry) == 10 else f"{year}-{entry}"

@@ -13,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
 from campaign.domain.errors import Conflict, DatabaseUnavailable, SchemaMismatch
 from campaign.store import migrate
@@ -225,6 +226,15 @@ def test_alembics_own_command_works_in_the_repository(empty_url: str) -> None:
     refused = alembic("upgrade", "head")
     assert refused.returncode == 1
     assert refused.stderr.startswith("No database named. Run: campaign db upgrade")
+
+
+def test_the_service_knows_without_alembic_which_revisions_there_are() -> None:
+    scripts = ScriptDirectory.from_config(migrate.config())
+    assert migrate.head() == scripts.get_current_head()
+    assert list(migrate.revisions()) == [one.revision for one in scripts.walk_revisions()][::-1]
+    loads = "import sys, campaign.cli.serve; print('alembic' in sys.modules)"
+    told = subprocess.run([sys.executable, "-c", loads], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "False", "whoever serves carries it for ever"
 
 
 def test_a_new_migration_starts_from_the_template_with_its_lock_timeout(tmp_path: Path) -> None:
