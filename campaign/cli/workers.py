@@ -11,6 +11,7 @@ import structlog
 from campaign.domain.errors import DatabaseUnavailable, Unavailable
 from campaign.domain.pacing import Pace
 from campaign.flow import enrol, lifecycle, optout_journal, reconcile
+from campaign.flow.agenda import Agenda
 from campaign.flow.beside import Beside
 from campaign.flow.call_events import Hands
 from campaign.flow.claiming import ClaimLimits
@@ -28,6 +29,7 @@ from campaign.flow.rollups import RollUps
 from campaign.flow.scheduler import Part, Scheduler, scheduling
 from campaign.flow.wrap_up import WrapUps
 from campaign.store import leases, placing
+from campaign.store.attempts import HANGS_UP
 from campaign.store.database import Database
 from campaign.wiring import Services, token
 
@@ -62,46 +64,17 @@ class Workers:
         if self.dialer is not None:
             services.counters = self.dialer.counters
         lease = scheduling(services.replica)
-        fenced = services.db.fenced(lease.check)
-        hands = Hands(on_machine=services.talks.on_machine, gateway=services.gateway, terms=services.terms)
-        asking = reconcile.Reconciler(fenced, services.gateway, hands, rate=services.clock.rate)
         # Every process cancels, lease or none: a call that must end doesn't wait for one to change hands.
-        ending = reconcile.Reconciler(services.db, services.gateway, hands, rate=services.clock.rate)
-        self._cancels = Beside("cancels", ending.cancel)
-        self._questions = Beside("reconcile", asking.ask)
-        self._retention = Retention(fenced, services.retention)
-        self._recordings = Beside("recordings", Deleter(fenced, services.gateway.recordings).tick)
-        self._enrolment = Beside("enrolment", partial(enrol.tick, fenced, services.rulebook))
-        asked = Lookups(
-            fenced,
-            services.clock,
-            lambda: services.lookup,
-            rulebook=services.rulebook,
-            rates=services.rates,
-            calls_per_second=services.settings.twilio_calls_per_second,
-        )
-        self._lookups = Beside("lookups", asked.tick)
-        records = WrapUps(fenced, services.clock, services.agents, services.terms)
-        self._wrap_ups = Beside("wrap_ups", records.tick)
-        self._webhooks = Beside("webhooks", services.deliveries(fenced).tick)
-        self._roll_ups = Beside("roll_ups", RollUps(fenced, services.clock.rate).tick)
-        self._beside = (
-            self._cancels,
-            self._questions,
-            self._enrolment,
-            self._lookups,
-            self._recordings,
-            self._wrap_ups,
-            self._webhooks,
-            self._roll_ups,
-        )
+        cancels = Beside("cancels", self._sweeping(services.db).cancel)
+        parts, agenda = self._parts(services.db.fenced(lease.check))
+        self._beside = [part for part in (cancels, *parts.values()) if isinstance(part, Beside)]
         self.scheduler = Scheduler(
             services.db,
             services.clock,
             services.replica,
-            parts=self._parts(fenced),
+            parts=parts,
             own_parts={
-                "cancels": self._cancels,
+                "cancels": cancels,
                 "opt_outs": self._write_journal,
                 "machines": self._relay_machines,
                 "talks": self._tell_talks,
@@ -111,6 +84,7 @@ class Workers:
             },
             lease=lease,
             on_drain_asked=on_drain_asked,
+            agenda=agenda,
         )
 
     @contextlib.asynccontextmanager
@@ -219,39 +193,65 @@ class Workers:
         now = services.clock.now()
         await lifecycle.pause_for_fault(services.db, campaign_id, why=why, actor="system:dialer", now=now)
 
-    def _parts(self, db: Database) -> dict[str, Part]:
-        """What only the lease's holder does; `db` is fenced by the lease."""
+    def _sweeping(self, db: Database) -> reconcile.Reconciler:
         services = self._services
+        hands = Hands(on_machine=services.talks.on_machine, gateway=services.gateway, terms=services.terms)
+        return reconcile.Reconciler(db, services.gateway, hands, rate=services.clock.rate)
+
+    def _parts(self, db: Database) -> tuple[dict[str, Part], Agenda]:
+        """What only the lease's holder does, and what tells when; `db` is fenced by the lease."""
+        services = self._services
+        rulebook, rates, clock = services.rulebook, services.rates, services.clock
+        sweeping = self._sweeping(db)
+        counts = AbandonmentCounts()
+        lookups = Lookups(
+            db,
+            clock,
+            lambda: services.lookup,
+            rulebook=rulebook,
+            rates=rates,
+            calls_per_second=services.settings.twilio_calls_per_second,
+        )
+        roll_ups = RollUps(db, clock.rate)
+
+        def given(now: datetime) -> dict[str, object]:
+            return {
+                "now": now,
+                "silent_since": sweeping.silent_since(now),
+                "before": now - reconcile.EVENT_RETRY,
+                "hangs_up": list(HANGS_UP),
+                "counted": counts.fresh(now),
+                "enrolling": enrol.STATES,
+                "uninterested": lookups.uninterested,
+                "folded": roll_ups.folded,
+            }
 
         swept_at: datetime | None = None
 
         async def sweep_replicas(now: datetime) -> None:
             nonlocal swept_at
-            if swept_at is None or now - swept_at >= FORGET_EVERY * services.clock.rate:
+            if swept_at is None or now - swept_at >= FORGET_EVERY * clock.rate:
                 swept_at = now
                 async with db.transaction() as tx:
-                    await leases.forget_silent(tx, now - FORGET * services.clock.rate)
+                    await leases.forget_silent(tx, now - FORGET * clock.rate)
 
+        idle = IdleWatch(db, rulebook, rates, clock.rate, services.settings.twilio_max_calls)
+        wrap_ups = WrapUps(db, clock, services.agents, services.terms)
         return {
-            "reconcile": self._questions,
+            "reconcile": Beside("reconcile", sweeping.ask),
             "campaigns": partial(lifecycle.tick, db),
-            "abandonment": partial(lifecycle.pause_abandoning, db, services.rulebook, AbandonmentCounts()),
-            "enrolment": self._enrolment,
-            "lookups": self._lookups,
-            "webhooks": self._webhooks,
-            "roll_ups": self._roll_ups,
-            "idle": IdleWatch(
-                db,
-                services.rulebook,
-                services.rates,
-                services.clock.rate,
-                services.settings.twilio_max_calls,
-            ).tick,
-            "registries": RegistryWatch(db, services.rulebook),
+            "abandonment": partial(lifecycle.pause_abandoning, db, rulebook, counts),
+            "enrolment": Beside("enrolment", partial(enrol.tick, db, rulebook)),
+            "lookups": Beside("lookups", lookups.tick),
+            "wrap_ups": Beside("wrap_ups", wrap_ups.tick),
+            "webhooks": Beside("webhooks", services.deliveries(db).tick),
+            "roll_ups": Beside("roll_ups", roll_ups.tick),
+            "idle": idle.tick,
+            "registries": RegistryWatch(db, rulebook),
             "replicas": sweep_replicas,
-            "retention": self._retention.tick,
-            "recordings": self._recordings,
-        }
+            "retention": Retention(db, services.retention).tick,
+            "recordings": Beside("recordings", Deleter(db, services.gateway.recordings).tick),
+        }, Agenda(given, {"roll_ups": roll_ups.restless}, clock.rate)
 
     async def _relay_machines(self, now: datetime) -> None:
         services = self._services

@@ -147,6 +147,10 @@ class AbandonmentCounts:
         """Those that are due to be counted."""
         return [c for c in ids if c not in self.counted or now - self.counted[c][0] >= RECOUNT]
 
+    def fresh(self, now: datetime) -> list[int]:
+        """Those that needn't be counted yet."""
+        return [c for c, (at, _, _) in self.counted.items() if now - at < RECOUNT]
+
     async def of(self, tx: Tx, ids: Sequence[int], now: datetime) -> dict[int, tuple[int, int]]:
         """Campaign → (answered by a person, of these abandoned) over the last 30 days."""
         if old := self.old(ids, now):

@@ -86,6 +86,15 @@ class Lookups:
         self._batch = int(min(max(2 * calls_per_second, FEWEST), MOST))
         self._definitions: dict[tuple[int, int], CampaignDefinition] = {}
 
+    @property
+    def uninterested(self) -> list[str]:
+        """Campaigns ("id:version") of which it is known that they want nothing looked up."""
+        return [
+            f"{campaign_id}:{version}"
+            for (campaign_id, version), definition in self._definitions.items()
+            if not gathering.asked_by(definition, self._rulebook)
+        ]
+
     async def tick(self, now: datetime) -> int:
         """Ask about the next numbers.
 

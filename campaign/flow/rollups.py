@@ -46,10 +46,22 @@ class RollUps:
         self._counted: datetime | None = None
         self._checking: _Check | None = None
 
+    @property
+    def folded(self) -> int:
+        """The last entry of the queue that was folded: later ones are new."""
+        return self._after
+
+    def restless(self, now: datetime) -> bool:
+        """Whether there is something to do besides the queue."""
+        return self._checking is not None or self._counting_due(now)
+
+    def _counting_due(self, now: datetime) -> bool:
+        return self._counted is None or now - self._counted >= COUNT_EVERY * self._rate
+
     async def tick(self, now: datetime) -> int:
         """What is due at an instant; returns how many entries of the queue were folded."""
         folded = await self._fold(now)
-        if self._counted is None or now - self._counted >= COUNT_EVERY * self._rate:
+        if self._counting_due(now):
             await self._count_enrolled()
             self._counted = now
         await self._check(now)

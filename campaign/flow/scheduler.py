@@ -15,6 +15,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from campaign.domain.clock import Clock
 from campaign.domain.errors import LeaseLost
+from campaign.flow.agenda import Agenda
 from campaign.store import leases
 from campaign.store.database import Database
 
@@ -42,6 +43,7 @@ class Scheduler:
         lease: whose holder runs the parts. A part writes through `db.fenced(lease.check)`, so that one that
             outlived the lease (its process stood still) writes nothing more; None: a lease of its own.
         on_drain_asked: told, perhaps more than once, that somebody wants this replica to drain and end.
+        agenda: tells which parts have something to do; None: all are run at every tick.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class Scheduler:
         own_parts: Mapping[str, Part] | None = None,
         lease: leases.Lease | None = None,
         on_drain_asked: Callable[[leases.DrainAsked], None] | None = None,
+        agenda: Agenda | None = None,
     ) -> None:
         self._db = db
         self._clock = clock
@@ -66,6 +69,7 @@ class Scheduler:
         )
         self._ticking = asyncio.Lock()
         self._on_drain_asked = on_drain_asked
+        self._agenda = agenda
         self.draining = False
         self.last_tick: datetime | None = None
         self.holds_lease = False
@@ -99,6 +103,8 @@ class Scheduler:
             async with self._db.transaction() as tx:
                 asked = await leases.beat(tx, self._replica, now, draining=self.draining)
                 held = await self._lease.take(tx, now, lease)
+                parts = self._own_parts | (self._parts if held else {})
+                due = await self._agenda.due(tx, now, parts) if self._agenda else parts.keys()
         except Exception as error:  # the edge of the loop: with Postgres away the next tick tries again
             log.warning("tick_failed", error=str(error))
             self.holds_lease = False
@@ -107,8 +113,9 @@ class Scheduler:
             self._on_drain_asked(asked)
         self.holds_lease = held
         self.last_tick = now
-        due = self._own_parts | (self._parts if self.holds_lease else {})
-        for name, part in due.items():
+        for name, part in parts.items():
+            if name not in due:
+                continue
             try:
                 await part(self._clock.now())
             except LeaseLost as lost:

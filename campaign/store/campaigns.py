@@ -364,8 +364,7 @@ class Due:
     why: str
 
 
-_DUE = text(
-    """
+DUE = """
     SELECT c.name, 'begin' AS action, 'its start has come' AS why
       FROM campaigns c
      WHERE c.state = 'scheduled' AND coalesce(c.starts_at, :now) <= :now
@@ -391,10 +390,12 @@ _DUE = text(
        AND (SELECT cc.id FROM campaign_contacts cc
              WHERE cc.campaign_id = c.id ORDER BY cc.phone LIMIT 1) IS NOT NULL
        AND NOT EXISTS (SELECT FROM attempts a WHERE a.campaign_id = c.id AND a.settled_at IS NULL)
-    """
-)
+"""
 """The contacts are asked for in the order of an index, one row: statistics are wrong just when a campaign
 comes to its end, and a plan made by them would read through all its contacts every second."""
+
+
+_DUE = text(DUE)
 
 
 async def due(tx: Tx, now: datetime) -> list[Due]:

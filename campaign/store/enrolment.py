@@ -194,6 +194,28 @@ async def enrol_singly(tx: Tx, contact_id: int, states: Sequence[str], now: date
     return int(done.rowcount)
 
 
+_LACKING = """
+    SELECT DISTINCT cl.campaign_id
+      FROM campaign_lists cl
+      JOIN imports i ON i.list_id = cl.list_id AND i.kind = 'contacts'
+      LEFT JOIN campaign_enrolments e ON e.campaign_id = cl.campaign_id
+            AND e.list_id = cl.list_id AND e.import_id = i.id
+     WHERE i.state = 'running' OR i.state = 'finished' AND e.finished_at IS NULL
+     UNION
+    SELECT cl.campaign_id
+      FROM campaign_lists cl
+      LEFT JOIN campaign_enrolments e ON e.campaign_id = cl.campaign_id
+            AND e.list_id = cl.list_id AND e.import_id = 0
+     WHERE e.finished_at IS NULL"""
+"""Campaigns that don't have all contacts of their lists yet."""
+UNFINISHED = f"""
+    SELECT c.id FROM campaigns c LEFT JOIN ({_LACKING}) l ON l.campaign_id = c.id
+     WHERE l.campaign_id IS NOT NULL AND c.state = ANY(:enrolling)
+        OR (c.enrolled_at IS NULL) <> (l.campaign_id IS NOT NULL) OR c.replan_after IS NOT NULL
+"""  # noqa: S608 (a constant of this file)
+"""Campaigns for which there is something to enrol, to plan again or to say."""
+
+
 async def mark_enrolled(tx: Tx, now: datetime) -> None:
     """Say of each campaign whether all contacts of its lists' finished imports are in it.
 
@@ -201,26 +223,13 @@ async def mark_enrolled(tx: Tx, now: datetime) -> None:
     """
     await tx.execute(
         text(
-            """
-            WITH lacking AS (
-                SELECT DISTINCT cl.campaign_id
-                  FROM campaign_lists cl
-                  JOIN imports i ON i.list_id = cl.list_id AND i.kind = 'contacts'
-                  LEFT JOIN campaign_enrolments e ON e.campaign_id = cl.campaign_id
-                        AND e.list_id = cl.list_id AND e.import_id = i.id
-                 WHERE i.state = 'running' OR i.state = 'finished' AND e.finished_at IS NULL
-                 UNION
-                SELECT cl.campaign_id
-                  FROM campaign_lists cl
-                  LEFT JOIN campaign_enrolments e ON e.campaign_id = cl.campaign_id
-                        AND e.list_id = cl.list_id AND e.import_id = 0
-                 WHERE e.finished_at IS NULL
-            )
+            f"""
+            WITH lacking AS ({_LACKING})
             UPDATE campaigns c
                SET enrolled_at = CASE WHEN l.campaign_id IS NULL THEN CAST(:now AS timestamptz) END
               FROM campaigns d LEFT JOIN lacking l ON l.campaign_id = d.id
              WHERE d.id = c.id AND (c.enrolled_at IS NULL) <> (l.campaign_id IS NOT NULL)
-            """
+            """  # noqa: S608 (a constant of this file)
         ),
         {"now": now},
     )

@@ -70,20 +70,22 @@ class ToDelete:
     tries: int
 
 
+DELETABLE = """deleted_at IS NULL AND (delete_at IS NOT NULL OR attempt_id IS NULL)
+    AND (next_try_at IS NULL OR next_try_at <= :now)"""
+
+
 async def claim_due(tx: Tx, now: datetime, most: int) -> Sequence[ToDelete]:
     """Recordings to delete now; each is pushed on before it is asked for, so that nobody asks twice."""
     rows = await tx.execute(
         text(
-            """
+            f"""
             UPDATE recordings r
                SET tries = least(r.tries + 1, 1000),
                    next_try_at = :now + least(:longest, :first * power(2, least(r.tries, 12)))
-             WHERE r.sid IN (SELECT sid FROM recordings
-                              WHERE deleted_at IS NULL AND (delete_at IS NOT NULL OR attempt_id IS NULL)
-                                AND (next_try_at IS NULL OR next_try_at <= :now)
+             WHERE r.sid IN (SELECT sid FROM recordings WHERE {DELETABLE}
                               ORDER BY next_try_at NULLS FIRST LIMIT :most FOR UPDATE SKIP LOCKED)
             RETURNING r.sid, coalesce(r.delete_why, 'its attempt is gone') AS why, r.tries
-            """
+            """  # noqa: S608 (a constant of this file)
         ),
         {"now": now, "most": most, "first": FIRST_AGAIN, "longest": LONGEST_AGAIN},
     )

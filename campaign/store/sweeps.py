@@ -34,6 +34,11 @@ AGAIN = timedelta(seconds=40)
 top, and the questions before it in the queue, what Twilio knows is in our row within a minute."""
 
 
+LOST = """a.settled_at IS NULL AND a.state = 'placing'
+    AND (coalesce(a.lease_until, a.slot_at + interval '60 s') <= :now
+         OR EXISTS (SELECT 1 FROM replicas r WHERE r.id = a.replica AND r.beat_at < :silent_since))"""
+
+
 async def lose(tx: Tx, now: datetime, silent_since: datetime) -> Sequence[int]:
     """Attempts that were being placed by a replica that is gone, or whose lease is over, become unknown.
 
@@ -46,15 +51,13 @@ async def lose(tx: Tx, now: datetime, silent_since: datetime) -> Sequence[int]:
     """
     rows = await tx.execute(
         text(
-            """
+            f"""
             UPDATE attempts a
                SET state = 'unknown', hold_until = :hold, check_at = :first, checks = 0, lease_until = NULL,
                    error = coalesce(error, 'the replica that placed it did not say what became of it')
-             WHERE a.settled_at IS NULL AND a.state = 'placing'
-               AND (coalesce(a.lease_until, a.slot_at + interval '60 s') <= :now
-                    OR EXISTS (SELECT 1 FROM replicas r WHERE r.id = a.replica AND r.beat_at < :silent_since))
+             WHERE {LOST}
             RETURNING a.id
-            """
+            """  # noqa: S608 (a constant of this file)
         ),
         {"now": now, "hold": now + HOLD, "first": now + FIRST_LOOK, "silent_since": silent_since},
     )
@@ -65,11 +68,11 @@ _TALKING = """
     EXISTS (SELECT 1 FROM conversation_sessions s JOIN replicas r ON r.id = s.replica
              WHERE s.attempt_id = a.id AND s.opened_at IS NOT NULL AND s.closed_at IS NULL
                AND r.beat_at >= :silent_since)"""
-_UNKNOWN = "a.settled_at IS NULL AND a.state = 'unknown' AND coalesce(a.check_at, :now) <= :now"
-_SILENT = f"""a.settled_at IS NULL AND a.state IN ('placed', 'ringing', 'answered')
+UNKNOWN = "a.settled_at IS NULL AND a.state = 'unknown' AND coalesce(a.check_at, :now) <= :now"
+SILENT = f"""a.settled_at IS NULL AND a.state IN ('placed', 'ringing', 'answered')
     AND a.call_sid IS NOT NULL AND coalesce(a.check_at, a.slot_at + interval '30 s') <= :now
     AND NOT {_TALKING}"""
-_UNPRICED = "a.settled_at IS NOT NULL AND a.check_at <= :now AND a.call_sid IS NOT NULL"
+UNPRICED = "a.settled_at IS NOT NULL AND a.check_at <= :now AND a.call_sid IS NOT NULL"
 
 
 class Due(NamedTuple):
@@ -85,9 +88,9 @@ async def due(tx: Tx, now: datetime, silent_since: datetime) -> Due:
     found = await tx.execute(
         text(
             f"""
-            SELECT EXISTS (SELECT FROM attempts a WHERE {_UNKNOWN}) AS unknown,
-                   EXISTS (SELECT FROM attempts a WHERE {_SILENT}) AS silent,
-                   EXISTS (SELECT FROM attempts a WHERE {_UNPRICED}) AS unpriced
+            SELECT EXISTS (SELECT FROM attempts a WHERE {UNKNOWN}) AS unknown,
+                   EXISTS (SELECT FROM attempts a WHERE {SILENT}) AS silent,
+                   EXISTS (SELECT FROM attempts a WHERE {UNPRICED}) AS unpriced
             """  # noqa: S608 (constants of this file)
         ),
         {"now": now, "silent_since": silent_since},
@@ -100,7 +103,7 @@ async def claim_unknown(tx: Tx, now: datetime, most: int) -> list[Attempt]:
     40 s, and when the hold ends."""
     return await _claim(
         tx,
-        _UNKNOWN,
+        UNKNOWN,
         "check_at = CASE WHEN a.hold_until > :now THEN least(a.hold_until, :now + {0}) ELSE :now + {0} END, "
         "checks = least(a.checks + 1, 1000)".format("CASE a.checks WHEN 0 THEN :soon ELSE :often END"),
         {"now": now, "most": most, "soon": SECOND_LOOK, "often": AGAIN},
@@ -111,19 +114,22 @@ async def claim_silent(tx: Tx, now: datetime, most: int, silent_since: datetime)
     """Calls of which nothing has been heard for a while, without those that are in conversation."""
     return await _claim(
         tx,
-        _SILENT,
+        SILENT,
         "check_at = :now + CASE WHEN a.state = 'answered' THEN :often ELSE :silence END, "
         "checks = least(a.checks + 1, 1000)",
         {"now": now, "most": most, "silent_since": silent_since, "often": AGAIN, "silence": SILENCE},
     )
 
 
+TO_END = """a.settled_at IS NULL AND a.cancel_at <= :now AND a.call_sid IS NOT NULL
+    AND (a.state IN ('placed', 'ringing') OR split_part(a.cancel_why, ':', 1) = ANY(:hangs_up))"""
+
+
 async def claim_cancels(tx: Tx, now: datetime, most: int) -> list[Attempt]:
     """Calls that must end now: cancelled while nobody has answered, hung up for one of HANGS_UP."""
     return await _claim(
         tx,
-        """a.settled_at IS NULL AND a.cancel_at <= :now AND a.call_sid IS NOT NULL
-           AND (a.state IN ('placed', 'ringing') OR split_part(a.cancel_why, ':', 1) = ANY(:hangs_up))""",
+        TO_END,
         "cancel_at = :now + interval '2 s'",
         {"now": now, "most": most, "hangs_up": list(HANGS_UP)},
     )
@@ -133,7 +139,7 @@ async def claim_unpriced(tx: Tx, now: datetime, most: int) -> list[Attempt]:
     """Settled calls without a price: asked after 2 and 10 minutes, 1, 6 and 24 hours, then no more."""
     return await _claim(
         tx,
-        _UNPRICED,
+        UNPRICED,
         "check_at = a.settled_at + CASE a.checks WHEN 0 THEN interval '10 min' WHEN 1 THEN interval '1 h' "
         "WHEN 2 THEN interval '6 h' WHEN 3 THEN interval '24 h' END, checks = least(a.checks + 1, 1000)",
         {"now": now, "most": most},
@@ -165,6 +171,17 @@ async def priced(tx: Tx, attempt_id: int) -> None:
     )
 
 
+FORBIDDEN_BY_NOW = f"""a.settled_at IS NULL AND a.cancel_at IS NULL
+    AND a.state IN ('placing', 'unknown', 'placed', 'ringing')
+    AND (a.window_closes_at <= :now
+         OR EXISTS (SELECT 1 FROM attempts i WHERE i.phone = a.phone
+                       AND i.settled_at IS NULL AND i.kind = 'inbound')
+         OR EXISTS (SELECT 1 FROM installation i WHERE i.dialling_stopped_at IS NOT NULL)
+         OR EXISTS (SELECT 1 FROM campaigns c
+                     WHERE c.id = a.campaign_id AND c.state <> 'running')
+         OR {FORBIDDEN_SQL})"""  # noqa: S608 (a constant)
+
+
 async def mark_cancels(tx: Tx, now: datetime) -> int:
     """Mark what may no longer be dialled although Twilio has it: queued, ringing, or not known yet.
 
@@ -188,17 +205,7 @@ async def mark_cancels(tx: Tx, now: datetime) -> int:
                                        AND i.settled_at IS NULL AND i.kind = 'inbound') THEN 'they_called'
                        ELSE 'stopped' END
              WHERE a.id IN (
-                   SELECT a.id FROM attempts a
-                    WHERE a.settled_at IS NULL AND a.cancel_at IS NULL
-                      AND a.state IN ('placing', 'unknown', 'placed', 'ringing')
-                      AND (a.window_closes_at <= :now
-                           OR EXISTS (SELECT 1 FROM attempts i WHERE i.phone = a.phone
-                                         AND i.settled_at IS NULL AND i.kind = 'inbound')
-                           OR EXISTS (SELECT 1 FROM installation i WHERE i.dialling_stopped_at IS NOT NULL)
-                           OR EXISTS (SELECT 1 FROM campaigns c
-                                       WHERE c.id = a.campaign_id AND c.state <> 'running')
-                           OR {FORBIDDEN_SQL})
-                      FOR UPDATE OF a SKIP LOCKED)
+                   SELECT a.id FROM attempts a WHERE {FORBIDDEN_BY_NOW} FOR UPDATE OF a SKIP LOCKED)
             """  # noqa: S608 (constants of this file)
         ),
         {"now": now},

@@ -260,6 +260,9 @@ class Delivery:
     secrets: Sequence[str]
 
 
+SENDABLE = "d.next_at IS NOT NULL AND e.state = 'active'"
+
+
 async def take(
     tx: Tx, now: datetime, rate: float, *, most: int = 50, only: int | None = None
 ) -> list[Delivery]:
@@ -270,10 +273,10 @@ async def take(
     """
     rows = await tx.execute(
         text(
-            """
+            f"""
             WITH due AS (
                 SELECT d.id FROM webhook_deliveries d JOIN webhook_endpoints e ON e.id = d.endpoint_id
-                 WHERE d.next_at IS NOT NULL AND e.state = 'active'
+                 WHERE {SENDABLE}
                    AND CASE WHEN CAST(:only AS bigint) IS NULL THEN d.next_at <= :now ELSE d.id = :only END
                  ORDER BY d.next_at, d.id LIMIT :most FOR UPDATE OF d SKIP LOCKED)
             UPDATE webhook_deliveries d
@@ -283,7 +286,7 @@ async def take(
             RETURNING d.id, d.endpoint_id, d.type, d.attempt_id, d.phone, d.data, d.created_at, d.tries,
                       e.url, e.numbers, CASE WHEN e.old_secret_until > :now THEN ARRAY[e.secret, e.old_secret]
                                       ELSE ARRAY[e.secret] END AS secrets
-            """
+            """  # noqa: S608 (a constant of this file)
         ),
         {"now": now, "most": most, "only": only, "leased": LEASED * rate},
     )

@@ -29,16 +29,15 @@ class Claimed:
     tries: int
 
 
+CLAIMABLE = "state = 'due' AND due_at <= :now AND (lease_until IS NULL OR lease_until <= :now)"
 _CLAIM = text(
-    """
+    f"""
     UPDATE wrap_ups w
        SET lease_until = :lease_until, tries = w.tries + 1, requests = w.requests + 1
-     WHERE w.id = (SELECT id FROM wrap_ups
-                    WHERE state = 'due' AND due_at <= :now
-                      AND (lease_until IS NULL OR lease_until <= :now)
+     WHERE w.id = (SELECT id FROM wrap_ups WHERE {CLAIMABLE}
                     ORDER BY due_at, id LIMIT 1 FOR UPDATE SKIP LOCKED)
     RETURNING w.id, w.attempt_id, w.profile, w.tries
-    """
+    """  # noqa: S608 (a constant of this file)
 )
 
 

@@ -154,7 +154,6 @@ def create_app(services: Services) -> FastAPI:
     if answers:
         # Twilio's first: routes are tried one after the other, and hers are asked most.
         app.include_router(hooks.router)
-        app.include_router(relay.router)
         for module in _API_ROUTERS:
             app.include_router(module.router)
         app.include_router(_documents())
@@ -172,6 +171,8 @@ def create_app(services: Services) -> FastAPI:
     app.add_middleware(metrics.CountRequests, metrics=app.state.metrics)
     app.add_middleware(problems.LastResort)
     app.add_middleware(health.LetGo, services=services)
+    if answers:
+        app.add_middleware(relay.Door, services=services)
     return app
 
 

@@ -6,11 +6,11 @@ once. The setup frame must then name the attempt's own call.
 """
 
 import asyncio
-from typing import Annotated
+import re
 
 import structlog
-from fastapi import APIRouter, Path, WebSocket, WebSocketDisconnect
-from starlette.websockets import WebSocketState
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from campaign.domain.errors import DatabaseUnavailable
 from campaign.flow import recordings, sessions
@@ -29,61 +29,81 @@ PATIENCE_SECONDS = 3.0
 """For so long a handshake waits for Postgres: somebody is on the line; better a late greeting than none."""
 RETRY_SECONDS = 0.1
 
-router = APIRouter(include_in_schema=False)
-
-Token = Annotated[str, Path(pattern="^[A-Za-z0-9_-]{20,200}$")]
+_PATH = re.compile(at.RELAY.format(token="([A-Za-z0-9_-]{20,200})"))
 
 
-class StarletteSocket:
-    """`talk.RelaySocket` over Starlette's."""
+class Door:
+    """ASGI: leads conversations past whatever is there for requests.
 
-    def __init__(self, socket: WebSocket) -> None:
-        self._socket = socket
+    A socket is open as long as its call lasts, and so is every layer that it came through; each word that is
+    said passes them. As a route of the application a call held 14 KB more.
+    """
+
+    def __init__(self, app: ASGIApp, *, services: Services) -> None:
+        self._app = app
+        self._services = services
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        wanted = _PATH.fullmatch(scope["path"]) if scope["type"] == "websocket" else None
+        if wanted is None:
+            await self._app(scope, receive, send)
+            return
+        session = await _opened(scope, self._services, wanted[1])
+        socket = AsgiSocket(receive, send)
+        if session is None:
+            await socket.close(REFUSED)
+            return
+        scope["headers"] = []  # the server keeps the scope as long as the socket
+        await socket.accept()
+        await _talk(socket, session, self._services)
+
+
+class AsgiSocket:
+    """`talk.RelaySocket` over the server's own two functions."""
+
+    def __init__(self, receive: Receive, send: Send) -> None:
+        self._receive = receive
+        self._send = send
         self._code: int | None = None
 
     @property
     def close_code(self) -> int | None:
         return self._code
 
+    async def accept(self) -> None:
+        """Answer the handshake."""
+        await self._receive()  # "websocket.connect", always the first
+        await self._tell({"type": "websocket.accept"})
+
     async def receive(self) -> str | bytes | None:
         if self._code is not None:
             return None
-        message = await self._socket.receive()
+        message = await self._receive()
         if message["type"] == "websocket.disconnect":
             self._code = message.get("code") or 1005
             return None
         text: str | None = message.get("text")
-        return text if text is not None else message.get("bytes", b"")
+        return text if text is not None else message.get("bytes") or b""
 
     async def send(self, frame: str) -> None:
-        if self._code is not None or self._socket.application_state is not WebSocketState.CONNECTED:
-            return
-        try:
-            await self._socket.send({"type": "websocket.send", "text": frame})
-        except (WebSocketDisconnect, RuntimeError, OSError):
-            # The peer is gone; the reader is told so by its next receive.
-            return
+        await self._tell({"type": "websocket.send", "text": frame})
 
     async def close(self, code: int) -> None:
-        if self._code is not None or self._socket.application_state is not WebSocketState.CONNECTED:
+        await self._tell({"type": "websocket.close", "code": code})
+
+    async def _tell(self, message: dict[str, object]) -> None:
+        if self._code is not None:
             return
         try:
-            await self._socket.close(code)
-        except (WebSocketDisconnect, RuntimeError, OSError):
+            await self._send(message)
+        except (RuntimeError, OSError):
+            # The peer is gone, or we closed before; the reader is told so by its next receive.
             return
 
 
-@router.websocket(at.RELAY)
-async def relay(socket: WebSocket, token: Token) -> None:
-    """One session's socket, from handshake to end."""
-    services: Services = socket.app.state.services
-    session = await _opened(socket, services, token)
-    if session is None:
-        await socket.close(REFUSED)
-        return
-    await socket.accept()
+async def _talk(socket: AsgiSocket, session: sessions.SessionContext, services: Services) -> None:
     await talks.talk(
-        StarletteSocket(socket),
+        socket,
         session,
         keeps=services.talks.writer(services.db, services.clock),
         agents=services.agents,
@@ -98,12 +118,12 @@ async def relay(socket: WebSocket, token: Token) -> None:
     )
 
 
-async def _opened(socket: WebSocket, services: Services, token: str) -> sessions.SessionContext | None:
+async def _opened(scope: Scope, services: Services, token: str) -> sessions.SessionContext | None:
     """The session that this handshake may have; None: refuse it."""
     settings = services.settings
     url = Addresses(settings.public_url or "").socket(at.RELAY.format(token=token))
-    given = socket.headers.get(signature.HEADER)
-    if socket.url.query or not signature.valid(url, (), given, settings.auth_tokens):
+    given = Headers(scope=scope).get(signature.HEADER)
+    if scope["query_string"] or not signature.valid(url, (), given, settings.auth_tokens):
         log.warning("socket_refused", why="not signed by Twilio", signed=given is not None)
         return None
     if services.talks.closed:

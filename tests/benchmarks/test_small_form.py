@@ -22,6 +22,7 @@ ROOT = Path(__file__).parents[2]
         ("start", ("contacts import", "create: saves it and enrols all", "resume", "goal")),
         ("reports", ("funnel", "first word", "goal", "rebuild from nothing", "fold of")),
         ("leaks", ("15 conversations", "each call between", "goal")),
+        ("memory", ("the service, model", "bare FastAPI", "goal")),
         ("restart", ("planned: --take-over", "kill -9, another one up", "goal")),
         ("console", ("p95 ms", "nobody looks on", "3 viewers", "nobody again", "goal")),
         ("paints", ("/console/live", "/console/reports/funnel", "goal")),
@@ -49,6 +50,6 @@ def test_an_unknown_benchmark_is_refused_with_the_names_of_those_there_are() -> 
     )
     assert done.returncode == 2
     assert (
-        "place, pace, turns, events, import, dnc, claims, start, reports, restart, leaks, console, "
-        "paints, queues" in done.stderr
+        "place, pace, turns, events, import, dnc, claims, start, reports, restart, leaks, memory, "
+        "console, paints, queues" in done.stderr
     )

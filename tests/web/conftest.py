@@ -12,11 +12,11 @@ from campaign.settings import Settings
 from campaign.store import accounts
 from campaign.store.accounts import Role
 from campaign.store.database import Database
-from campaign.store.leases import Replica
 from campaign.web.app import create_app
-from campaign.wiring import Agents, Services, read_rates, read_rulebook
+from campaign.wiring import Services
 from tests.support.clock import ManualClock
 from tests.support.console import Person, signed_in
+from tests.support.opened import close, services_over
 
 ACCOUNT = "AC" + "0" * 32
 TOKEN = "the auth token"
@@ -48,20 +48,9 @@ async def services(
     db: Database, clock: ManualClock, settings: Settings, tmp_path: Path
 ) -> AsyncIterator[Services]:
     """Open services over the test's database, on a clock that the test moves."""
-    opened = Services(
-        settings=settings,
-        clock=clock,  # type: ignore[arg-type]  # a clock that stands still serves as well
-        db=db,
-        rulebook=read_rulebook(),
-        rates=read_rates(settings),
-        data_dir=tmp_path,
-        actor="test",
-        replica=Replica("here", "all", "host", 1, clock.now()),
-        agents=Agents(settings, clock),  # type: ignore[arg-type]
-    )
+    opened = services_over(db, clock, settings, tmp_path)
     yield opened
-    await opened.close_gateway()
-    await opened.agents.close()
+    await close(opened)
 
 
 @pytest.fixture
