@@ -176,19 +176,21 @@ def drive(
     *,
     path: str = "/twilio/relay/{}",
     signed: str = "ws://127.0.0.1:8080",
+    alone_every_s: float = 0.03,
 ) -> Measured:
     """Hold those conversations and time their turns.
 
     Args:
         path: of the server's sockets; takes a session's token.
         signed: the address that a signature is made for, before the path.
+        alone_every_s: from one prompt of a single session to the next; many have one every two seconds.
 
     Returns:
         What was measured; without turns when the server had still not let all sessions go after GIVEN_UP_S.
     """
     socket = address.replace("http", "ws", 1)
     validator = RequestValidator(SECRET)
-    every_s = 2.0 if len(calls) > 1 else 0.03
+    every_s = 2.0 if len(calls) > 1 else alone_every_s
     plan: dict[str, Any] = {
         "server": server,
         "seconds": seconds,
@@ -286,7 +288,8 @@ class Bench:
     def __call__(self, row: Row, count: int, seconds: float) -> Measured:
         if row.agent is not None:
             calls = asyncio.run(answered_calls(self._database, row.agent, count))
-            return drive(self._folder, self.ours, self._address, calls, seconds)
+            alone = 0.3 if row.agent == "scripted" else 0.03  # a script soon has asked everything
+            return drive(self._folder, self.ours, self._address, calls, seconds, alone_every_s=alone)
         other = self._others[row]
         pid, address = other.begun()
         fake = [(token(), f"CA{n:032x}") for n in range(count)]

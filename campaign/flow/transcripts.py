@@ -28,8 +28,8 @@ V = TypeVar("V")
 
 log = structlog.get_logger(__name__)
 
-BEHIND = 0.15
-"""Real seconds that a row may wait for company."""
+BEHIND = 0.5
+"""Real seconds that a row may wait for company: each transaction costs as much as three turns of a talk."""
 AGAIN = 0.5
 """Real seconds before the database is tried again."""
 PORTION = 2000
