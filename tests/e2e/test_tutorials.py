@@ -15,8 +15,8 @@ from campaign.domain.campaign import parse_toml, to_json
 from campaign.settings import parse_instant
 from campaign.wiring import ServiceClock
 from tests.support.dialing import running_campaign
-from tests.support.house import ALWAYS, START, House, ask, wait_until_over, with_db
-from tests.support.models import Dialect, Model, calls, model, says, streamed
+from tests.support.house import ALWAYS, START, House, ask, until, wait_until_over, with_db
+from tests.support.models import Answer, Dialect, Model, calls, http, model, says, streamed
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -77,14 +77,26 @@ def begin(house: House, name: str, number: str) -> None:
     clock = ServiceClock(parse_instant(START), house.rate, house.anchor)
     own = {"lists", "schedule"}
     given = {key: value for key, value in sections.items() if key not in own}
+    given["wrap_up"] = {"profile": "clerk"}
     first = int(number.removeprefix("+1212555"))
     with_db(house.db_url, lambda db: running_campaign(db, clock, 1, first=first, schedule=ALWAYS, **given))
 
 
+def record(**what: Any) -> Answer:
+    """A call's record, as a model writes it when it is asked for one."""
+    tool = {"name": "wrap_up", "arguments": json.dumps({"answers": [], **what})}
+    message = {"content": None, "tool_calls": [{"index": 0, "id": "call_1", "function": tool}]}
+    body = json.dumps({"choices": [{"message": message, "finish_reason": "stop"}]}).encode()
+    return http("200 OK", body, Content_Type="application/json")
+
+
 def test_each_tutorial_is_a_file_and_some_settings(folder: Path, db_url: str) -> None:
-    with models(nemo="chat", gpt="chat", any="chat", spare="anthropic") as servers:
+    with models(nemo="chat", gpt="chat", any="chat", spare="anthropic", clerk="chat") as servers:
         given = settings()
-        assert set(given["LLM_PROFILES"].split(",")) == set(servers)
+        assert {*given["LLM_PROFILES"].split(","), "clerk"} == set(servers)
+        given |= {"LLM_PROFILES": given["LLM_PROFILES"] + ",clerk", "LLM_CLERK_MODEL": "small"}
+        given["LLM_CLERK_API_KEY"] = "sk-the-clerks"
+        servers["clerk"].will(record(summary="They heard us out.", disposition="completed"))
         for name, server in servers.items():
             given[f"LLM_{name.upper()}_BASE_URL"] = server.url
             given[f"LLM_{name.upper()}_FIRST_TOKEN_SECONDS"] = "8"  # a busy machine is no slow model
@@ -94,6 +106,8 @@ def test_each_tutorial_is_a_file_and_some_settings(folder: Path, db_url: str) ->
             for name, (number, _) in TUTORIALS.items():
                 begin(house, name, number)
             wait_until_over(house, db_url, 200)
+            written = "SELECT summary FROM outcomes WHERE summary = 'They heard us out.'"
+            until(lambda: len(ask(db_url, written)) == len(TUTORIALS), 60, house.logs)
             heard = {call["to"]: call["heard"] for call in asyncio.run(house.twilio("calls"))["calls"]}
         log = house.log_of()
 

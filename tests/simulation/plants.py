@@ -108,8 +108,8 @@ PLANTS = (
             ),
             (
                 "campaign/store/sweeps.py",
-                "                           OR {FORBIDDEN_SQL})\n",
-                "                           )\n",
+                "         OR {FORBIDDEN_SQL})",
+                "         )",
             ),
         ),
         ("after DNC",),
