@@ -90,7 +90,7 @@ async def test_an_idle_second_asks_the_database_once_for_all_parts(served: Serve
     statements(served.db, asked)
     await served.tick()
     assert sum(statement.startswith("SELECT array_remove") for statement in asked) == 1
-    assert len(asked) <= 4, asked  # heartbeat, lease, that question, and machines or none
+    assert len(asked) <= 4, asked  # heartbeat, lease, how to ask, that question
 
 
 async def test_every_part_has_its_turn_once_a_minute_whatever_the_tables_say(served: Served) -> None:

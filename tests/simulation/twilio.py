@@ -291,8 +291,7 @@ class Twilio:
         while ring.status not in OVER:
             document = await self._fetch(ring, path, more)
             if document is None:
-                ring.heard.append((self._loop.time(), "an application error has occurred"))
-                break
+                break  # the carrier says so in words of its own, which aren't ours
             relay = re.search(r'<ConversationRelay[^>]* url="([^"]+)"', document)
             action = re.search(r'<Connect[^>]* action="([^"]+)"', document)
             if relay is None or action is None:
