@@ -7,7 +7,7 @@ tried again at the next tick; it never stops the others.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -103,8 +103,6 @@ class Scheduler:
             async with self._db.transaction() as tx:
                 asked = await leases.beat(tx, self._replica, now, draining=self.draining)
                 held = await self._lease.take(tx, now, lease)
-                parts = self._own_parts | (self._parts if held else {})
-                due = await self._agenda.due(tx, now, parts) if self._agenda else parts.keys()
         except Exception as error:  # the edge of the loop: with Postgres away the next tick tries again
             log.warning("tick_failed", error=str(error))
             self.holds_lease = False
@@ -113,6 +111,8 @@ class Scheduler:
             self._on_drain_asked(asked)
         self.holds_lease = held
         self.last_tick = now
+        parts = self._own_parts | (self._parts if self.holds_lease else {})
+        due = await self._due(parts, now)
         for name, part in parts.items():
             if name not in due:
                 continue
@@ -124,3 +124,14 @@ class Scheduler:
                 return
             except Exception as error:  # the edge of the loop: one part's fault must not stop the others
                 log.error("tick_part_failed", part=name, error=str(error), exc_info=True)
+
+    async def _due(self, parts: Mapping[str, Part], now: datetime) -> Collection[str]:
+        """The names of those to be run now: all, if nobody can tell."""
+        if self._agenda is None:
+            return parts.keys()
+        try:
+            async with self._db.connection() as tx:
+                return await self._agenda.due(tx, now, parts)
+        except Exception as error:  # the edge of the loop: a question's fault must not stop any part
+            log.error("agenda_failed", error=str(error), exc_info=True)
+            return parts.keys()

@@ -74,8 +74,7 @@ async def due(tx: Tx, parts: Sequence[str], given: Mapping[str, object]) -> froz
 
     Every question has an index that finds its few rows. Statistics know of them what was so when they were
     gathered: half a million attempts after which nobody had looked yet took 200 ms to be read through, each
-    second, in the transaction of the heartbeat. So to the end of `tx` no table is read through that has an
-    index.
+    second. So to the end of `tx` no table is read through that has an index.
 
     Args:
         parts: of QUESTIONS.

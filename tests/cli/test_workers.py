@@ -93,6 +93,16 @@ async def test_an_idle_second_asks_the_database_once_for_all_parts(served: Serve
     assert len(asked) <= 4, asked  # heartbeat, lease, how to ask, that question
 
 
+async def test_a_question_that_fails_stops_neither_the_heartbeat_nor_any_part(served: Served) -> None:
+    asked: list[str] = []
+    statements(served.db, asked)
+    await served.run("ALTER TABLE recordings RENAME TO elsewhere")
+    await served.tick()
+    assert served.workers.scheduler.holds_lease
+    assert (await rows.row(served.db, "replicas"))["beat_at"] == served.clock.now()
+    assert any("SELECT id FROM campaigns WHERE replan_after" in one for one in asked)
+
+
 async def test_every_part_has_its_turn_once_a_minute_whatever_the_tables_say(served: Served) -> None:
     asked: list[str] = []
     statements(served.db, asked)
